@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * device.h - an open backstore: its limits, what the core emulates for it, and the one place
+ * that calls a plugin.  Knows nothing of SCSI: bytes, not blocks of a LUN.
+ */
+#ifndef GOTGT_DEVICE_H
+#define GOTGT_DEVICE_H
+
+#include <glib.h>
+#include <gotgt/ext-extents.h>
+#include <gotgt/ext-memory.h>
+#include "backstore/module.h"
+#include "engine/engine.h"
+
+struct device;
+struct device_io;
+
+/* The core's own op, beside enum gotgt_op: fill the range with copies of pattern. */
+#define DEVICE_OP_WRITE_SAME 64u
+
+/*
+ * One request to a device; embedded in its owner (a task), from whose reactor it is submitted
+ * and on whose reactor it completes.  The caller sets the first block, zeroes nothing else.
+ */
+struct device_io {
+	struct gotgt_io io;	/* op, flags, offset, length, iov, iovcnt: the caller's; priv, reserved: ours */
+	struct reactor *reactor;
+	/* Exactly once, on reactor, perhaps before device_submit() returns. */
+	void (*done)(struct device_io *dio, enum gotgt_status status);
+	const uint8_t *pattern;	/* DEVICE_OP_WRITE_SAME: pattern_len bytes, divides length */
+	uint32_t pattern_len;
+
+	/* device.c's; see there. */
+	struct device *dev;
+	union { struct post post; struct work work; };
+	uint32_t state;
+	enum gotgt_status status;
+	struct buf *buf;
+	uint64_t at;
+	struct gotgt_io sub;	/* the piece the plugin is working on, when a request is split or emulated */
+	struct iovec sub_iov[16];
+	uint64_t priv[16];	/* gotgt_io.priv where it fits */
+	void *big_priv;
+};
+
+/* What a device is, with the plugin's zeroes replaced by their meaning.  Constant but for size. */
+struct device_info {
+	uint64_t size;			/* bytes, whole blocks */
+	uint32_t block_size, physical_block_size;
+	uint32_t optimal_io_size, unmap_granularity;
+	uint32_t flags;			/* GOTGT_DEV_*; READ_ONLY also when opened so */
+	uint32_t ops;			/* GOTGT_OP_BIT(): what the plugin itself does */
+	bool native_fua;
+	bool lends;			/* has gotgt.memory/1 */
+	bool extents;			/* has gotgt.extents/1 */
+};
+
+/*
+ * Parse settings (a NULL-terminated array of alternating names and values, as text) by the
+ * plugin's table and open.  name is for log lines ("target iqn.x lun 3").  resized (may be NULL)
+ * is called on any thread when the plugin says the size changed, after device_size() gives the
+ * new one.  [main]
+ */
+struct device *device_open(struct engine *e, const struct module *m, const char *name,
+			   const char *const *settings, bool read_only, GError **error);
+/* Called on any thread when the plugin said the size changed, after device_size() gives the new one.  NULL ends it.  [main] */
+void device_on_resized(struct device *dev, void (*resized)(void *data), void *data);
+/* Flushes a device with a write cache, then closes it.  No request is outstanding.  [main] */
+void device_close(struct device *dev);
+
+const struct device_info *device_info(const struct device *dev);
+uint64_t device_size(const struct device *dev);	/* bytes, now.  [any] */
+
+/*
+ * Do dio->io.  FUA, ZERO, WRITE_SAME, splitting by the plugin's largest request, and alignment
+ * of memory are emulated where the plugin lacks them; UNMAP of a device without it and writes to
+ * a read-only device are refused (UNSUPPORTED, READ_ONLY).  [reactor dio->reactor]
+ */
+void device_submit(struct device *dev, struct device_io *dio);
+/*
+ * The same, when memory is valid only until this returns: true, and done() has been called, if
+ * the device could do it at once; false, and nothing was done or will be, if not.
+ */
+bool device_try(struct device *dev, struct device_io *dio);
+/* Ask for an early end; done() still comes. */
+void device_cancel(struct device *dev, struct device_io *dio);
+
+/*
+ * Borrow the device's memory (gotgt.memory/1).  Elements used, 0: use device_submit().  *status
+ * is the error when the device's check found memory gone (then 0 is returned too), else GOTGT_OK.
+ * Touch it with system calls only.  [reactor]
+ */
+uint32_t device_lend(struct device *dev, struct reactor *r, uint64_t offset, uint64_t length, bool write,
+		     struct iovec *iov, uint32_t iovmax, enum gotgt_status *status);
+void device_reclaim(struct device *dev, const struct iovec *iov, uint32_t iovcnt);
+/* A system call on lent memory said EFAULT: log it and lend no more.  [any] */
+void device_lent_fault(struct device *dev);
+
+/* An extents query, on a worker; embed it, done() comes on reactor. */
+struct device_query {
+	struct reactor *reactor;
+	uint64_t offset, length;
+	struct gotgt_extent *extents;
+	uint32_t max, count;	/* count: out */
+	enum gotgt_status status;	/* out; UNSUPPORTED without gotgt.extents/1 */
+	void (*done)(struct device_query *q);
+	struct device *dev;
+	union { struct post post; struct work work; };
+};
+void device_query(struct device *dev, struct device_query *q);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* module.c - find a plugin, check it, keep it. */
+#include "config.h"
+#include <dlfcn.h>
+#include <ltdl.h>
+#include <string.h>
+#include "backstore/module.h"
+
+G_DEFINE_QUARK(gotgt-module-error, module_error)
+
+/* Everything up to and including submit() was in the first release. */
+#define SIZE_V1 (offsetof(struct gotgt_plugin, submit) + sizeof(void *))
+#define KNOWN_FLAGS (GOTGT_PLUGIN_BLOCKING | GOTGT_PLUGIN_SERIAL | GOTGT_PLUGIN_NOWAIT)
+#define CONF_MAX 65536
+#define PRIV_MAX 4096
+
+static gboolean fail(GError **error, enum module_error code, const char *path, const char *why)
+{
+	g_set_error(error, MODULE_ERROR, code, "%s: %s", path, why);
+	return FALSE;
+}
+
+static gboolean name_ok(const char *name)
+{
+	if (!name || !g_ascii_islower(*name))
+		return FALSE;
+	for (; *name; name++)
+		if (!g_ascii_islower(*name) && !g_ascii_isdigit(*name) && *name != '-')
+			return FALSE;
+	return TRUE;
+}
+
+static gboolean params_ok(const struct gotgt_plugin *p)
+{
+	static const size_t width[] = { sizeof(char *), sizeof(int), sizeof(uint64_t), sizeof(uint64_t) };
+
+	for (const struct gotgt_param *q = p->params; q && q->name; q++)
+		if (q->type >= G_N_ELEMENTS(width) || q->offset > p->conf_size ||
+		    p->conf_size - q->offset < width[q->type])
+			return FALSE;
+	return TRUE;
+}
+
+/* Copy what the plugin has into our, perhaps longer, table and check it. */
+static gboolean adopt(struct module *m, const struct gotgt_plugin *p, const char *name, GError **error)
+{
+	if (!p)
+		return fail(error, MODULE_ERROR_INVALID, m->path, "refused to start");
+	if (p->abi != GOTGT_ABI)
+		return fail(error, MODULE_ERROR_ABI, m->path, "built for another plugin ABI");
+	if (p->size < SIZE_V1)
+		return fail(error, MODULE_ERROR_ABI, m->path, "plugin table too short");
+	memcpy(&m->ops, p, MIN(p->size, sizeof m->ops));
+	m->ops.size = sizeof m->ops;
+
+	if (!m->ops.name || !g_str_equal(m->ops.name, name))
+		return fail(error, MODULE_ERROR_INVALID, m->path, "name is not the file's name");
+	if (!m->ops.open || !m->ops.close || !m->ops.submit)
+		return fail(error, MODULE_ERROR_INVALID, m->path, "open, close or submit is missing");
+	if (m->ops.flags & ~KNOWN_FLAGS)
+		return fail(error, MODULE_ERROR_ABI, m->path, "wants something this version lacks");
+	if (m->ops.conf_size > CONF_MAX || m->ops.io_priv_size > PRIV_MAX || !params_ok(&m->ops))
+		return fail(error, MODULE_ERROR_INVALID, m->path, "bad settings table");
+	return TRUE;
+}
+
+/*
+ * libltdl says "file not found" whatever went wrong, so when it fails ask the
+ * system's loader for the real reason.
+ */
+static const char *why_not(const char *path)
+{
+	const char *why;
+
+	if (dlopen(path, RTLD_NOW | RTLD_LOCAL))
+		return lt_dlerror();
+	why = dlerror();
+	return why ? why : "unknown error";
+}
+
+static lt_dlhandle open_private(const char *path)
+{
+	lt_dladvise advise;
+	lt_dlhandle h = NULL;
+
+	if (lt_dlinit() || lt_dladvise_init(&advise))
+		return NULL;
+	if (!lt_dladvise_local(&advise) && !lt_dladvise_resident(&advise))
+		h = lt_dlopenadvise(path, advise);
+	lt_dladvise_destroy(&advise);
+	return h;
+}
+
+struct module *module_load(const char *dir, const char *name, const struct gotgt_host *host, GError **error)
+{
+	const struct gotgt_plugin *(*entry)(const struct gotgt_host *);
+	g_autofree struct module *m = g_new0(struct module, 1);
+	g_autofree char *path = g_strdup_printf("%s/%s.so", dir, name);
+	lt_dlhandle h;
+
+	m->path = path;
+	if (!name_ok(name)) {
+		fail(error, MODULE_ERROR_INVALID, name, "not a plugin name");
+		return NULL;
+	}
+	h = open_private(path);
+	if (!h) {
+		fail(error, MODULE_ERROR_LOAD, path, why_not(path));
+		return NULL;
+	}
+	*(void **)&entry = lt_dlsym(h, "gotgt_plugin_v1");
+	if (!entry) {
+		fail(error, MODULE_ERROR_ABI, path, "no gotgt_plugin_v1: not a plugin, or for another ABI");
+		return NULL;
+	}
+	if (!adopt(m, entry(host), name, error))
+		return NULL;
+	m->path = g_steal_pointer(&path);
+	return g_steal_pointer(&m);
+}

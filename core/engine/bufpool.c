@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bufpool.c - free lists by power of two, trimmed when traffic ends. */
+#include "config.h"
+#include <stdlib.h>
+#include <sys/mman.h>
+#include "engine/bufpool.h"
+#include "engine/reactor.h"
+
+#define CLASSES 12			/* 4 KiB ... 8 MiB */
+#define KEEP_BYTES (32u << 20)		/* free buffers kept while there is traffic */
+#define TRIM_MS 5000
+
+G_STATIC_ASSERT(BUF_MIN << (CLASSES - 1) == BUF_MAX);
+
+struct bufpool {
+	struct reactor *reactor;
+	struct buf *free[CLASSES];
+	size_t in_use, kept;
+	size_t low;		/* least `kept` since the timer was set: what was not needed */
+	struct timer trim;
+};
+
+static unsigned class_of(size_t size)
+{
+	return size <= BUF_MIN ? 0 : (unsigned)g_bit_storage((size - 1) / BUF_MIN);
+}
+
+static void destroy(struct buf *b)
+{
+	munmap(b->data, b->size);
+	g_free(b);
+}
+
+/* Free what lay idle since the last look; look again while something is kept. */
+static void trim(struct timer *t)
+{
+	struct bufpool *p = container_of(t, struct bufpool, trim);
+	size_t excess = p->low;
+
+	for (unsigned c = CLASSES; c-- > 0 && excess; )
+		while (p->free[c] && excess >= p->free[c]->size) {
+			struct buf *b = p->free[c];
+
+			p->free[c] = b->next;
+			excess -= b->size;
+			p->kept -= b->size;
+			destroy(b);
+		}
+	p->low = p->kept;
+	if (p->kept)
+		reactor_timer_set(p->reactor, t, TRIM_MS);
+}
+
+struct bufpool *bufpool_new(struct reactor *r)
+{
+	struct bufpool *p = g_new0(struct bufpool, 1);
+
+	p->reactor = r;
+	p->trim.expired = trim;
+	return p;
+}
+
+void bufpool_free(struct bufpool *p)
+{
+	for (unsigned c = 0; c < CLASSES; c++)
+		for (struct buf *b; (b = p->free[c]); ) {
+			p->free[c] = b->next;
+			destroy(b);
+		}
+	g_free(p);
+}
+
+struct buf *bufpool_get(struct bufpool *p, size_t size)
+{
+	unsigned c = class_of(size);
+	struct buf *b;
+
+	g_assert(size <= BUF_MAX);
+	b = p->free[c];
+	if (b) {
+		p->free[c] = b->next;
+		p->kept -= b->size;
+		if (p->kept < p->low)
+			p->low = p->kept;
+	} else {
+		void *data = mmap(NULL, (size_t)BUF_MIN << c, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (data == MAP_FAILED)
+			return NULL;
+		b = g_new(struct buf, 1);
+		b->data = data;
+		b->size = BUF_MIN << c;
+	}
+	b->next = NULL;
+	p->in_use += b->size;
+	return b;
+}
+
+void bufpool_put(struct bufpool *p, struct buf *b)
+{
+	unsigned c;
+
+	if (!b)
+		return;
+	p->in_use -= b->size;
+	if (p->kept + b->size > KEEP_BYTES) {
+		destroy(b);
+		return;
+	}
+	c = class_of(b->size);
+	b->next = p->free[c];
+	p->free[c] = b;
+	p->kept += b->size;
+	if (!p->trim.slot) {
+		p->low = 0;
+		reactor_timer_set(p->reactor, &p->trim, TRIM_MS);
+	}
+}
+
+size_t bufpool_in_use(const struct bufpool *p) { return p->in_use; }
+size_t bufpool_kept(const struct bufpool *p) { return p->kept; }

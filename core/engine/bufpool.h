@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bufpool.h - reused, page-aligned buffers of one reactor.  Sizes are powers of two; a page
+ * fault costs more than a system call here, so buffers are kept warm while there is traffic
+ * and given back to the system when there was none for a while.  [reactor]
+ */
+#ifndef GOTGT_BUFPOOL_H
+#define GOTGT_BUFPOOL_H
+
+#include <stdint.h>
+#include <stddef.h>
+
+struct reactor;
+struct bufpool;
+
+#define BUF_MIN 4096u
+#define BUF_MAX (8u << 20)
+
+struct buf {
+	struct buf *next;	/* the owner's, while it holds the buffer */
+	uint8_t *data;		/* aligned to 4096 */
+	uint32_t size;		/* a power of two from BUF_MIN to BUF_MAX */
+};
+
+struct bufpool *bufpool_new(struct reactor *r);
+void bufpool_free(struct bufpool *p);
+/* A buffer of at least size bytes, content unspecified.  size <= BUF_MAX.  NULL when memory is out. */
+struct buf *bufpool_get(struct bufpool *p, size_t size);
+void bufpool_put(struct bufpool *p, struct buf *b);	/* b may be NULL */
+/* Bytes handed out and bytes kept, for statistics and tests. */
+size_t bufpool_in_use(const struct bufpool *p);
+size_t bufpool_kept(const struct bufpool *p);
+
+#endif

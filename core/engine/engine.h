@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine.h - the reactors and workers of one server.  [main] unless it says otherwise. */
+#ifndef GOTGT_ENGINE_H
+#define GOTGT_ENGINE_H
+
+#include <glib.h>
+#include "engine/bufpool.h"
+#include "engine/reactor.h"
+#include "engine/workers.h"
+
+#define ENGINE_REACTORS_MAX 64u
+
+struct engine {
+	unsigned n_reactors;
+	struct reactor *reactors[ENGINE_REACTORS_MAX];
+	struct workers *workers;
+};
+
+/* n_reactors 0: one per CPU this process may use.  n_workers 0: 8. */
+struct engine *engine_new(unsigned n_reactors, unsigned n_workers, GError **error);
+/* Stops the reactors, then the workers. */
+void engine_free(struct engine *e);
+
+/* Run fn(reactor, arg) on each reactor and wait for all: when it returns, nothing published before is unseen. */
+void engine_each(struct engine *e, void (*fn)(struct reactor *r, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reactor.c - an epoll thread.  It sleeps whenever nothing is to do. */
+#include "config.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+#include "engine/bufpool.h"
+#include "engine/reactor.h"
+
+#define BATCH 64
+
+struct reactor {
+	unsigned index;
+	int ep;
+	pthread_t thread;
+	bool started, stopping;
+	uint64_t now_ms, batch;
+	struct bufpool *pool;
+
+	struct epoll_event events[BATCH];	/* of the batch under way */
+	int n_events;
+
+	struct defer *defer_head, **defer_tail;
+
+	struct timer **heap;			/* 1-based binary heap by due_ms */
+	uint32_t n_timers, cap_timers;
+
+	/* Posts: a stack that any thread pushes on and ours takes whole. */
+	char apart[64];			/* from what only our thread writes */
+	_Atomic(struct post *) posts;
+	struct watch wake;
+};
+
+static _Thread_local struct reactor *self;
+
+static uint64_t clock_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* ---- timers ---- */
+
+static void heap_put(struct reactor *r, uint32_t slot, struct timer *t)
+{
+	r->heap[slot] = t;
+	t->slot = slot;
+}
+
+static void heap_up(struct reactor *r, uint32_t slot, struct timer *t)
+{
+	for (; slot > 1 && r->heap[slot / 2]->due_ms > t->due_ms; slot /= 2)
+		heap_put(r, slot, r->heap[slot / 2]);
+	heap_put(r, slot, t);
+}
+
+static void heap_down(struct reactor *r, uint32_t slot, struct timer *t)
+{
+	for (uint32_t child; (child = slot * 2) <= r->n_timers; slot = child) {
+		if (child < r->n_timers && r->heap[child + 1]->due_ms < r->heap[child]->due_ms)
+			child++;
+		if (r->heap[child]->due_ms >= t->due_ms)
+			break;
+		heap_put(r, slot, r->heap[child]);
+	}
+	heap_put(r, slot, t);
+}
+
+void reactor_timer_cancel(struct reactor *r, struct timer *t)
+{
+	uint32_t slot = t->slot;
+	struct timer *last;
+
+	if (!slot)
+		return;
+	t->slot = 0;
+	last = r->heap[r->n_timers--];
+	if (last == t)
+		return;
+	heap_down(r, slot, last);
+	heap_up(r, last->slot, last);
+}
+
+void reactor_timer_set(struct reactor *r, struct timer *t, uint64_t delay_ms)
+{
+	reactor_timer_cancel(r, t);
+	if (r->n_timers + 1 >= r->cap_timers) {
+		r->cap_timers = r->cap_timers ? r->cap_timers * 2 : 64;
+		r->heap = g_renew(struct timer *, r->heap, r->cap_timers);
+	}
+	t->due_ms = r->now_ms + delay_ms;
+	heap_up(r, ++r->n_timers, t);
+}
+
+static void run_timers(struct reactor *r)
+{
+	while (r->n_timers && r->heap[1]->due_ms <= r->now_ms) {
+		struct timer *t = r->heap[1];
+
+		reactor_timer_cancel(r, t);
+		t->expired(t);
+	}
+}
+
+/* ---- deferred work ---- */
+
+void reactor_defer(struct reactor *r, struct defer *d)
+{
+	if (d->queued)
+		return;
+	d->queued = true;
+	d->next = NULL;
+	*r->defer_tail = d;
+	r->defer_tail = &d->next;
+}
+
+void reactor_undefer(struct reactor *r, struct defer *d)
+{
+	struct defer **p = &r->defer_head;
+
+	if (!d->queued)
+		return;
+	while (*p != d)
+		p = &(*p)->next;
+	*p = d->next;
+	if (r->defer_tail == &d->next)
+		r->defer_tail = p;
+	d->queued = false;
+}
+
+static void run_deferred(struct reactor *r)
+{
+	struct defer *d;
+
+	while ((d = r->defer_head)) {
+		r->defer_head = d->next;
+		if (!r->defer_head)
+			r->defer_tail = &r->defer_head;
+		d->queued = false;
+		d->run(d);
+	}
+}
+
+/* ---- posts ---- */
+
+void reactor_post(struct reactor *r, struct post *p)
+{
+	struct post *old = atomic_load_explicit(&r->posts, memory_order_relaxed);
+	static const uint64_t one = 1;
+
+	do
+		p->next = old;
+	while (!atomic_compare_exchange_weak_explicit(&r->posts, &old, p, memory_order_release,
+						      memory_order_relaxed));
+	/* Whoever made the list non-empty rings; our own thread needs no bell but must not sleep over it. */
+	if (!old && write(r->wake.fd, &one, sizeof one) < 0)
+		g_error("eventfd: %s", g_strerror(errno));	/* cannot fail: the counter never fills */
+}
+
+static void run_posts(struct reactor *r)
+{
+	struct post *p = atomic_exchange_explicit(&r->posts, NULL, memory_order_acquire);
+	struct post *in_order = NULL;
+
+	while (p) {
+		struct post *next = p->next;
+
+		p->next = in_order;
+		in_order = p;
+		p = next;
+	}
+	while ((p = in_order)) {
+		in_order = p->next;
+		p->run(p);
+	}
+}
+
+static void woken(struct watch *w, uint32_t events)
+{
+	struct reactor *r = container_of(w, struct reactor, wake);
+	uint64_t n;
+
+	if (read(w->fd, &n, sizeof n) == sizeof n)
+		run_posts(r);
+}
+
+struct call {
+	struct post post;
+	void (*fn)(void *arg);
+	void *arg;
+	GMutex lock;
+	GCond cond;
+	bool done;
+};
+
+static void call_run(struct post *p)
+{
+	struct call *c = container_of(p, struct call, post);
+
+	c->fn(c->arg);
+	g_mutex_lock(&c->lock);
+	c->done = true;
+	g_cond_signal(&c->cond);
+	g_mutex_unlock(&c->lock);
+}
+
+void reactor_call(struct reactor *r, void (*fn)(void *arg), void *arg)
+{
+	struct call c = { .post.run = call_run, .fn = fn, .arg = arg };
+
+	g_assert(!self);
+	g_mutex_init(&c.lock);
+	g_cond_init(&c.cond);
+	reactor_post(r, &c.post);
+	g_mutex_lock(&c.lock);
+	while (!c.done)
+		g_cond_wait(&c.cond, &c.lock);
+	g_mutex_unlock(&c.lock);
+	g_mutex_clear(&c.lock);
+	g_cond_clear(&c.cond);
+}
+
+/* ---- file descriptors ---- */
+
+static int control(struct reactor *r, int how, struct watch *w, uint32_t events)
+{
+	struct epoll_event e = { .events = events, .data.ptr = w };
+
+	return epoll_ctl(r->ep, how, w->fd, &e) < 0 ? -errno : 0;
+}
+
+int reactor_watch(struct reactor *r, struct watch *w, uint32_t events)
+{
+	return control(r, EPOLL_CTL_ADD, w, events);
+}
+
+int reactor_rewatch(struct reactor *r, struct watch *w, uint32_t events)
+{
+	return control(r, EPOLL_CTL_MOD, w, events);
+}
+
+void reactor_unwatch(struct reactor *r, struct watch *w)
+{
+	control(r, EPOLL_CTL_DEL, w, 0);
+	for (int i = 0; i < r->n_events; i++)
+		if (r->events[i].data.ptr == w)
+			r->events[i].data.ptr = NULL;
+}
+
+/* ---- the loop ---- */
+
+static int sleep_ms(const struct reactor *r)
+{
+	if (r->defer_head)
+		return 0;
+	if (!r->n_timers)
+		return -1;
+	return r->heap[1]->due_ms <= r->now_ms ? 0 : (int)MIN(r->heap[1]->due_ms - r->now_ms, 3600000);
+}
+
+static void *loop(void *arg)
+{
+	struct reactor *r = arg;
+
+	self = r;
+	r->now_ms = clock_ms();
+	while (!r->stopping) {
+		int n = epoll_wait(r->ep, r->events, BATCH, sleep_ms(r));
+
+		r->now_ms = clock_ms();
+		r->batch++;
+		r->n_events = n < 0 ? 0 : n;
+		for (int i = 0; i < r->n_events; i++) {
+			struct watch *w = r->events[i].data.ptr;
+
+			if (w)
+				w->ready(w, r->events[i].events);
+		}
+		r->n_events = 0;
+		run_timers(r);
+		run_deferred(r);
+	}
+	self = NULL;
+	return NULL;
+}
+
+struct reactor *reactor_new(unsigned index, GError **error)
+{
+	struct reactor *r = g_new0(struct reactor, 1);
+
+	r->index = index;
+	r->defer_tail = &r->defer_head;
+	r->wake.ready = woken;
+	r->now_ms = clock_ms();
+	r->ep = epoll_create1(EPOLL_CLOEXEC);
+	r->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->pool = bufpool_new(r);
+	if (r->ep < 0 || r->wake.fd < 0 || control(r, EPOLL_CTL_ADD, &r->wake, EPOLLIN) < 0) {
+		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "reactor: %s", g_strerror(errno));
+		reactor_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+bool reactor_start(struct reactor *r, GError **error)
+{
+	g_autofree char *name = g_strdup_printf("reactor-%u", r->index);
+	int err = pthread_create(&r->thread, NULL, loop, r);
+
+	if (err) {
+		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err), "cannot start a reactor thread: %s",
+			    g_strerror(err));
+		return false;
+	}
+	pthread_setname_np(r->thread, name);
+	r->started = true;
+	return true;
+}
+
+static void stop_self(void *arg)
+{
+	struct reactor *r = arg;
+
+	r->stopping = true;
+}
+
+void reactor_stop(struct reactor *r)
+{
+	if (!r->started)
+		return;
+	reactor_call(r, stop_self, r);
+	pthread_join(r->thread, NULL);
+	r->started = false;
+}
+
+void reactor_free(struct reactor *r)
+{
+	reactor_stop(r);
+	bufpool_free(r->pool);
+	if (r->ep >= 0)
+		close(r->ep);
+	if (r->wake.fd >= 0)
+		close(r->wake.fd);
+	g_free(r->heap);
+	g_free(r);
+}
+
+unsigned reactor_index(const struct reactor *r) { return r->index; }
+struct bufpool *reactor_pool(struct reactor *r) { return r->pool; }
+struct reactor *reactor_self(void) { return self; }
+uint64_t reactor_now_ms(const struct reactor *r) { return r->now_ms; }
+uint64_t reactor_batch(const struct reactor *r) { return r->batch; }

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conn.h - one connection: bytes in, PDUs out.  Lives on one reactor; all [reactor].
+ */
+#ifndef GOTGT_CONN_H
+#define GOTGT_CONN_H
+
+#include <sys/socket.h>
+#include "engine/bufpool.h"
+#include "engine/reactor.h"
+#include "iscsi/node.h"
+#include "iscsi/wire.h"
+
+struct session;
+struct login;
+struct cmd;
+struct txblk;
+
+/* RFC 7143 8.1.1, the target's side */
+enum conn_state { CONN_XPT_UP, CONN_IN_LOGIN, CONN_LOGGED_IN, CONN_IN_LOGOUT, CONN_CLOSING };
+
+struct conn {
+	struct watch watch;
+	struct reactor *reactor;
+	struct node *node;
+	struct portal *portal;
+	struct sockaddr_storage local;
+	char peer[64];			/* "ADDR:PORT", for logs */
+	enum conn_state state;
+	uint16_t cid;
+	uint32_t stat_sn;		/* of the next response */
+	struct params params;		/* agreed */
+	bool header_digest, data_digest;	/* on, from the first PDU of the full feature phase */
+	struct session *session;	/* NULL until login succeeded */
+	struct login *login;		/* login.c's state, NULL after */
+	struct text *text;		/* text.c's state of an exchange under way, or NULL */
+	bool paused;			/* nothing is parsed until conn_resume(): login waits for something */
+	bool close_when_sent;
+
+	/* conn.c's */
+	struct defer flush;
+	struct timer timer;		/* login timeout, then NOP-In */
+	uint32_t events;		/* watched now */
+	uint64_t heard_ms;		/* when bytes last came in */
+	uint32_t nop_ttt;		/* of our NOP-In under way, TAG_NONE: none */
+	struct buf *rx;
+	uint32_t rx_at, rx_len;		/* unparsed bytes are [rx_at, rx_len) */
+	bool large;			/* data segments are received into place: read headers alone */
+	struct {			/* the data segment being received into place */
+		struct cmd *cmd;	/* whose; NULL: none under way */
+		uint32_t offset, left;	/* in the command's data; bytes still to come */
+		uint32_t tail_len, tail_got;	/* padding and digest after it */
+		uint8_t tail[8], bhs[BHS_LEN];
+		bool discard;
+	} into;
+	struct txblk *tx_head, *tx_tail;
+	uint32_t tx_pdus;		/* queued, not sent */
+	struct post post;
+};
+
+void conn_start(struct node *n, struct portal *p, struct reactor *r, int fd);	/* [any] */
+
+/*
+ * Queue a PDU that is not part of the data path: bhs complete but for DataSegmentLength, data copied.  It goes out
+ * at the end of the batch.
+ */
+void conn_send(struct conn *c, uint8_t bhs[BHS_LEN], const void *data, uint32_t len);
+/* StatSN (taking one when `advance`), ExpCmdSN and MaxCmdSN at their usual places (24, 28, 32). */
+void conn_stamp(struct conn *c, uint8_t bhs[BHS_LEN], bool advance);
+/* Close now; why (static or formatted text) is logged, NULL: quietly. */
+void conn_drop(struct conn *c, const char *why);
+/* Close once everything queued has been sent. */
+void conn_finish(struct conn *c);
+/* Parse on after conn->paused was set and the wait is over. */
+void conn_resume(struct conn *c);
+
+#endif

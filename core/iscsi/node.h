@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * node.h - the iSCSI network entity: portals, targets, and who is logged in where.
+ * What logins look up is behind node->lock; nothing here is on the path of a command.
+ */
+#ifndef GOTGT_NODE_H
+#define GOTGT_NODE_H
+
+#include <glib.h>
+#include <sys/socket.h>
+#include "engine/engine.h"
+#include "iscsi/keys.h"
+#include "scsi/target.h"
+
+struct session;
+struct portal;
+
+#define ISCSI_NAME_MAX 223	/* RFC 7143 4.2.7.2 */
+
+/* A target as initiators see it. */
+struct node_target {
+	char *name;		/* iqn., eui. or naa. */
+	char *alias;		/* or NULL */
+	struct target *scsi;
+	struct params offer;
+	uint16_t tpgt;		/* target portal group tag, 1 */
+	GPtrArray *portals;	/* struct portal it is reached through; empty: all */
+	bool removed;		/* a login meets 0204 */
+	GList *sessions;	/* struct session, under node->lock */
+	gint refs;
+};
+
+struct node {
+	GMutex lock;
+	GCond idle;			/* signalled when a session or connection is gone */
+	struct engine *engine;
+	GHashTable *targets;		/* name -> struct node_target */
+	GPtrArray *portals;		/* struct portal */
+	unsigned n_conns[ENGINE_REACTORS_MAX];	/* under lock */
+	unsigned conns_total;
+	uint16_t next_tsih;
+	/* Limits, [main] before the first portal. */
+	uint32_t max_conns;		/* all connections; default 4096 */
+	uint32_t max_logins;		/* connections not yet logged in; default 256 */
+	uint32_t login_timeout_s;	/* default 15 */
+	uint32_t nop_interval_s;	/* NOP-In after so much silence, 0: never; default 30 */
+	uint32_t nop_timeout_s;		/* no answer to it: the connection is dropped; default 30 */
+	uint32_t queue_depth;		/* commands a session may have open; default 128 */
+};
+
+/* [main] for all that follows but where it says otherwise. */
+struct node *node_new(struct engine *e);
+/* After node_shutdown(). */
+void node_free(struct node *n);
+
+/* Bind and listen; addr is a numeric IPv4 or IPv6 address, port 0 takes a free one. */
+struct portal *node_add_portal(struct node *n, const char *addr, uint16_t port, GError **error);
+/* Stop listening there; its sessions stay. */
+void node_remove_portal(struct node *n, struct portal *p);
+/* "ADDR:PORT" or "[ADDR]:PORT" as bound. */
+const char *portal_name(const struct portal *p);
+uint16_t portal_tag(const struct portal *p);	/* relative target port identifier, from 1 */
+
+/* Takes over scsi; portals (struct portal *, n_portals of them) may be none: all. */
+struct node_target *node_add_target(struct node *n, const char *name, const char *alias, struct target *scsi,
+				    const struct params *offer, struct portal *const *portals, unsigned n_portals);
+/* Change what later logins get. */
+void node_update_target(struct node *n, struct node_target *t, const char *alias, const struct params *offer,
+			struct portal *const *portals, unsigned n_portals);
+/* New logins meet 0204; sessions are asked to log out, then closed; returns when none is left.  The caller frees t->scsi's LUNs and it. */
+void node_remove_target(struct node *n, struct node_target *t, unsigned grace_ms);
+/* Take a LUN away under running sessions: its tasks are aborted or finished; returns when none is left. */
+void node_quiesce_lun(struct node *n, struct node_target *t, uint32_t lun);
+
+/* Stop listening, finish commands in flight, ask every session to log out (Async Message 1), close what is left after grace_ms. */
+void node_shutdown(struct node *n, unsigned grace_ms);
+
+/* Look a target up by name as seen through a portal: NULL when there is none there; *removed says it was here.  [any] */
+struct node_target *node_find_target(struct node *n, const char *name, const struct portal *p, bool *removed);
+void node_target_unref(struct node *n, struct node_target *t);	/* [any] */
+/* What SendTargets answers (RFC 7143 appendix C): text keys with NULs; name NULL: all.  [any] */
+GByteArray *node_send_targets(struct node *n, const char *name, const struct portal *p, const struct sockaddr_storage *local);
+
+unsigned node_sessions(struct node *n);		/* [any] */
+
+/* A connected socket from elsewhere (tests: a socketpair); it is ours from here. */
+void node_adopt(struct node *n, struct portal *p, int fd);
+
+#endif

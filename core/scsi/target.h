@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * target.h - a SCSI target device: its LUN map, its logical units and its I_T nexuses.
+ * The map is published whole: commands read it without a lock, changes replace it.
+ */
+#ifndef GOTGT_TARGET_H
+#define GOTGT_TARGET_H
+
+#include <glib.h>
+#include "backstore/device.h"
+#include "scsi/sense.h"
+
+#define LUN_MAX 16383u		/* flat space addressing, SAM-5 4.7.7.3 */
+
+struct target;
+struct lun;
+struct nexus;
+
+/* How a LUN presents itself.  Strings are copied; NULL or 0: the default. */
+struct lun_conf {
+	uint32_t block_size;	/* 512 or 4096; 0: the device's, at least 512 */
+	bool read_only;
+	bool thin;		/* report LBPME when the device can unmap */
+	const char *serial;	/* up to 36 characters; default: made from target name and LUN */
+	const char *vendor;	/* up to 8, default "GOTGT" */
+	const char *product;	/* up to 16, default "VIRTUAL-DISK" */
+};
+
+/* name: an iSCSI name, the SCSI device name of VPD 83.  [main] */
+struct target *target_new(struct engine *e, const char *name);
+/* No nexus and no LUN left.  [main] */
+void target_free(struct target *t);
+const char *target_name(const struct target *t);
+
+/*
+ * Add a logical unit on an open device, which it owns from here (closed by target_remove_lun).  Fails when the
+ * number is taken, or sizes do not fit the device.  Every nexus gets REPORTED LUNS DATA HAS CHANGED.  [main]
+ */
+struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error);
+/* Publish a map without it, wait until no task uses it (the transport has aborted or finished them), close the device.  [main] */
+void target_remove_lun(struct target *t, uint32_t number);
+/* The n-th LUN in rising order, NULL past the end; *number is its number.  [main] */
+struct lun *target_nth_lun(struct target *t, unsigned n, uint32_t *number);
+/* Change what can change while it runs (serial, vendor, product, read_only, thin), with its unit attention.  [main] */
+bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **error);
+struct device *lun_device(struct lun *lun);
+/* SAM-5 4.7: a LUN field to a number, -1 when the format is not one of ours. */
+int lun_parse(const uint8_t addr[8]);
+void lun_format(uint8_t addr[8], uint32_t number);	/* peripheral up to 255, flat above */
+
+/*
+ * An I_T nexus.  initiator_port is the name of the initiator port ("NAME,i,0xISID", SPC-5 7.6.4);
+ * rel_port the relative target port identifier it came in through; tpgt its port group.
+ * Starts with a POWER ON unit attention on each LUN.  [reactor]
+ */
+struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiator_port, uint16_t rel_port, uint16_t tpgt);
+/* No task of it is left.  [reactor] */
+void nexus_free(struct nexus *n);
+struct target *nexus_target(struct nexus *n);
+
+/* Establish a unit attention for every nexus but `except` (may be NULL) on a LUN.  [any] */
+void lun_unit_attention(struct lun *lun, enum sense_code code, const struct nexus *except);
+/* The state of a logical unit reset (SAM-5 6.3.3), tasks already aborted by the transport.  [any] */
+void lun_reset(struct lun *lun, const struct nexus *by);
+/* The LUN behind an address on a nexus's target, for task management; NULL: none.  Valid on this reactor until it returns to its loop. */
+struct lun *nexus_find_lun(struct nexus *n, const uint8_t addr[8]);
+
+#endif

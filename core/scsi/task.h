@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * task.h - one SCSI command, from its CDB to its status.  Embedded in the transport's own
+ * structure; lives on one reactor.  Everything is [reactor].
+ *
+ *   transport                               scsi
+ *   fills the first block, task_begin() --> checks by the CDB table
+ *     TASK_GOING: ops->done() comes, or has come already
+ *     TASK_WANTS_DATA: the transport gathers out_len bytes, then either
+ *       task_execute_from(): they all lie in its own buffer, valid during the call, or
+ *       task_place() first (a destination in iov/iovcnt), receives there, task_execute()
+ *   ops->done() <-- status, sense, iov/iovcnt/in_len
+ *   sends, then task_release()
+ */
+#ifndef GOTGT_TASK_H
+#define GOTGT_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+#include "backstore/device.h"
+#include "scsi/sense.h"
+
+struct nexus;
+struct lun;
+struct task;
+struct cdb_op;
+
+enum task_attr { TASK_SIMPLE, TASK_ORDERED, TASK_HEAD_OF_QUEUE, TASK_ACA };	/* SAM-5 8.6 */
+
+/* SAM-5 5.3.1 */
+enum scsi_status {
+	STATUS_GOOD = 0x00, STATUS_CHECK_CONDITION = 0x02, STATUS_CONDITION_MET = 0x04, STATUS_BUSY = 0x08,
+	STATUS_RESERVATION_CONFLICT = 0x18, STATUS_TASK_SET_FULL = 0x28, STATUS_ACA_ACTIVE = 0x30,
+	STATUS_TASK_ABORTED = 0x40,
+};
+
+#define TASK_CDB_MAX 32
+#define TASK_SENSE_MAX 96
+#define TASK_IOV_MAX 17
+
+enum task_begun { TASK_GOING, TASK_WANTS_DATA };
+
+struct task_ops {
+	/* The command ended: status, sense and Data-In are final.  An aborted one (task->aborted) ends too, and is not answered. */
+	void (*done)(struct task *t);
+};
+
+struct task {
+	/* The transport's, before task_begin(). */
+	const struct task_ops *ops;
+	struct nexus *nexus;
+	struct reactor *reactor;
+	uint8_t lun_addr[8];		/* SAM-5 4.7 */
+	uint8_t cdb[TASK_CDB_MAX];
+	uint16_t cdb_len;		/* bytes given: 16, or more with an extended CDB */
+	uint8_t attr;			/* enum task_attr */
+	bool no_lend;			/* the transport must see the bytes (data digest) */
+	uint32_t edtl_out, edtl_in;	/* expected data transfer length, bytes, each direction; 0 for none */
+
+	/* The answer. */
+	uint8_t status;			/* enum scsi_status */
+	bool aborted;
+	uint16_t sense_len;		/* bytes in sense, 0: none */
+	uint32_t out_len;		/* with TASK_WANTS_DATA: min(transfer length by the CDB, edtl_out) */
+	uint32_t in_len;		/* bytes in iov to send; <= edtl_in */
+	uint64_t xfer_len;		/* what the CDB asked to transfer, either direction, for the residual count */
+	struct iovec iov[TASK_IOV_MAX];	/* Data-In to send, or where Data-Out goes */
+	uint32_t iovcnt;
+	bool lent;			/* iov is a device's memory: system calls only */
+
+	/* scsi's own. */
+	bool lent_write;		/* reclaim without device I/O */
+	bool in_device;			/* dio is at the device */
+	uint8_t step;			/* of a command in several steps */
+	const struct cdb_op *op;
+	struct lun *lun;		/* NULL: no such LUN */
+	uint64_t lba;
+	uint32_t blocks;
+	struct buf *buf;		/* from the reactor's pool, released by task_release() */
+	struct buf *buf2;		/* a second one (compare, patterns) */
+	const uint8_t *out;		/* Data-Out, contiguous, when it is not lent */
+	struct device_io dio;
+	uint8_t small[64];		/* short Data-In without a buffer */
+	uint8_t sense[TASK_SENSE_MAX];
+};
+
+enum task_begun task_begin(struct task *t);
+/* Choose where Data-Out goes: lent memory (if may_lend) or a buffer.  False: out of memory, and the task has ended with BUSY. */
+bool task_place(struct task *t, bool may_lend);
+/* All of out_len is where task_place() said. */
+void task_execute(struct task *t);
+/* All of out_len is at data, which is valid only during this call. */
+void task_execute_from(struct task *t, const uint8_t *data);
+/* The transport could not store lent Data-Out (EFAULT): end the command with MEDIUM ERROR. */
+void task_place_failed(struct task *t);
+/* Stop it: done() comes with aborted set, at once or when the device lets go.  Before or after task_execute(). */
+void task_abort(struct task *t);
+/* Give back buffers, lent memory and the LUN.  After done(), when Data-In has been sent. */
+void task_release(struct task *t);
+
+/* For command handlers: each command ends once, in one of these. */
+void task_done(struct task *t);					/* GOOD */
+void task_done_data(struct task *t, const void *data, size_t len);	/* GOOD with Data-In, cut to allocation length and edtl_in by the caller's xfer_len */
+void task_fail(struct task *t, enum sense_code code);		/* CHECK CONDITION */
+void task_fail_field(struct task *t, enum sense_code code, unsigned byte, int bit);	/* with a field pointer, bit -1: none; in the CDB */
+void task_status(struct task *t, enum scsi_status status);	/* without sense */
+
+#endif

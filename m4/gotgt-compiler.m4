@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: FSFAP
+# GOTGT_CC_FLAG(FLAG, VAR): append FLAG to VAR if the compiler takes it.
+AC_DEFUN([GOTGT_CC_FLAG], [
+  AC_MSG_CHECKING([whether $CC accepts $1])
+  gotgt_save_CFLAGS=$CFLAGS
+  CFLAGS="$CFLAGS -Werror $1"
+  AC_COMPILE_IFELSE([AC_LANG_PROGRAM()], [AC_MSG_RESULT([yes]); $2="$$2 $1"], [AC_MSG_RESULT([no])])
+  CFLAGS=$gotgt_save_CFLAGS
+])
+# GOTGT_LD_FLAG(FLAG, VAR): likewise for the linker.
+AC_DEFUN([GOTGT_LD_FLAG], [
+  AC_MSG_CHECKING([whether the linker accepts $1])
+  gotgt_save_LDFLAGS=$LDFLAGS
+  LDFLAGS="$LDFLAGS $1"
+  AC_LINK_IFELSE([AC_LANG_PROGRAM()], [AC_MSG_RESULT([yes]); $2="$$2 $1"], [AC_MSG_RESULT([no])])
+  LDFLAGS=$gotgt_save_LDFLAGS
+])
+AC_DEFUN([GOTGT_WARNINGS], [
+  m4_foreach_w([gotgt_flag], [-Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes
+    -Wpointer-arith -Wundef -Wcast-align -Wwrite-strings -Wformat=2 -Wno-unused-parameter
+    -Wno-missing-field-initializers],
+    [GOTGT_CC_FLAG(gotgt_flag, [$1])])
+])
+# GOTGT_PKG(VAR, MODULE, PACKAGES): pkg-config's module, or an error that names the packages.
+AC_DEFUN([GOTGT_PKG], [
+  PKG_CHECK_MODULES([$1], [$2], [], [AC_MSG_ERROR([$2 not found: install $3])])
+])

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The layout that released plugins were built against.  Lines are added, never changed. */
+#include "config.h"
+#include <glib.h>
+#include <gotgt/plugin.h>
+
+#define F(s, f, off) { #s "." #f, offsetof(struct s, f), off }
+static const struct { const char *what; size_t is, must; } layout[] = {
+#if GLIB_SIZEOF_VOID_P == 8
+	F(gotgt_plugin, abi, 0), F(gotgt_plugin, size, 4), F(gotgt_plugin, name, 8), F(gotgt_plugin, flags, 32),
+	F(gotgt_plugin, io_priv_size, 36), F(gotgt_plugin, conf_size, 40), F(gotgt_plugin, params, 48),
+	F(gotgt_plugin, open, 56), F(gotgt_plugin, close, 64), F(gotgt_plugin, submit, 72),
+	F(gotgt_plugin, cancel, 80), F(gotgt_plugin, extension, 88),
+	F(gotgt_host, io_done, 8), F(gotgt_host, log, 16), F(gotgt_host, resized, 24), F(gotgt_host, extension, 32),
+	F(gotgt_io, offset, 8), F(gotgt_io, length, 16), F(gotgt_io, iov, 24), F(gotgt_io, iovcnt, 32), F(gotgt_io, priv, 40),
+	F(gotgt_dev_info, block_size, 8), F(gotgt_dev_info, flags, 32), F(gotgt_dev_info, ops, 36), F(gotgt_dev_info, native_fua, 40),
+	{ "sizeof gotgt_io", sizeof(struct gotgt_io), 72 },
+	{ "sizeof gotgt_dev_info", sizeof(struct gotgt_dev_info), 80 },
+	{ "sizeof gotgt_param", sizeof(struct gotgt_param), 40 },
+#endif
+	{ NULL, 0, 0 },
+};
+
+static void test_layout(void)
+{
+	for (size_t i = 0; layout[i].what; i++) {
+		g_test_message("%s", layout[i].what);
+		g_assert_cmpuint(layout[i].is, ==, layout[i].must);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/abi/v1/layout", test_layout);
+	return g_test_run();
+}

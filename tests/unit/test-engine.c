@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include "engine/engine.h"
+#include "engine/log.h"
+
+static struct engine *engine;
+
+struct counted {
+	struct post post;
+	struct work work;
+	struct reactor *home;
+	gint *count;
+};
+
+static void counted_home(struct post *p)
+{
+	struct counted *c = container_of(p, struct counted, post);
+
+	g_assert_true(reactor_self() == c->home);
+	g_atomic_int_inc(c->count);
+}
+
+static void counted_work(struct work *w)
+{
+	struct counted *c = container_of(w, struct counted, work);
+
+	g_assert_null(reactor_self());
+	reactor_post(c->home, &c->post);
+}
+
+static void nothing(void *arg)
+{
+}
+
+/* A thousand works from here, each completing on its reactor. */
+static void test_workers_and_posts(void)
+{
+	enum { N = 1000 };
+	g_autofree struct counted *all = g_new0(struct counted, N);
+	gint count = 0;
+
+	for (int i = 0; i < N; i++) {
+		all[i] = (struct counted){ .post.run = counted_home, .work.run = counted_work,
+					   .home = engine->reactors[i % 2], .count = &count };
+		workers_push(engine->workers, &all[i].work);
+	}
+	while (g_atomic_int_get(&count) < N)
+		g_thread_yield();
+	reactor_call(engine->reactors[0], nothing, NULL);
+	reactor_call(engine->reactors[1], nothing, NULL);
+	g_assert_cmpint(g_atomic_int_get(&count), ==, N);
+}
+
+struct order {
+	struct post post;
+	int id, *last;
+};
+
+static void order_run(struct post *p)
+{
+	struct order *o = container_of(p, struct order, post);
+
+	g_assert_cmpint(*o->last, ==, o->id - 1);
+	*o->last = o->id;
+}
+
+static void test_posts_in_order(void)
+{
+	struct order o[200];
+	int last = -1;
+
+	for (int i = 0; i < 200; i++) {
+		o[i] = (struct order){ .post.run = order_run, .id = i, .last = &last };
+		reactor_post(engine->reactors[0], &o[i].post);
+	}
+	reactor_call(engine->reactors[0], nothing, NULL);
+	g_assert_cmpint(last, ==, 199);
+}
+
+static struct timer timers[50];
+static unsigned fired[50], n_fired;
+
+static void timer_expired(struct timer *t)
+{
+	fired[n_fired++] = (unsigned)(t - timers);
+}
+
+static void set_timers(void *arg)
+{
+	for (unsigned i = 0; i < 50; i++) {
+		timers[i] = (struct timer){ .expired = timer_expired };
+		reactor_timer_set(arg, &timers[i], 1 + (i * 37) % 50);
+	}
+	for (unsigned i = 0; i < 50; i += 2)
+		reactor_timer_cancel(arg, &timers[i]);
+}
+
+static void count_fired(void *arg)
+{
+	*(unsigned *)arg = n_fired;
+}
+
+/* Timers fire in order of time, cancelled ones never. */
+static void test_timers(void)
+{
+	unsigned n = 0;
+
+	reactor_call(engine->reactors[0], set_timers, engine->reactors[0]);
+	while (n < 25)
+		reactor_call(engine->reactors[0], count_fired, &n);
+	for (unsigned i = 0; i < 25; i++) {
+		g_assert_cmpuint(fired[i] % 2, ==, 1);
+		if (i)
+			g_assert_cmpuint((fired[i - 1] * 37) % 50, <=, (fired[i] * 37) % 50);
+	}
+}
+
+static struct watch pair[2];
+static int n_ready;
+
+static void pair_ready(struct watch *w, uint32_t events)
+{
+	struct reactor *r = reactor_self();
+
+	n_ready++;
+	/* Either one silences both, even when both were fetched in one batch. */
+	reactor_unwatch(r, &pair[0]);
+	reactor_unwatch(r, &pair[1]);
+}
+
+static void watch_both(void *arg)
+{
+	for (int i = 0; i < 2; i++) {
+		pair[i] = (struct watch){ .fd = eventfd(1, 0), .ready = pair_ready };
+		g_assert_cmpint(reactor_watch(arg, &pair[i], EPOLLIN), ==, 0);
+	}
+}
+
+static void test_unwatch_in_batch(void)
+{
+	reactor_call(engine->reactors[0], watch_both, engine->reactors[0]);
+	reactor_call(engine->reactors[0], nothing, NULL);
+	reactor_call(engine->reactors[0], nothing, NULL);
+	g_assert_cmpint(n_ready, ==, 1);
+	close(pair[0].fd);
+	close(pair[1].fd);
+}
+
+static void use_pool(void *arg)
+{
+	struct bufpool *p = reactor_pool(arg);
+	struct buf *a = bufpool_get(p, 1), *b = bufpool_get(p, 4097), *c;
+	void *was = b->data;
+
+	g_assert_cmpuint(a->size, ==, 4096);
+	g_assert_cmpuint(b->size, ==, 8192);
+	g_assert_cmpuint((uintptr_t)b->data % 4096, ==, 0);
+	g_assert_cmpuint(bufpool_in_use(p), ==, 12288);
+	bufpool_put(p, b);
+	c = bufpool_get(p, 8192);
+	g_assert_true(c->data == was);
+	bufpool_put(p, c);
+	bufpool_put(p, a);
+	bufpool_put(p, NULL);
+	g_assert_cmpuint(bufpool_in_use(p), ==, 0);
+	g_assert_cmpuint(bufpool_kept(p), ==, 12288);
+	a = bufpool_get(p, BUF_MAX);
+	g_assert_cmpuint(a->size, ==, BUF_MAX);
+	bufpool_put(p, a);
+}
+
+static void test_bufpool(void)
+{
+	reactor_call(engine->reactors[1], use_pool, engine->reactors[1]);
+}
+
+static void test_log_quote(void)
+{
+	char buf[16];
+
+	g_assert_cmpstr(log_quote(buf, sizeof buf, "a\nb", 3), ==, "a\\x0ab");
+	g_assert_cmpstr(log_quote(buf, sizeof buf, "0123456789abcdefgh", 18), ==, "0123456789ab...");
+	g_assert_cmpint(log_level_parse("debug"), ==, GOTGT_LOG_DEBUG);
+	g_assert_cmpint(log_level_parse("loud"), ==, -1);
+}
+
+int main(int argc, char **argv)
+{
+	int rc;
+
+	g_test_init(&argc, &argv, NULL);
+	engine = engine_new(2, 4, NULL);
+	g_test_add_func("/engine/workers-and-posts", test_workers_and_posts);
+	g_test_add_func("/engine/posts-in-order", test_posts_in_order);
+	g_test_add_func("/engine/timers", test_timers);
+	g_test_add_func("/engine/unwatch-in-batch", test_unwatch_in_batch);
+	g_test_add_func("/engine/bufpool", test_bufpool);
+	g_test_add_func("/log/quote", test_log_quote);
+	rc = g_test_run();
+	engine_free(engine);
+	return rc;
+}

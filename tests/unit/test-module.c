@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+#include "backstore/module.h"
+
+static unsigned int n_done;
+
+static void count_done(struct gotgt_io *io, enum gotgt_status status)
+{
+	g_assert_cmpint(status, ==, GOTGT_OK);
+	n_done++;
+}
+
+static const struct gotgt_host host = { .abi = GOTGT_ABI, .size = sizeof host, .io_done = count_done };
+
+static struct module *load(const char *sub, const char *name, GError **error)
+{
+	g_autofree char *dir = g_test_build_filename(G_TEST_BUILT, sub, ".libs", NULL);
+
+	return module_load(dir, name, &host, error);
+}
+
+static void test_null(void)
+{
+	GError *error = NULL;
+	struct module *m = load("../plugins/null", "null", &error);
+
+	g_assert_no_error(error);
+	g_assert_cmpstr(m->ops.name, ==, "null");
+}
+
+/* A plugin needs nothing but a table: no daemon, no socket. */
+static void test_null_read(void)
+{
+	struct module *m = load("../plugins/null", "null", NULL);
+	struct { uint64_t size; } conf = { 1 << 20 };
+	struct gotgt_dev_info info = { 0 };
+	char buf[512];
+	struct iovec iov = { buf, sizeof buf };
+	struct gotgt_io io = { .op = GOTGT_OP_READ, .length = sizeof buf, .iov = &iov, .iovcnt = 1 };
+	void *dev;
+
+	memset(buf, 1, sizeof buf);
+	g_assert_cmpint(m->ops.open(NULL, &conf, &info, &dev), ==, 0);
+	g_assert_cmpuint(info.size, ==, 1 << 20);
+	n_done = 0;
+	m->ops.submit(dev, &io);
+	g_assert_cmpuint(n_done, ==, 1);
+	g_assert_cmpint(buf[0] | buf[511], ==, 0);
+	m->ops.close(dev);
+}
+
+static void test_old(void)
+{
+	GError *error = NULL;
+	struct module *m = load("mods", "old", &error);
+
+	g_assert_no_error(error);
+	g_assert_null(m->ops.cancel);
+	g_assert_null(m->ops.extension);
+}
+
+static void test_future(void)
+{
+	GError *error = NULL;
+
+	load("mods", "future", &error);
+	g_assert_no_error(error);
+}
+
+/* Each broken plugin is refused, with a message that says why. */
+static void test_refused(gconstpointer data)
+{
+	static const struct { const char *name; int code; const char *why; } cases[] = {
+		{ "otherabi", MODULE_ERROR_ABI, "another plugin ABI" },
+		{ "noentry", MODULE_ERROR_ABI, "no gotgt_plugin_v1" },
+		{ "undefined", MODULE_ERROR_LOAD, "no_such_function" },
+		{ "wrongname", MODULE_ERROR_INVALID, "name" },
+		{ "missing", MODULE_ERROR_LOAD, "No such file" },
+		{ "../x", MODULE_ERROR_INVALID, "not a plugin name" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+
+		g_test_message("%s", cases[i].name);
+		g_assert_null(load("mods", cases[i].name, &error));
+		g_assert_error(error, MODULE_ERROR, cases[i].code);
+		g_assert_nonnull(strstr(error->message, cases[i].why));
+	}
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+	g_test_add_func("/module/load/null", test_null);
+	g_test_add_func("/plugin/null/read", test_null_read);
+	g_test_add_func("/module/load/older-than-core", test_old);
+	g_test_add_func("/module/load/newer-than-core", test_future);
+	g_test_add_data_func("/module/load/refused", NULL, test_refused);
+	return g_test_run();
+}
