@@ -7,6 +7,7 @@
 
 #include <sys/socket.h>
 #include "engine/bufpool.h"
+#include "engine/log.h"
 #include "engine/reactor.h"
 #include "iscsi/node.h"
 #include "iscsi/wire.h"
@@ -29,6 +30,7 @@ struct conn {
 	enum conn_state state;
 	uint16_t cid;
 	uint32_t stat_sn;		/* of the next response */
+	uint32_t login_cmd_sn;		/* CmdSN of the login's requests */
 	struct params params;		/* agreed */
 	bool header_digest, data_digest;	/* on, from the first PDU of the full feature phase */
 	struct session *session;	/* NULL until login succeeded */
@@ -36,25 +38,34 @@ struct conn {
 	struct text *text;		/* text.c's state of an exchange under way, or NULL */
 	bool paused;			/* nothing is parsed until conn_resume(): login waits for something */
 	bool close_when_sent;
+	bool was_logged_in;		/* before CONN_CLOSING */
 
 	/* conn.c's */
 	struct defer flush;
+	struct defer reap;		/* frees it once nobody on the stack can hold it */
 	struct timer timer;		/* login timeout, then NOP-In */
 	uint32_t events;		/* watched now */
 	uint64_t heard_ms;		/* when bytes last came in */
-	uint32_t nop_ttt;		/* of our NOP-In under way, TAG_NONE: none */
+	uint64_t nop_sent_ms;		/* when our NOP-In under way went out, 0: none is */
 	struct buf *rx;
 	uint32_t rx_at, rx_len;		/* unparsed bytes are [rx_at, rx_len) */
-	bool large;			/* data segments are received into place: read headers alone */
+	bool large;			/* large data segments come: headers are read alone */
+	uint32_t lent_open;		/* commands whose data goes straight into lent memory */
 	struct {			/* the data segment being received into place */
-		struct cmd *cmd;	/* whose; NULL: none under way */
-		uint32_t offset, left;	/* in the command's data; bytes still to come */
+		bool active, discard;
+		struct cmd *cmd;	/* whose; NULL: nobody's, it is thrown away */
+		uint32_t start, len;	/* in the command's data */
+		uint32_t offset, left;	/* the next byte there, bytes still to come */
+		uint32_t crc;		/* of what came, with data digests */
 		uint32_t tail_len, tail_got;	/* padding and digest after it */
 		uint8_t tail[8], bhs[BHS_LEN];
-		bool discard;
 	} into;
 	struct txblk *tx_head, *tx_tail;
 	uint32_t tx_pdus;		/* queued, not sent */
+	bool tx_full;			/* the socket takes no more for now */
+	struct establish *establishing;	/* session.c: the login waits for an older session's end */
+	struct conn *next;		/* of its reactor's, see node.h */
+	struct conn **prev;
 	struct post post;
 };
 
@@ -67,6 +78,8 @@ void conn_start(struct node *n, struct portal *p, struct reactor *r, int fd);	/*
 void conn_send(struct conn *c, uint8_t bhs[BHS_LEN], const void *data, uint32_t len);
 /* StatSN (taking one when `advance`), ExpCmdSN and MaxCmdSN at their usual places (24, 28, 32). */
 void conn_stamp(struct conn *c, uint8_t bhs[BHS_LEN], bool advance);
+/* The login is through: CONN_LOGGED_IN, with its timer. */
+void conn_logged_in(struct conn *c);
 /* Close now; why (static or formatted text) is logged, NULL: quietly. */
 void conn_drop(struct conn *c, const char *why);
 /* Close once everything queued has been sent. */

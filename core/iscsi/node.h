@@ -14,11 +14,14 @@
 
 struct session;
 struct portal;
+struct conn;
+struct cmd;
 
 #define ISCSI_NAME_MAX 223	/* RFC 7143 4.2.7.2 */
 
 /* A target as initiators see it. */
 struct node_target {
+	struct node *node;
 	char *name;		/* iqn., eui. or naa. */
 	char *alias;		/* or NULL */
 	struct target *scsi;
@@ -36,9 +39,15 @@ struct node {
 	struct engine *engine;
 	GHashTable *targets;		/* name -> struct node_target */
 	GPtrArray *portals;		/* struct portal */
+	GPtrArray *old_portals;		/* removed ones */
+	GHashTable *removed_names;	/* of targets that were here */
 	unsigned n_conns[ENGINE_REACTORS_MAX];	/* under lock */
-	unsigned conns_total;
+	unsigned conns_total, logins;	/* logins: those not yet logged in */
 	uint16_t next_tsih;
+	GList *sessions;		/* all struct session, under lock */
+	/* One a reactor, touched by it alone. */
+	struct conn *conns[ENGINE_REACTORS_MAX];
+	struct cmd *free_cmds[ENGINE_REACTORS_MAX];
 	/* Limits, [main] before the first portal. */
 	uint32_t max_conns;		/* all connections; default 4096 */
 	uint32_t max_logins;		/* connections not yet logged in; default 256 */
@@ -69,8 +78,8 @@ void node_update_target(struct node *n, struct node_target *t, const char *alias
 			struct portal *const *portals, unsigned n_portals);
 /* New logins meet 0204; sessions are asked to log out, then closed; returns when none is left.  The caller frees t->scsi's LUNs and it. */
 void node_remove_target(struct node *n, struct node_target *t, unsigned grace_ms);
-/* Take a LUN away under running sessions: its tasks are aborted or finished; returns when none is left. */
-void node_quiesce_lun(struct node *n, struct node_target *t, uint32_t lun);
+/* target_remove_lun()'s quiesce, arg a struct node_target: abort every command on a LUN; returns when none is left. */
+void node_quiesce_lun(struct lun *lun, void *arg);
 
 /* Stop listening, finish commands in flight, ask every session to log out (Async Message 1), close what is left after grace_ms. */
 void node_shutdown(struct node *n, unsigned grace_ms);

@@ -5,6 +5,9 @@
 
 #include "iscsi/conn.h"
 
+struct abort_job;
+struct held;
+
 #define CMD_BUCKETS 64
 
 struct session {
@@ -20,13 +23,46 @@ struct session {
 	uint32_t exp_cmd_sn, max_cmd_sn;
 	uint32_t depth;			/* window size */
 	uint32_t open;			/* numbered commands not yet answered */
-	struct cmd *held;		/* out of order, by rising CmdSN */
+	struct held *held;		/* out of order, by rising CmdSN */
+	size_t held_bytes;
 	struct cmd *by_itt[CMD_BUCKETS];
-	uint32_t n_cmds;		/* in by_itt, until sent and released */
+	uint32_t n_cmds;		/* all of its commands, until sent and released */
+	uint32_t next_ttt;
+	struct abort_job *jobs;		/* waiting for aborted commands to be gone */
 	bool closing;
-	GSList *waiting;		/* struct session_open whose login waits for our end; under node->lock */
-	struct post post;
+	GSList *waiting;		/* struct establish: logins that wait for our end; under node->lock */
+	struct defer end;
 };
+
+/* A whole PDU whose CmdSN is not yet due. */
+struct held {
+	struct held *next;
+	uint32_t cmd_sn, ahs_len, data_len;
+	uint8_t bytes[];		/* BHS, AHS, data */
+};
+
+struct verdict session_hold(struct session *s, const struct pdu *p);
+/* The held PDU that is now due, its CmdSN taken; the caller frees it.  NULL: none. */
+struct held *session_next_held(struct session *s);
+
+/* Its connection is gone: all its commands are aborted, then it ends. */
+void session_conn_lost(struct session *s);
+/* A command was released. */
+void session_cmd_gone(struct session *s);
+/* Make its connection close, if it still is what it was.  [any] */
+void session_kill(struct node *n, struct session *s, uint16_t tsih, struct reactor *r);
+
+/*
+ * Abort commands and learn when the last of them is gone.  The owner embeds it.  lun NULL: of
+ * any LUN; itt TAG_NONE: any task.
+ */
+struct abort_job {
+	struct abort_job *next;
+	struct lun *lun;
+	uint32_t itt;
+	void (*gone)(struct abort_job *job);
+};
+void session_abort(struct session *s, struct abort_job *job);
 
 /* What login.c knows when it is through. */
 struct session_open {
@@ -47,5 +83,8 @@ struct session_open {
  */
 void session_establish(struct conn *c, const struct session_open *open,
 		       void (*ready)(struct conn *c, enum login_status status));
+
+/* conn goes away while it waits in session_establish(). */
+void session_forget_login(struct conn *c);
 
 #endif

@@ -42,7 +42,7 @@ enum sense_key {
 	X(TOO_MUCH_WRITE_DATA, ABORTED_COMMAND, 0x26, 0x00, "too much write data") \
 	X(UNEXPECTED_UNSOLICITED_DATA, ABORTED_COMMAND, 0x0c, 0x0c, "unexpected unsolicited data") \
 	X(NOT_ENOUGH_UNSOLICITED_DATA, ABORTED_COMMAND, 0x0c, 0x0d, "not enough unsolicited data") \
-	X(SNACK_REJECTED, ABORTED_COMMAND, 0x47, 0x05, "protocol service CRC error") \
+	X(PROTOCOL_CRC, ABORTED_COMMAND, 0x47, 0x05, "protocol service CRC error") \
 
 enum sense_code {
 #define X(name, key, asc, ascq, text) SENSE_##name,

@@ -37,13 +37,19 @@ const char *target_name(const struct target *t);
  * number is taken, or sizes do not fit the device.  Every nexus gets REPORTED LUNS DATA HAS CHANGED.  [main]
  */
 struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error);
-/* Publish a map without it, wait until no task uses it (the transport has aborted or finished them), close the device.  [main] */
-void target_remove_lun(struct target *t, uint32_t number);
+/*
+ * Publish a map without it, have the transport abort what it has there (quiesce, may be NULL), wait until no
+ * task uses it, flush and close the device.  [main]
+ */
+void target_remove_lun(struct target *t, uint32_t number, void (*quiesce)(struct lun *lun, void *arg), void *arg);
 /* The n-th LUN in rising order, NULL past the end; *number is its number.  [main] */
 struct lun *target_nth_lun(struct target *t, unsigned n, uint32_t *number);
 /* Change what can change while it runs (serial, vendor, product, read_only, thin), with its unit attention.  [main] */
 bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **error);
 struct device *lun_device(struct lun *lun);
+/* Keep it from going away, as a task does; each hold is released on the same reactor.  [reactor] */
+void lun_hold(struct lun *lun, struct reactor *r);
+void lun_release(struct lun *lun, struct reactor *r);
 /* SAM-5 4.7: a LUN field to a number, -1 when the format is not one of ours. */
 int lun_parse(const uint8_t addr[8]);
 void lun_format(uint8_t addr[8], uint32_t number);	/* peripheral up to 255, flat above */

@@ -92,8 +92,10 @@ bool task_place(struct task *t, bool may_lend);
 void task_execute(struct task *t);
 /* All of out_len is at data, which is valid only during this call. */
 void task_execute_from(struct task *t, const uint8_t *data);
-/* The transport could not store lent Data-Out (EFAULT): end the command with MEDIUM ERROR. */
-void task_place_failed(struct task *t);
+/* The transport ends a command itself: instead of task_begin(), or of task_execute() once the data has passed. */
+void task_refuse(struct task *t, enum sense_code code);
+/* A system call on the lent memory of this task said EFAULT: its device lends no more. */
+void task_lent_fault(struct task *t);
 /* Stop it: done() comes with aborted set, at once or when the device lets go.  Before or after task_execute(). */
 void task_abort(struct task *t);
 /* Give back buffers, lent memory and the LUN.  After done(), when Data-In has been sent. */

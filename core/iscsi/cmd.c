@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd.c - SCSI Command and Data-Out: from PDUs to a task with its data. */
+#include "config.h"
+#include "iscsi/answer.h"
+#include "iscsi/cmd.h"
+#include "iscsi/rx.h"
+
+/* Bits of byte 1 of a SCSI Command (RFC 7143 11.3.1). */
+enum { READ_BIT = 0x40, WRITE_BIT = 0x20, ATTR_MASK = 0x07 };
+enum { AHS_EXTENDED_CDB = 1 };	/* 11.2.2.3 */
+
+static struct cmd **bucket(struct session *s, uint32_t itt)
+{
+	return &s->by_itt[(itt ^ itt >> 6 ^ itt >> 16) % CMD_BUCKETS];
+}
+
+struct cmd *cmd_find(struct session *s, uint32_t itt)
+{
+	struct cmd *cmd = *bucket(s, itt);
+
+	while (cmd && cmd->itt != itt)
+		cmd = cmd->next;
+	return cmd;
+}
+
+static void unhash(struct cmd *cmd)
+{
+	struct cmd **p = bucket(cmd->session, cmd->itt);
+
+	while (*p != cmd)
+		p = &(*p)->next;
+	*p = cmd->next;
+}
+
+/* ---- the pool: one list a reactor, touched by it alone ---- */
+
+static struct cmd *cmd_get(struct session *s)
+{
+	struct cmd **list = &s->node->free_cmds[reactor_index(s->reactor)];
+	struct cmd *cmd = *list;
+
+	if (cmd)
+		*list = cmd->next;
+	else
+		cmd = g_new0(struct cmd, 1);
+	memset(cmd, 0, offsetof(struct cmd, r2t));
+	cmd->session = s;
+	s->n_cmds++;
+	return cmd;
+}
+
+static void cmd_put(struct cmd *cmd)
+{
+	struct session *s = cmd->session;
+	struct cmd **list = &s->node->free_cmds[reactor_index(s->reactor)];
+
+	task_release(&cmd->task);
+	cmd->next = *list;
+	*list = cmd;
+	s->n_cmds--;
+	session_cmd_gone(s);
+}
+
+void cmd_pool_free(struct cmd *list)
+{
+	while (list) {
+		struct cmd *next = list->next;
+
+		g_free(list);
+		list = next;
+	}
+}
+
+void cmd_sent(struct cmd *cmd)
+{
+	cmd_put(cmd);
+}
+
+bool cmd_lent_fault(struct cmd *cmd)
+{
+	if (!cmd->task.lent)
+		return false;
+	task_lent_fault(&cmd->task);
+	return true;
+}
+
+/* ---- the end of a command ---- */
+
+/* No longer received into lent memory. */
+static void end_lent(struct cmd *cmd)
+{
+	if (cmd->lent_open && cmd->conn)
+		cmd->conn->lent_open--;
+	cmd->lent_open = false;
+}
+
+/* Ended, and none of its data is still on the way: answer, or vanish. */
+static void maybe_answer(struct cmd *cmd)
+{
+	struct session *s = cmd->session;
+
+	if (!cmd->ended || !cmd->begun)
+		return;
+	end_lent(cmd);
+	if (cmd->unsolicited && !cmd->aborting) {
+		cmd->state = CMD_ENDED;
+		return;
+	}
+	unhash(cmd);
+	if (cmd->numbered)
+		s->open--;
+	if (cmd->aborting || !cmd->conn) {
+		cmd_put(cmd);
+		return;
+	}
+	cmd->state = CMD_ANSWERED;
+	answer_send(cmd);
+}
+
+static void task_ended(struct task *t)
+{
+	struct cmd *cmd = container_of(t, struct cmd, task);
+
+	cmd->ended = true;
+	maybe_answer(cmd);
+}
+
+static const struct task_ops ops = { .done = task_ended };
+
+void cmd_abort(struct cmd *cmd)
+{
+	if (cmd->aborting)
+		return;
+	cmd->aborting = true;
+	if (cmd->conn && cmd->conn->into.cmd == cmd) {
+		cmd->conn->into.cmd = NULL;
+		cmd->conn->into.discard = true;
+	}
+	end_lent(cmd);
+	if (cmd->ended)
+		maybe_answer(cmd);
+	else
+		task_abort(&cmd->task);
+}
+
+/* ---- data out ---- */
+
+static void send_r2t(struct cmd *cmd, struct r2t *r)
+{
+	struct conn *c = cmd->conn;
+	uint8_t bhs[BHS_LEN] = { OP_R2T, FINAL_BIT };
+
+	memcpy(bhs + 8, cmd->task.lun_addr, 8);
+	put32(bhs + 16, cmd->itt);
+	put32(bhs + 20, r->ttt);
+	conn_stamp(c, bhs, false);
+	put32(bhs + 36, cmd->r2t_sn++);
+	put32(bhs + 40, r->offset);
+	put32(bhs + 44, r->len);
+	tx_pdu(c, bhs, NULL, 0, NULL);
+}
+
+/* RFC 7143 11.8: ask for what has not been asked for, as far as MaxOutstandingR2T allows. */
+static void solicit(struct cmd *cmd)
+{
+	const struct params *p = &cmd->conn->params;
+
+	while (cmd->r2t_at < cmd->task.out_len && cmd->n_r2t < MIN(p->max_outstanding_r2t, R2T_MAX)) {
+		struct r2t *r = &cmd->r2t[cmd->n_r2t++];
+
+		*r = (struct r2t){ .ttt = cmd->session->next_ttt++, .offset = cmd->r2t_at,
+				   .len = MIN(p->max_burst, cmd->task.out_len - cmd->r2t_at) };
+		cmd->r2t_at += r->len;
+		send_r2t(cmd, r);
+	}
+}
+
+/* Data out is complete, or the next R2T is due. */
+static void data_progress(struct cmd *cmd)
+{
+	if (cmd->ended) {
+		maybe_answer(cmd);
+	} else if (cmd->unsolicited) {
+		return;
+	} else if (!cmd->n_r2t && (cmd->got >= cmd->task.out_len || cmd->sense_override)) {
+		cmd->state = CMD_RUNNING;
+		end_lent(cmd);
+		if (cmd->sense_override)
+			task_refuse(&cmd->task, cmd->override);
+		else
+			task_execute(&cmd->task);
+	} else if (!cmd->sense_override) {
+		cmd->r2t_at = MAX(cmd->r2t_at, cmd->got);
+		solicit(cmd);
+	}
+}
+
+/* len bytes at offset have arrived, of a PDU with this F bit and DataSN already checked. */
+static void data_arrived(struct cmd *cmd, uint32_t len, bool final)
+{
+	if (cmd->unsolicited || !cmd->n_r2t) {
+		if (final)
+			cmd->unsolicited = false;
+	} else {
+		struct r2t *r = &cmd->r2t[0];
+
+		r->got += len;
+		if (final && --cmd->n_r2t)
+			memmove(r, r + 1, cmd->n_r2t * sizeof *r);
+	}
+	cmd->got += len;
+	data_progress(cmd);
+}
+
+static void fail_later(struct cmd *cmd, enum sense_code code)
+{
+	if (cmd->sense_override)
+		return;
+	cmd->sense_override = true;
+	cmd->override = code;
+}
+
+/* Copy what lies in the receive buffer to where the command wants it; what is over out_len is dropped. */
+static void copy_in(struct cmd *cmd, uint32_t offset, const uint8_t *data, uint32_t len)
+{
+	const struct task *t = &cmd->task;
+
+	if (cmd->ended || offset >= t->out_len)
+		return;
+	len = MIN(len, t->out_len - offset);
+	memcpy((uint8_t *)t->iov[0].iov_base + offset, data, len);
+}
+
+/* Receive the rest of p's data into place, from `done` bytes on; without a command it is thrown away. */
+static void receive_into(struct conn *c, struct cmd *cmd, const struct pdu *p, uint32_t offset, uint32_t done)
+{
+	c->into.cmd = cmd;
+	c->into.discard = !cmd || cmd->ended || cmd->sense_override;
+	c->into.active = true;
+	c->into.offset = offset + done;
+	c->into.left = p->data_len - done;
+	c->into.start = offset;
+	c->into.len = p->data_len;
+	c->into.tail_len = pad4(p->data_len) - p->data_len + (c->data_digest ? DIGEST_LEN : 0);
+	c->into.tail_got = 0;
+	memcpy(c->into.bhs, p->bhs, BHS_LEN);
+}
+
+static void swallow(struct conn *c, const struct pdu *p, uint32_t avail)
+{
+	if (avail < p->data_len)
+		receive_into(c, NULL, p, 0, avail);
+}
+
+uint32_t cmd_into_iov(struct conn *c, struct iovec *iov, uint32_t max)
+{
+	const struct task *t = &c->into.cmd->task;
+	uint32_t left = c->into.offset < t->out_len ? MIN(c->into.left, t->out_len - c->into.offset) : 0;
+	size_t skip = c->into.offset;
+	uint32_t n = 0;
+
+	for (const struct iovec *v = t->iov; left && n < max; v++) {
+		size_t take;
+
+		if (skip >= v->iov_len) {
+			skip -= v->iov_len;
+			continue;
+		}
+		take = MIN(left, v->iov_len - skip);
+		iov[n++] = (struct iovec){ (uint8_t *)v->iov_base + skip, take };
+		left -= (uint32_t)take;
+		skip = 0;
+	}
+	return n;
+}
+
+void cmd_into_fault(struct conn *c)
+{
+	struct cmd *cmd = c->into.cmd;
+
+	c->into.discard = true;
+	fail_later(cmd, SENSE_WRITE_ERROR);
+	task_lent_fault(&cmd->task);
+}
+
+/* A data segment that is all in the receive buffer, or the part of a large one that is. */
+static void take(struct conn *c, struct cmd *cmd, const struct pdu *p, uint32_t offset, uint32_t avail, bool digest_bad,
+		 bool final)
+{
+	if (digest_bad)
+		fail_later(cmd, SENSE_PROTOCOL_CRC);
+	else if (!cmd->sense_override && !cmd->task.lent)
+		copy_in(cmd, offset, p->data, avail);
+	else if (avail)
+		fail_later(cmd, SENSE_INTERNAL_FAILURE);	/* lent memory is never copied to: see rx.c */
+	if (avail < p->data_len)
+		receive_into(c, cmd, p, offset, avail);
+	else
+		data_arrived(cmd, p->data_len, final);
+}
+
+struct verdict cmd_into_done(struct conn *c, bool digest_bad)
+{
+	struct cmd *cmd = c->into.cmd;
+	uint32_t len = c->into.len;
+	bool final = c->into.bhs[1] & FINAL_BIT;
+
+	c->into.active = false;
+	c->into.cmd = NULL;
+	if (!cmd)
+		return VERDICT_OK;
+	if (digest_bad)
+		fail_later(cmd, SENSE_PROTOCOL_CRC);
+	data_arrived(cmd, len, final);
+	return digest_bad ? VERDICT_REJECT(REJECT_DATA_DIGEST, "data digest error") : VERDICT_OK;
+}
+
+/* ---- SCSI Command ---- */
+
+static void fill_task(struct cmd *cmd, struct conn *c, const struct pdu *p)
+{
+	struct task *t = &cmd->task;
+	uint8_t flags = p->bhs[1];
+
+	t->ops = &ops;
+	t->nexus = cmd->session->nexus;
+	t->reactor = c->reactor;
+	memcpy(t->lun_addr, p->bhs + 8, 8);
+	memcpy(t->cdb, p->bhs + 32, 16);
+	t->cdb_len = 16;
+	if (p->ahs_len >= 4 && p->ahs[2] == AHS_EXTENDED_CDB) {
+		uint32_t more = get16(p->ahs);	/* length counts the reserved byte at 3 */
+
+		if (more > 1 && 3 + more <= p->ahs_len && 16 + more - 1 <= TASK_CDB_MAX) {
+			memcpy(t->cdb + 16, p->ahs + 4, more - 1);
+			t->cdb_len = (uint16_t)(16 + more - 1);
+		}
+	}
+	/* 11.3.1.1: untagged is simple to us. */
+	t->attr = (flags & ATTR_MASK) == 2 ? TASK_ORDERED : (flags & ATTR_MASK) == 3 ? TASK_HEAD_OF_QUEUE :
+		  (flags & ATTR_MASK) == 4 ? TASK_ACA : TASK_SIMPLE;
+	t->no_lend = c->data_digest;
+	t->edtl_out = flags & WRITE_BIT ? cmd->edtl : 0;
+	t->edtl_in = flags & READ_BIT ? cmd->edtl : 0;
+}
+
+/* What is wrong with a command's flags and immediate data, or NULL. */
+static const char *command_wrong(const struct conn *c, const struct pdu *p)
+{
+	uint8_t flags = p->bhs[1];
+	uint32_t edtl = get32(p->bhs + 20);
+
+	if (!(flags & WRITE_BIT) && (p->data_len || !(flags & FINAL_BIT)))
+		return "data with a command that does not write";
+	if (p->data_len > edtl)
+		return "immediate data beyond the expected data transfer length";
+	if (p->data_len > c->params.first_burst)
+		return "immediate data beyond FirstBurstLength";
+	return NULL;
+}
+
+/* All of the data lies in the receive buffer: no copy if the device can take it at once. */
+static bool runs_from_buffer(const struct cmd *cmd, const struct pdu *p, uint32_t avail, bool digest_bad)
+{
+	return !cmd->unsolicited && avail == p->data_len && avail >= cmd->task.out_len && !digest_bad &&
+	       !cmd->sense_override;
+}
+
+static void begin_write(struct conn *c, struct cmd *cmd, const struct pdu *p, uint32_t avail, bool digest_bad)
+{
+	if (runs_from_buffer(cmd, p, avail, digest_bad)) {
+		cmd->state = CMD_RUNNING;
+		cmd->got = p->data_len;
+		task_execute_from(&cmd->task, p->data);
+		return;
+	}
+	/* Lent memory is received into by the kernel alone: not once bytes for it are in our buffer. */
+	cmd->begun = false;
+	if (task_place(&cmd->task, !avail && !c->data_digest && rx_is_empty(c)) && cmd->task.lent) {
+		cmd->lent_open = true;
+		c->lent_open++;
+	}
+	cmd->begun = true;
+	if (cmd->ended) {
+		swallow(c, p, avail);
+		maybe_answer(cmd);
+		return;
+	}
+	take(c, cmd, p, 0, avail, digest_bad, !cmd->unsolicited);
+}
+
+struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avail, bool digest_bad)
+{
+	struct session *s = c->session;
+	uint32_t itt = get32(p->bhs + 16);
+	const char *wrong = command_wrong(c, p);
+	struct cmd *cmd;
+	struct cmd **chain;
+
+	if (wrong)
+		return VERDICT_DROP(wrong);
+	if (!s->nexus)
+		return VERDICT_DROP("SCSI command in a discovery session");
+	if (itt == TAG_NONE)
+		return VERDICT_DROP("reserved initiator task tag");
+	if (cmd_find(s, itt))
+		return avail < p->data_len ? VERDICT_DROP("initiator task tag in use") :
+		       VERDICT_REJECT(REJECT_IN_PROGRESS, "initiator task tag in use");
+	cmd = cmd_get(s);
+	cmd->conn = c;
+	cmd->itt = itt;
+	cmd->edtl = get32(p->bhs + 20);
+	cmd->numbered = !pdu_immediate(p);
+	cmd->cmd_sn = get32(p->bhs + 24);
+	cmd->write = p->bhs[1] & WRITE_BIT;
+	cmd->unsolicited = cmd->write && !(p->bhs[1] & FINAL_BIT);
+	if (cmd->numbered)
+		s->open++;
+	chain = bucket(s, itt);
+	cmd->next = *chain;
+	*chain = cmd;
+	fill_task(cmd, c, p);
+	/* 11.4.7.2: both are found before the command runs, answered once its data has passed. */
+	if ((cmd->unsolicited && c->params.initial_r2t) || (p->data_len && !c->params.immediate_data))
+		fail_later(cmd, SENSE_UNEXPECTED_UNSOLICITED_DATA);
+
+	cmd->state = CMD_RUNNING;
+	if ((p->bhs[1] & READ_BIT) && cmd->write) {
+		cmd->task.edtl_in = cmd->task.edtl_out = 0;	/* bidirectional: no such command here */
+		task_refuse(&cmd->task, SENSE_INVALID_FIELD_IN_CDB);
+	} else if (task_begin(&cmd->task) == TASK_WANTS_DATA) {
+		cmd->state = CMD_COLLECTING;
+		cmd->begun = true;
+		begin_write(c, cmd, p, avail, digest_bad);
+		return digest_bad && avail == p->data_len ?
+		       VERDICT_REJECT(REJECT_DATA_DIGEST, "data digest error") : VERDICT_OK;
+	}
+	cmd->begun = true;
+	swallow(c, p, avail);
+	maybe_answer(cmd);
+	return VERDICT_OK;
+}
+
+/* ---- Data-Out ---- */
+
+/* The sequence a Data-Out belongs to goes on at this offset and DataSN, up to this end. */
+struct sequence { uint32_t offset, data_sn, end; };
+
+static bool find_sequence(const struct cmd *cmd, uint32_t ttt, struct sequence *q)
+{
+	if (ttt == TAG_NONE) {
+		*q = (struct sequence){ cmd->got, cmd->unsol_sn, MIN(cmd->edtl, cmd->conn->params.first_burst) };
+		return cmd->unsolicited;
+	}
+	if (!cmd->n_r2t || cmd->r2t[0].ttt != ttt)
+		return false;
+	*q = (struct sequence){ cmd->r2t[0].offset + cmd->r2t[0].got, cmd->r2t[0].data_sn,
+				cmd->r2t[0].offset + cmd->r2t[0].len };
+	return true;
+}
+
+struct verdict cmd_on_data_out(struct conn *c, const struct pdu *p, uint32_t avail, bool digest_bad)
+{
+	uint32_t ttt = get32(p->bhs + 20), offset = get32(p->bhs + 40);
+	bool final = p->bhs[1] & FINAL_BIT;
+	struct cmd *cmd = c->session->nexus ? cmd_find(c->session, get32(p->bhs + 16)) : NULL;
+	struct sequence q;
+
+	if (!cmd || cmd->aborting || cmd->conn != c) {
+		/* Of a command that was aborted, or answered, meanwhile: 11.7 lets it pass. */
+		swallow(c, p, avail);
+		return VERDICT_OK;
+	}
+	if (!find_sequence(cmd, ttt, &q))
+		return VERDICT_DROP("Data-Out that nobody asked for");
+	if (offset != q.offset || get32(p->bhs + 36) != q.data_sn)
+		return VERDICT_DROP("Data-Out out of sequence");	/* 7.9 at ErrorRecoveryLevel 0 */
+	if (p->data_len > q.end - q.offset)
+		return VERDICT_DROP("Data-Out beyond what was asked for");
+	if (final && ttt != TAG_NONE && p->data_len != q.end - q.offset)
+		return VERDICT_DROP("Data-Out sequence ends short of its R2T");
+	if (!final && ttt != TAG_NONE && p->data_len == q.end - q.offset)
+		return VERDICT_DROP("Data-Out sequence without a final PDU");
+	if (ttt == TAG_NONE)
+		cmd->unsol_sn++;
+	else
+		cmd->r2t[0].data_sn++;
+	take(c, cmd, p, offset, avail, digest_bad, final);
+	return digest_bad ? VERDICT_REJECT(REJECT_DATA_DIGEST, "data digest error") : VERDICT_OK;
+}

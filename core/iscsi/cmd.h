@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd.h - a SCSI command on its way through iSCSI: its data out (immediate, unsolicited,
+ * solicited by R2T), then Data-In and status.  Wraps a SCSI task.  All [reactor].
+ */
+#ifndef GOTGT_CMD_H
+#define GOTGT_CMD_H
+
+#include "iscsi/session.h"
+#include "iscsi/tx.h"
+#include "scsi/task.h"
+
+#define R2T_MAX 8	/* outstanding for one command; the most MaxOutstandingR2T we offer */
+
+struct r2t {
+	uint32_t ttt, offset, len;
+	uint32_t got, data_sn;
+};
+
+enum cmd_state {
+	CMD_COLLECTING,		/* data out is coming */
+	CMD_RUNNING,		/* with the SCSI layer */
+	CMD_ENDED,		/* has its status, but unsolicited data is still to be swallowed */
+	CMD_ANSWERED,		/* response queued */
+};
+
+struct cmd {
+	struct cmd *next;		/* hash chain, free list */
+	struct session *session;
+	struct conn *conn;		/* NULL once it is gone */
+	uint32_t itt, cmd_sn, edtl;
+	enum cmd_state state;
+	bool numbered;			/* holds a place in the CmdSN window */
+	bool write;
+	bool lent_open;			/* lent memory is being received into: counted in conn->lent_open */
+	bool unsolicited;		/* Data-Out without R2T is still coming */
+	bool begun;			/* task_begin() has returned */
+	bool aborting;			/* by task management or the end of the session: no response */
+	bool ended;			/* task ops->done() came */
+	bool sense_override;
+	enum sense_code override;	/* what the transport found wrong, stronger than the task's status */
+	uint32_t got;			/* bytes of data out received, from offset 0 */
+	uint32_t unsol_sn;		/* next DataSN of unsolicited data */
+	uint32_t r2t_sn, r2t_at;	/* next R2TSN, next offset to ask for */
+	uint32_t n_r2t;
+	struct r2t r2t[R2T_MAX];	/* outstanding, in order */
+	struct task task;
+};
+
+/*
+ * A SCSI Command PDU whose CmdSN is in order.  avail: bytes of its data segment (data_len in
+ * all) at p->data now; when fewer than all, the rest is to be received into place: then
+ * conn->into says where.  digest_bad: the data segment failed its digest.
+ */
+struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avail, bool digest_bad);
+struct verdict cmd_on_data_out(struct conn *c, const struct pdu *p, uint32_t avail, bool digest_bad);
+/* conn->into is complete. */
+struct verdict cmd_into_done(struct conn *c, bool digest_bad);
+/* Where the next `left` bytes of conn->into go; elements written to iov. */
+uint32_t cmd_into_iov(struct conn *c, struct iovec *iov, uint32_t max);
+/* The kernel could not write there (EFAULT): the command fails, the rest is discarded. */
+void cmd_into_fault(struct conn *c);
+
+/* The last PDU of an answered command left the transmit queue (or was thrown away). */
+void cmd_sent(struct cmd *cmd);
+/* If the command's data is lent memory: tell its device that reading it failed. */
+bool cmd_lent_fault(struct cmd *cmd);
+
+struct cmd *cmd_find(struct session *s, uint32_t itt);
+/* Stop it without a response; it is gone when session_cmd_gone() is called for it. */
+void cmd_abort(struct cmd *cmd);
+/* Give back what the free list of a reactor holds. */
+void cmd_pool_free(struct cmd *list);
+
+#endif

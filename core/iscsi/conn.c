@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conn.c - a connection's life: start, events, flush at the end of each batch, end. */
+#include "config.h"
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+#include "iscsi/cmd.h"
+#include "iscsi/login.h"
+#include "iscsi/logout.h"
+#include "iscsi/nop.h"
+#include "iscsi/rx.h"
+#include "iscsi/text.h"
+#include "iscsi/tx.h"
+
+static void update_events(struct conn *c)
+{
+	uint32_t events = (rx_blocked(c) ? 0 : EPOLLIN) | (c->tx_full ? EPOLLOUT : 0);
+
+	if (c->state == CONN_CLOSING || events == c->events)
+		return;
+	c->events = events;
+	reactor_rewatch(c->reactor, &c->watch, events);
+}
+
+static void flush(struct defer *d)
+{
+	struct conn *c = container_of(d, struct conn, flush);
+	bool was_blocked = rx_blocked(c);
+	enum tx_result r;
+
+	if (c->state == CONN_CLOSING)
+		return;
+	r = tx_flush(c);
+	c->tx_full = r == TX_FULL;
+	if (r == TX_ERROR) {
+		conn_drop(c, errno == EPIPE || errno == ECONNRESET ? NULL : g_strerror(errno));
+		return;
+	}
+	if (r == TX_EMPTY && c->close_when_sent) {
+		conn_drop(c, NULL);
+		return;
+	}
+	if (was_blocked && !rx_blocked(c))
+		rx_parse(c);
+	update_events(c);
+}
+
+static void ready(struct watch *w, uint32_t events)
+{
+	struct conn *c = container_of(w, struct conn, watch);
+
+	if (events & EPOLLOUT)
+		reactor_defer(c->reactor, &c->flush);
+	if (!rx_blocked(c))
+		rx_ready(c);
+	else if (events & (EPOLLHUP | EPOLLERR))
+		conn_drop(c, NULL);
+	update_events(c);
+}
+
+static void tick(struct timer *t)
+{
+	struct conn *c = container_of(t, struct conn, timer);
+
+	if (c->state < CONN_LOGGED_IN)
+		conn_drop(c, "login took too long");
+	else if (c->state == CONN_LOGGED_IN)
+		nop_tick(c);
+	else
+		conn_drop(c, NULL);	/* it does not read its last answers */
+}
+
+void conn_logged_in(struct conn *c)
+{
+	struct node *n = c->node;
+
+	c->state = CONN_LOGGED_IN;
+	g_mutex_lock(&n->lock);
+	n->logins--;
+	g_mutex_unlock(&n->lock);
+	reactor_timer_cancel(c->reactor, &c->timer);
+	nop_tick(c);
+}
+
+/* ---- out ---- */
+
+void conn_stamp(struct conn *c, uint8_t bhs[BHS_LEN], bool advance)
+{
+	struct session *s = c->session;
+
+	put32(bhs + 24, c->stat_sn);
+	if (advance)
+		c->stat_sn++;
+	if (s) {
+		uint32_t max = s->exp_cmd_sn + (s->depth > s->open ? s->depth - s->open : 0) - 1;
+
+		if (sn_lt(s->max_cmd_sn, max))	/* RFC 7143 4.2.2.1: it never goes back */
+			s->max_cmd_sn = max;
+		put32(bhs + 28, s->exp_cmd_sn);
+		put32(bhs + 32, s->max_cmd_sn);
+	} else {
+		put32(bhs + 28, c->login_cmd_sn);
+		put32(bhs + 32, c->login_cmd_sn);
+	}
+}
+
+void conn_send(struct conn *c, uint8_t bhs[BHS_LEN], const void *data, uint32_t len)
+{
+	tx_copy(c, bhs, data, len, NULL);
+}
+
+void conn_finish(struct conn *c)
+{
+	if (c->state == CONN_CLOSING)
+		return;
+	c->close_when_sent = true;
+	reactor_timer_set(c->reactor, &c->timer, 5000);
+	reactor_defer(c->reactor, &c->flush);
+}
+
+void conn_resume(struct conn *c)
+{
+	if (c->state == CONN_CLOSING)
+		return;
+	c->paused = false;
+	rx_parse(c);
+	update_events(c);
+}
+
+/* ---- the end ---- */
+
+static void reap(struct defer *d)
+{
+	struct conn *c = container_of(d, struct conn, reap);
+	struct node *n = c->node;
+	unsigned r = reactor_index(c->reactor);
+
+	reactor_undefer(c->reactor, &c->flush);
+	rx_free(c);
+	if (c->login)
+		login_free(c->login);
+	if (c->text)
+		text_free(c->text);
+	*c->prev = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	g_mutex_lock(&n->lock);
+	n->n_conns[r]--;
+	n->conns_total--;
+	if (!c->was_logged_in)
+		n->logins--;
+	g_cond_broadcast(&n->idle);
+	g_mutex_unlock(&n->lock);
+	g_free(c);
+}
+
+void conn_drop(struct conn *c, const char *why)
+{
+	if (c->state == CONN_CLOSING)
+		return;
+	if (why)
+		log_warning("%s: connection dropped: %s", c->peer, why);
+	c->was_logged_in = c->state >= CONN_LOGGED_IN;
+	c->state = CONN_CLOSING;
+	reactor_unwatch(c->reactor, &c->watch);
+	close(c->watch.fd);
+	reactor_timer_cancel(c->reactor, &c->timer);
+	session_forget_login(c);
+	c->into.active = false;
+	c->into.cmd = NULL;
+	tx_clear(c);
+	if (c->session)
+		session_conn_lost(c->session);
+	reactor_defer(c->reactor, &c->reap);
+}
+
+/* ---- the beginning ---- */
+
+static void name_peer(struct conn *c, int fd)
+{
+	struct sockaddr_storage peer = { 0 };
+	socklen_t len = sizeof peer;
+	char host[48], port[8];
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0 ||
+	    (peer.ss_family != AF_INET && peer.ss_family != AF_INET6) ||
+	    getnameinfo((struct sockaddr *)&peer, len, host, sizeof host, port, sizeof port,
+			NI_NUMERICHOST | NI_NUMERICSERV))
+		g_strlcpy(c->peer, "local", sizeof c->peer);
+	else
+		g_snprintf(c->peer, sizeof c->peer, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static void start(struct post *p)
+{
+	struct conn *c = container_of(p, struct conn, post);
+	struct conn **list = &c->node->conns[reactor_index(c->reactor)];
+
+	c->next = *list;
+	c->prev = list;
+	if (c->next)
+		c->next->prev = &c->next;
+	*list = c;
+	c->heard_ms = reactor_now_ms(c->reactor);
+	c->events = EPOLLIN;
+	reactor_timer_set(c->reactor, &c->timer, c->node->login_timeout_s * UINT64_C(1000));
+	if (reactor_watch(c->reactor, &c->watch, c->events) < 0)
+		conn_drop(c, "cannot watch the socket");
+}
+
+void conn_start(struct node *n, struct portal *portal, struct reactor *r, int fd)
+{
+	struct conn *c = g_new0(struct conn, 1);
+	socklen_t len = sizeof c->local;
+	int one = 1;
+
+	*c = (struct conn){ .watch = { fd, ready }, .reactor = r, .node = n, .portal = portal, .state = CONN_XPT_UP,
+			    .params = params_initial, .flush.run = flush, .reap.run = reap, .timer.expired = tick,
+			    .post.run = start };
+	/* Fails on a socket that is not TCP, where nothing is delayed. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	if (getsockname(fd, (struct sockaddr *)&c->local, &len) < 0)
+		memset(&c->local, 0, sizeof c->local);
+	name_peer(c, fd);
+	reactor_post(r, &c->post);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* node.c - targets and portals come and go under running sessions. */
+#include "config.h"
+#include "engine/log.h"
+#include "iscsi/cmd.h"
+#include "iscsi/conn.h"
+#include "iscsi/logout.h"
+#include "iscsi/portal.h"
+#include "iscsi/session.h"
+#include "iscsi/tmf.h"
+
+struct node *node_new(struct engine *e)
+{
+	struct node *n = g_new0(struct node, 1);
+
+	g_mutex_init(&n->lock);
+	g_cond_init(&n->idle);
+	n->engine = e;
+	n->targets = g_hash_table_new(g_str_hash, g_str_equal);
+	n->portals = g_ptr_array_new();
+	n->old_portals = g_ptr_array_new_with_free_func((GDestroyNotify)portal_free);
+	n->removed_names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	n->max_conns = 4096;
+	n->max_logins = 256;
+	n->login_timeout_s = 15;
+	n->nop_interval_s = 30;
+	n->nop_timeout_s = 30;
+	n->queue_depth = 128;
+	return n;
+}
+
+void node_free(struct node *n)
+{
+	g_assert(!n->conns_total && !g_hash_table_size(n->targets));
+	for (unsigned i = 0; i < n->engine->n_reactors; i++)
+		cmd_pool_free(n->free_cmds[i]);
+	g_hash_table_unref(n->targets);
+	g_hash_table_unref(n->removed_names);
+	g_ptr_array_unref(n->portals);
+	g_ptr_array_unref(n->old_portals);
+	g_mutex_clear(&n->lock);
+	g_cond_clear(&n->idle);
+	g_free(n);
+}
+
+/* ---- portals ---- */
+
+static uint16_t free_tag(const struct node *n)
+{
+	for (uint16_t tag = 1;; tag++) {
+		bool used = false;
+
+		for (unsigned i = 0; i < n->portals->len; i++)
+			used = used || portal_tag(n->portals->pdata[i]) == tag;
+		if (!used)
+			return tag;
+	}
+}
+
+struct portal *node_add_portal(struct node *n, const char *addr, uint16_t port, GError **error)
+{
+	struct portal *p = portal_new(n, addr, port, free_tag(n), error);
+
+	if (!p)
+		return NULL;
+	g_mutex_lock(&n->lock);
+	g_ptr_array_add(n->portals, p);
+	g_mutex_unlock(&n->lock);
+	portal_open(p);
+	return p;
+}
+
+void node_remove_portal(struct node *n, struct portal *p)
+{
+	portal_close(p);
+	g_mutex_lock(&n->lock);
+	g_ptr_array_remove(n->portals, p);
+	g_ptr_array_add(n->old_portals, p);	/* connections that came through it still name it */
+	g_mutex_unlock(&n->lock);
+}
+
+/* ---- targets ---- */
+
+static void set_target(struct node_target *t, const char *alias, const struct params *offer,
+		       struct portal *const *portals, unsigned n_portals)
+{
+	g_free(t->alias);
+	t->alias = g_strdup(alias);
+	t->offer = *offer;
+	g_ptr_array_set_size(t->portals, 0);
+	for (unsigned i = 0; i < n_portals; i++)
+		g_ptr_array_add(t->portals, portals[i]);
+}
+
+struct node_target *node_add_target(struct node *n, const char *name, const char *alias, struct target *scsi,
+				    const struct params *offer, struct portal *const *portals, unsigned n_portals)
+{
+	struct node_target *t = g_new0(struct node_target, 1);
+
+	t->node = n;
+	t->name = g_strdup(name);
+	t->scsi = scsi;
+	t->tpgt = 1;
+	t->portals = g_ptr_array_new();
+	t->refs = 1;
+	set_target(t, alias, offer, portals, n_portals);
+	g_mutex_lock(&n->lock);
+	g_hash_table_remove(n->removed_names, name);
+	g_hash_table_insert(n->targets, t->name, t);
+	g_mutex_unlock(&n->lock);
+	return t;
+}
+
+void node_update_target(struct node *n, struct node_target *t, const char *alias, const struct params *offer,
+			struct portal *const *portals, unsigned n_portals)
+{
+	g_mutex_lock(&n->lock);
+	set_target(t, alias, offer, portals, n_portals);
+	g_mutex_unlock(&n->lock);
+}
+
+static bool reached_through(const struct node_target *t, const struct portal *p)
+{
+	return !p || !t->portals->len || g_ptr_array_find(t->portals, p, NULL);
+}
+
+struct node_target *node_find_target(struct node *n, const char *name, const struct portal *p, bool *removed)
+{
+	struct node_target *t;
+
+	g_mutex_lock(&n->lock);
+	t = g_hash_table_lookup(n->targets, name);
+	if (t && reached_through(t, p))
+		g_atomic_int_inc(&t->refs);
+	else
+		t = NULL;
+	*removed = g_hash_table_contains(n->removed_names, name);
+	g_mutex_unlock(&n->lock);
+	return t;
+}
+
+void node_target_unref(struct node *n, struct node_target *t)
+{
+	bool last;
+
+	g_mutex_lock(&n->lock);
+	last = g_atomic_int_dec_and_test(&t->refs);
+	g_cond_broadcast(&n->idle);
+	g_mutex_unlock(&n->lock);
+	if (!last)
+		return;
+	g_ptr_array_unref(t->portals);
+	g_free(t->alias);
+	g_free(t->name);
+	g_free(t);
+}
+
+unsigned node_sessions(struct node *n)
+{
+	unsigned count;
+
+	g_mutex_lock(&n->lock);
+	count = g_list_length(n->sessions);
+	g_mutex_unlock(&n->lock);
+	return count;
+}
+
+/* ---- asking to leave, and showing out ---- */
+
+struct leave {
+	struct node *node;
+	const struct node_target *target;	/* NULL: everybody */
+	unsigned grace_ms;
+	bool idle_only;			/* those without a command under way */
+	bool now;
+};
+
+static bool concerned(const struct leave *l, const struct conn *c)
+{
+	if (c->state == CONN_CLOSING || (l->target && (!c->session || c->session->target != l->target)))
+		return false;
+	return !l->idle_only || !c->session || !c->session->n_cmds;
+}
+
+static void leave_here(struct reactor *r, void *arg)
+{
+	const struct leave *l = arg;
+	struct conn *next;
+
+	for (struct conn *c = l->node->conns[reactor_index(r)]; c; c = next) {
+		next = c->next;
+		if (!concerned(l, c))
+			continue;
+		if (l->now || !c->session)
+			conn_drop(c, NULL);
+		else if (c->state == CONN_LOGGED_IN)
+			logout_ask(c, (uint16_t)((l->grace_ms + 999) / 1000));
+	}
+}
+
+/* With the lock: is anybody left? */
+static bool anybody(const struct node *n, const struct node_target *t)
+{
+	return t ? t->sessions || g_atomic_int_get(&t->refs) > 1 : n->conns_total || n->sessions;
+}
+
+static bool wait_empty(struct node *n, const struct node_target *t, unsigned ms)
+{
+	gint64 until = g_get_monotonic_time() + ms * G_TIME_SPAN_MILLISECOND;
+	bool left;
+
+	g_mutex_lock(&n->lock);
+	while ((left = anybody(n, t)) && g_cond_wait_until(&n->idle, &n->lock, until))
+		;
+	g_mutex_unlock(&n->lock);
+	return !left;
+}
+
+/*
+ * Ask; give a moment to those who have nothing to finish, the whole of grace_ms to the others;
+ * then close.  Commands at a device end when the device lets go of them.
+ */
+static void show_out(struct node *n, const struct node_target *t, unsigned grace_ms)
+{
+	struct leave l = { .node = n, .target = t, .grace_ms = grace_ms };
+	unsigned moment_ms = MIN(grace_ms, 1000);
+
+	if (!wait_empty(n, t, 0) && grace_ms) {
+		engine_each(n->engine, leave_here, &l);
+		if (wait_empty(n, t, moment_ms))
+			return;
+		l.now = l.idle_only = true;
+		engine_each(n->engine, leave_here, &l);
+		if (wait_empty(n, t, grace_ms - moment_ms))
+			return;
+	}
+	l.now = true;
+	l.idle_only = false;
+	do	/* again for those that were just coming in */
+		engine_each(n->engine, leave_here, &l);
+	while (!wait_empty(n, t, 500));
+}
+
+void node_remove_target(struct node *n, struct node_target *t, unsigned grace_ms)
+{
+	g_mutex_lock(&n->lock);
+	t->removed = true;
+	g_hash_table_remove(n->targets, t->name);
+	g_hash_table_add(n->removed_names, g_strdup(t->name));
+	g_mutex_unlock(&n->lock);
+	show_out(n, t, grace_ms);
+	node_target_unref(n, t);
+}
+
+void node_shutdown(struct node *n, unsigned grace_ms)
+{
+	GList *names;
+
+	while (n->portals->len)
+		node_remove_portal(n, n->portals->pdata[0]);
+	show_out(n, NULL, grace_ms);
+	names = g_hash_table_get_values(n->targets);
+	for (GList *l = names; l; l = l->next)
+		node_remove_target(n, l->data, 0);
+	g_list_free(names);
+}
+
+/* ---- one LUN ---- */
+
+struct quiesce {
+	struct lun_abort abort;
+	struct node_target *target;
+	struct lun *lun;
+	GMutex lock;
+	GCond cond;
+	bool done;
+};
+
+static void quiesced(struct lun_abort *a)
+{
+	struct quiesce *q = container_of(a, struct quiesce, abort);
+
+	g_mutex_lock(&q->lock);
+	q->done = true;
+	g_cond_signal(&q->cond);
+	g_mutex_unlock(&q->lock);
+}
+
+static void quiesce_start(void *arg)
+{
+	struct quiesce *q = arg;
+
+	tmf_abort_lun(q->target, q->lun, &q->abort);
+}
+
+void node_quiesce_lun(struct lun *lun, void *arg)
+{
+	struct node_target *t = arg;
+	struct quiesce q = { .abort.done = quiesced, .target = t, .lun = lun };
+
+	g_mutex_init(&q.lock);
+	g_cond_init(&q.cond);
+	reactor_call(t->node->engine->reactors[0], quiesce_start, &q);
+	g_mutex_lock(&q.lock);
+	while (!q.done)
+		g_cond_wait(&q.cond, &q.lock);
+	g_mutex_unlock(&q.lock);
+	g_mutex_clear(&q.lock);
+	g_cond_clear(&q.cond);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nop.c - answer pings, and ping whoever has been silent. */
+#include "config.h"
+#include "iscsi/nop.h"
+#include "iscsi/session.h"
+#include "iscsi/tx.h"
+
+#define OUR_TTT 1u	/* one NOP-In at a time */
+
+struct verdict nop_on_pdu(struct conn *c, const struct pdu *p)
+{
+	uint32_t itt = get32(p->bhs + 16), ttt = get32(p->bhs + 20);
+	uint8_t bhs[BHS_LEN] = { OP_NOP_IN, FINAL_BIT };
+
+	if (ttt != TAG_NONE) {
+		if (ttt == OUR_TTT && c->nop_sent_ms)
+			c->nop_sent_ms = 0;
+		return VERDICT_OK;
+	}
+	if (itt == TAG_NONE)	/* 11.18: must be immediate, asks for no answer */
+		return VERDICT_OK;
+	put32(bhs + 16, itt);
+	put32(bhs + 20, TAG_NONE);
+	conn_stamp(c, bhs, true);
+	tx_copy(c, bhs, p->data, MIN(p->data_len, c->params.peer_max_recv_dsl), NULL);
+	return VERDICT_OK;
+}
+
+static void ping(struct conn *c)
+{
+	uint8_t bhs[BHS_LEN] = { OP_NOP_IN, FINAL_BIT };
+
+	put32(bhs + 16, TAG_NONE);
+	put32(bhs + 20, OUR_TTT);
+	conn_stamp(c, bhs, false);	/* 11.19: StatSN is not advanced */
+	tx_pdu(c, bhs, NULL, 0, NULL);
+	c->nop_sent_ms = reactor_now_ms(c->reactor);
+}
+
+void nop_tick(struct conn *c)
+{
+	const struct node *n = c->node;
+	uint64_t now = reactor_now_ms(c->reactor), silent_ms = now - c->heard_ms;
+	uint64_t interval_ms = n->nop_interval_s * UINT64_C(1000), timeout_ms = n->nop_timeout_s * UINT64_C(1000);
+
+	if (!interval_ms)
+		return;
+	if (c->nop_sent_ms && c->heard_ms >= c->nop_sent_ms)
+		c->nop_sent_ms = 0;	/* anything heard proves it alive */
+	if (c->nop_sent_ms && now - c->nop_sent_ms >= timeout_ms) {
+		conn_drop(c, "no answer to NOP-In");
+		return;
+	}
+	if (c->nop_sent_ms) {
+		reactor_timer_set(c->reactor, &c->timer, timeout_ms - (now - c->nop_sent_ms));
+	} else if (silent_ms >= interval_ms) {
+		ping(c);
+		reactor_timer_set(c->reactor, &c->timer, timeout_ms);
+	} else {
+		reactor_timer_set(c->reactor, &c->timer, interval_ms - silent_ms);
+	}
+}

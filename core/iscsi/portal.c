@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* portal.c - accept connections. */
+#include "config.h"
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <unistd.h>
+#include "engine/log.h"
+#include "iscsi/conn.h"
+#include "iscsi/portal.h"
+
+#define BACKLOG 1024
+#define RETRY_MS 500	/* out of descriptors or memory: the backlog waits so long */
+#define ACCEPTS 64	/* at a time, so that sessions get their turn */
+
+struct portal {
+	struct watch watch;
+	struct timer retry;
+	struct node *node;
+	struct reactor *reactor;
+	struct sockaddr_storage addr;
+	char *name;
+	uint16_t tag;
+	bool open;
+};
+
+static void set_error(GError **error, const char *addr, uint16_t port, const char *what, const char *why)
+{
+	g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "portal %s port %u: %s: %s", addr, port, what, why);
+}
+
+static int bound_socket(const struct addrinfo *ai, const char **what)
+{
+	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
+
+	*what = "socket";
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (ai->ai_family == AF_INET6)	/* so that 0.0.0.0 and :: can both be portals */
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+	*what = "bind";
+	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0) {
+		*what = "listen";
+		if (listen(fd, BACKLOG) == 0)
+			return fd;
+	}
+	one = errno;
+	close(fd);
+	errno = one;
+	return -1;
+}
+
+static void learn_name(struct portal *p)
+{
+	socklen_t len = sizeof p->addr;
+	char host[64] = "?", port[8] = "0";
+
+	getsockname(p->watch.fd, (struct sockaddr *)&p->addr, &len);
+	getnameinfo((struct sockaddr *)&p->addr, len, host, sizeof host, port, sizeof port,
+		    NI_NUMERICHOST | NI_NUMERICSERV);
+	p->name = g_strdup_printf(p->addr.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static struct reactor *least_loaded(struct node *n, const struct portal *p)
+{
+	struct engine *e = n->engine;
+	unsigned best = 0;
+	struct reactor *r = NULL;
+
+	g_mutex_lock(&n->lock);
+	if (n->conns_total < n->max_conns && n->logins < n->max_logins) {
+		for (unsigned i = 1; i < e->n_reactors; i++)
+			if (n->n_conns[i] < n->n_conns[best])
+				best = i;
+		n->n_conns[best]++;
+		n->conns_total++;
+		n->logins++;
+		r = e->reactors[best];
+	}
+	g_mutex_unlock(&n->lock);
+	return r;
+}
+
+void node_adopt(struct node *n, struct portal *p, int fd)
+{
+	struct reactor *r = least_loaded(n, p);
+
+	if (r) {
+		conn_start(n, p, r, fd);
+	} else {
+		log_warning("connection refused: too many connections or logins under way");
+		close(fd);
+	}
+}
+
+static void accept_ready(struct watch *w, uint32_t events)
+{
+	struct portal *p = container_of(w, struct portal, watch);
+
+	for (int i = 0; i < ACCEPTS; i++) {
+		int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0) {
+			node_adopt(p->node, p, fd);
+		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			log_error("portal %s: accept: %s", p->name, g_strerror(errno));
+			reactor_rewatch(p->reactor, w, 0);
+			reactor_timer_set(p->reactor, &p->retry, RETRY_MS);
+			return;
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			return;
+		}
+	}
+}
+
+static void retry(struct timer *t)
+{
+	struct portal *p = container_of(t, struct portal, retry);
+
+	reactor_rewatch(p->reactor, &p->watch, EPOLLIN);
+}
+
+struct portal *portal_new(struct node *n, const char *addr, uint16_t port, uint16_t tag, GError **error)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
+	g_autofree char *service = g_strdup_printf("%u", port);
+	struct addrinfo *ai;
+	const char *what = NULL;
+	struct portal *p;
+	int fd, r;
+
+	r = getaddrinfo(addr, service, &hints, &ai);
+	if (r) {
+		set_error(error, addr, port, "not an address", gai_strerror(r));
+		return NULL;
+	}
+	fd = bound_socket(ai, &what);
+	freeaddrinfo(ai);
+	if (fd < 0) {
+		set_error(error, addr, port, what, g_strerror(errno));
+		return NULL;
+	}
+	p = g_new0(struct portal, 1);
+	*p = (struct portal){ .watch = { fd, accept_ready }, .retry.expired = retry, .node = n,
+			      .reactor = n->engine->reactors[0], .tag = tag };
+	learn_name(p);
+	return p;
+}
+
+static void open_here(void *arg)
+{
+	struct portal *p = arg;
+
+	p->open = reactor_watch(p->reactor, &p->watch, EPOLLIN) == 0;
+}
+
+static void close_here(void *arg)
+{
+	struct portal *p = arg;
+
+	if (p->open)
+		reactor_unwatch(p->reactor, &p->watch);
+	reactor_timer_cancel(p->reactor, &p->retry);
+	p->open = false;
+}
+
+void portal_open(struct portal *p)
+{
+	reactor_call(p->reactor, open_here, p);
+}
+
+void portal_close(struct portal *p)
+{
+	reactor_call(p->reactor, close_here, p);
+	if (p->watch.fd >= 0)
+		close(p->watch.fd);
+	p->watch.fd = -1;
+}
+
+void portal_free(struct portal *p)
+{
+	if (p->watch.fd >= 0)
+		close(p->watch.fd);
+	g_free(p->name);
+	g_free(p);
+}
+
+const char *portal_name(const struct portal *p) { return p->name; }
+uint16_t portal_tag(const struct portal *p) { return p->tag; }
+const struct sockaddr_storage *portal_sockaddr(const struct portal *p) { return &p->addr; }
