@@ -26,56 +26,74 @@ static const char *const task_reporting[] = { "RFC3720", NULL };
 
 #define LOGIN (PHASE_SECURITY | PHASE_OPERATIONAL)
 #define ANY (LOGIN | PHASE_FULL)
+#define SESSION (KEY_LEADING | KEY_NORMAL)
 #define AT(field) .offset = offsetof(struct params, field)
 #define NOWHERE .offset = KEY_NO_OFFSET
 
 /*
- * Operational keys are taken in the security stage too: RFC 7143 6.3.2 only advises against it.  The digests'
- * and other defaults are in params_initial; a test holds the two together.
+ * Operational keys are taken in the security stage too: RFC 7143 6.3.2 only advises against it.  The
+ * defaults of struct params are in params_initial; a test holds the two together.
  */
 const struct key keys[] = {
 	/* 12 */
-	{ "AuthMethod", KEY_LIST, PHASE_SECURITY, 0, NOWHERE, .values = auth_methods },
+	{ .name = "AuthMethod", .kind = KEY_LIST, .phases = PHASE_SECURITY, NOWHERE, .values = auth_methods },
 	/* 13.1 */
-	{ "HeaderDigest", KEY_LIST, LOGIN, 0, AT(header_digest), .values = digests },
-	{ "DataDigest", KEY_LIST, LOGIN, 0, AT(data_digest), .values = digests },
+	{ .name = "HeaderDigest", .kind = KEY_LIST, .phases = LOGIN, AT(header_digest), .values = digests },
+	{ .name = "DataDigest", .kind = KEY_LIST, .phases = LOGIN, AT(data_digest), .values = digests },
 	/* 13.2 */
-	{ "MaxConnections", KEY_MIN, LOGIN, KEY_LEADING | KEY_NORMAL, AT(max_connections), .initial = 1, .min = 1, .max = 65535 },
+	{ .name = "MaxConnections", .kind = KEY_MIN, .phases = LOGIN, .flags = SESSION,
+	  AT(max_connections), .initial = 1, .min = 1, .max = 65535 },
 	/* 13.3 to 13.9 */
-	{ "SendTargets", KEY_TEXT, PHASE_FULL, 0, SAID_SEND_TARGETS, NOWHERE },
-	{ "TargetName", KEY_TEXT, LOGIN, KEY_FIRST, SAID_TARGET_NAME, NOWHERE },
-	{ "InitiatorName", KEY_TEXT, LOGIN, KEY_FIRST, SAID_INITIATOR_NAME, NOWHERE },
-	{ "TargetAlias", KEY_TEXT, 0, KEY_TARGETS, SAID_NOTHING, NOWHERE },
-	{ "InitiatorAlias", KEY_TEXT, ANY, 0, SAID_INITIATOR_ALIAS, NOWHERE },
-	{ "TargetAddress", KEY_TEXT, 0, KEY_TARGETS, SAID_NOTHING, NOWHERE },
-	{ "TargetPortalGroupTag", KEY_TEXT, 0, KEY_TARGETS, SAID_NOTHING, NOWHERE },
+	{ .name = "SendTargets", .kind = KEY_TEXT, .phases = PHASE_FULL, .said = SAID_SEND_TARGETS, NOWHERE },
+	{ .name = "TargetName", .kind = KEY_TEXT, .phases = LOGIN, .flags = KEY_FIRST,
+	  .said = SAID_TARGET_NAME, NOWHERE },
+	{ .name = "InitiatorName", .kind = KEY_TEXT, .phases = LOGIN, .flags = KEY_FIRST,
+	  .said = SAID_INITIATOR_NAME, NOWHERE },
+	{ .name = "TargetAlias", .kind = KEY_TEXT, .phases = 0, .flags = KEY_TARGETS, NOWHERE },
+	{ .name = "InitiatorAlias", .kind = KEY_TEXT, .phases = ANY, .said = SAID_INITIATOR_ALIAS, NOWHERE },
+	{ .name = "TargetAddress", .kind = KEY_TEXT, .phases = 0, .flags = KEY_TARGETS, NOWHERE },
+	{ .name = "TargetPortalGroupTag", .kind = KEY_TEXT, .phases = 0, .flags = KEY_TARGETS, NOWHERE },
 	/* 13.10, 13.11 */
-	{ "InitialR2T", KEY_OR, LOGIN, KEY_LEADING | KEY_NORMAL, AT(initial_r2t), .initial = 1, .max = 1 },
-	{ "ImmediateData", KEY_AND, LOGIN, KEY_LEADING | KEY_NORMAL, AT(immediate_data), .initial = 1, .max = 1 },
+	{ .name = "InitialR2T", .kind = KEY_OR, .phases = LOGIN, .flags = SESSION,
+	  AT(initial_r2t), .initial = 1, .max = 1 },
+	{ .name = "ImmediateData", .kind = KEY_AND, .phases = LOGIN, .flags = SESSION,
+	  AT(immediate_data), .initial = 1, .max = 1 },
 	/* 13.12 */
-	{ "MaxRecvDataSegmentLength", KEY_DECLARE, ANY, 0, AT(peer_max_recv_dsl), .initial = 8192, .min = 512, .max = DSL_MAX },
+	{ .name = "MaxRecvDataSegmentLength", .kind = KEY_DECLARE, .phases = ANY,
+	  AT(peer_max_recv_dsl), .initial = 8192, .min = 512, .max = DSL_MAX },
 	/* 13.13, 13.14 */
-	{ "MaxBurstLength", KEY_MIN, LOGIN, KEY_LEADING | KEY_NORMAL, AT(max_burst), .initial = 262144, .min = 512, .max = DSL_MAX },
-	{ "FirstBurstLength", KEY_MIN, LOGIN, KEY_LEADING | KEY_NORMAL, AT(first_burst), .initial = 65536, .min = 512, .max = DSL_MAX },
+	{ .name = "MaxBurstLength", .kind = KEY_MIN, .phases = LOGIN, .flags = SESSION,
+	  AT(max_burst), .initial = 262144, .min = 512, .max = DSL_MAX },
+	{ .name = "FirstBurstLength", .kind = KEY_MIN, .phases = LOGIN, .flags = SESSION,
+	  AT(first_burst), .initial = 65536, .min = 512, .max = DSL_MAX },
 	/* 13.15 to 13.20 */
-	{ "DefaultTime2Wait", KEY_MAX, LOGIN, KEY_LEADING, AT(time2wait), .initial = 2, .min = 0, .max = 3600 },
-	{ "DefaultTime2Retain", KEY_MIN, LOGIN, KEY_LEADING, AT(time2retain), .initial = 20, .min = 0, .max = 3600 },
-	{ "MaxOutstandingR2T", KEY_MIN, LOGIN, KEY_LEADING | KEY_NORMAL, AT(max_outstanding_r2t), .initial = 1, .min = 1, .max = 65535 },
-	{ "DataPDUInOrder", KEY_OR, LOGIN, KEY_LEADING | KEY_NORMAL, AT(data_pdu_in_order), .initial = 1, .max = 1 },
-	{ "DataSequenceInOrder", KEY_OR, LOGIN, KEY_LEADING | KEY_NORMAL, AT(data_sequence_in_order), .initial = 1, .max = 1 },
-	{ "ErrorRecoveryLevel", KEY_MIN, LOGIN, KEY_LEADING, AT(error_recovery_level), .initial = 0, .min = 0, .max = 2 },
+	{ .name = "DefaultTime2Wait", .kind = KEY_MAX, .phases = LOGIN, .flags = KEY_LEADING,
+	  AT(time2wait), .initial = 2, .max = 3600 },
+	{ .name = "DefaultTime2Retain", .kind = KEY_MIN, .phases = LOGIN, .flags = KEY_LEADING,
+	  AT(time2retain), .initial = 20, .max = 3600 },
+	{ .name = "MaxOutstandingR2T", .kind = KEY_MIN, .phases = LOGIN, .flags = SESSION,
+	  AT(max_outstanding_r2t), .initial = 1, .min = 1, .max = 65535 },
+	{ .name = "DataPDUInOrder", .kind = KEY_OR, .phases = LOGIN, .flags = SESSION,
+	  AT(data_pdu_in_order), .initial = 1, .max = 1 },
+	{ .name = "DataSequenceInOrder", .kind = KEY_OR, .phases = LOGIN, .flags = SESSION,
+	  AT(data_sequence_in_order), .initial = 1, .max = 1 },
+	{ .name = "ErrorRecoveryLevel", .kind = KEY_MIN, .phases = LOGIN, .flags = KEY_LEADING,
+	  AT(error_recovery_level), .initial = 0, .max = 2 },
 	/* 13.21 */
-	{ "SessionType", KEY_TEXT, LOGIN, KEY_FIRST | KEY_LEADING, SAID_SESSION_TYPE, NOWHERE },
+	{ .name = "SessionType", .kind = KEY_TEXT, .phases = LOGIN, .flags = KEY_FIRST | KEY_LEADING,
+	  .said = SAID_SESSION_TYPE, NOWHERE },
 	/* 13.23, 13.24: level 1 is RFC 7143 */
-	{ "TaskReporting", KEY_LIST, LOGIN, KEY_LEADING | KEY_NORMAL, NOWHERE, .values = task_reporting },
-	{ "iSCSIProtocolLevel", KEY_MIN, LOGIN, KEY_LEADING | KEY_NORMAL, NOWHERE, .fixed = 1, .initial = 1, .min = 0, .max = 31 },
+	{ .name = "TaskReporting", .kind = KEY_LIST, .phases = LOGIN, .flags = SESSION,
+	  NOWHERE, .values = task_reporting },
+	{ .name = "iSCSIProtocolLevel", .kind = KEY_MIN, .phases = LOGIN, .flags = SESSION,
+	  NOWHERE, .fixed = 1, .initial = 1, .max = 31 },
 	/* 13.25: obsolete, and never NotUnderstood */
-	{ "IFMarker", KEY_AND, LOGIN, 0, NOWHERE, .fixed = 0, .initial = 0, .max = 1 },
-	{ "OFMarker", KEY_AND, LOGIN, 0, NOWHERE, .fixed = 0, .initial = 0, .max = 1 },
-	{ "IFMarkInt", KEY_REJECT, LOGIN, 0, NOWHERE },
-	{ "OFMarkInt", KEY_REJECT, LOGIN, 0, NOWHERE },
+	{ .name = "IFMarker", .kind = KEY_AND, .phases = LOGIN, NOWHERE, .fixed = 0, .initial = 0, .max = 1 },
+	{ .name = "OFMarker", .kind = KEY_AND, .phases = LOGIN, NOWHERE, .fixed = 0, .initial = 0, .max = 1 },
+	{ .name = "IFMarkInt", .kind = KEY_REJECT, .phases = LOGIN, NOWHERE },
+	{ .name = "OFMarkInt", .kind = KEY_REJECT, .phases = LOGIN, NOWHERE },
 	/* 13.26: of interest to people only */
-	{ "X#NodeArchitecture", KEY_TEXT, LOGIN, 0, SAID_NOTHING, NOWHERE },
+	{ .name = "X#NodeArchitecture", .kind = KEY_TEXT, .phases = LOGIN, NOWHERE },
 };
 const unsigned keys_count = G_N_ELEMENTS(keys);
 G_STATIC_ASSERT(G_N_ELEMENTS(keys) <= 64);
@@ -201,7 +219,7 @@ void keys_introduce(struct negotiation *n, const char *text, size_t len)
 	n->discovery = !g_strcmp0(n->said[SAID_SESSION_TYPE], "Discovery");
 }
 
-static const char *answer_boolean(struct negotiation *n, const struct key *k, const char *value, struct answer *a)
+static void answer_boolean(struct negotiation *n, const struct key *k, const char *value, struct answer *a)
 {
 	uint32_t theirs = !strcmp(value, "Yes"), ours = our_offer(n, k);
 	uint32_t result = k->kind == KEY_AND ? theirs & ours : theirs | ours;
@@ -214,16 +232,15 @@ static const char *answer_boolean(struct negotiation *n, const struct key *k, co
 		*field(&n->agreed, k) = result;
 		a->key = k;
 	}
-	return NULL;
 }
 
-static const char *answer_number(struct negotiation *n, const struct key *k, const char *value, struct answer *a)
+static void answer_number(struct negotiation *n, const struct key *k, const char *value, struct answer *a)
 {
 	uint32_t theirs, ours = our_offer(n, k), result;
 
 	if (!keys_parse_number(value, &theirs) || theirs < k->min || theirs > k->max) {
 		a->text = "Reject";
-		return NULL;
+		return;
 	}
 	result = k->kind == KEY_MIN ? MIN(theirs, ours) : MAX(theirs, ours);
 	if (k->offset == KEY_NO_OFFSET) {
@@ -232,10 +249,9 @@ static const char *answer_number(struct negotiation *n, const struct key *k, con
 		*field(&n->agreed, k) = result;
 		a->key = k;
 	}
-	return NULL;
 }
 
-static const char *answer_declared(struct negotiation *n, const struct key *k, const char *value, struct answer *a)
+static void answer_declared(struct negotiation *n, const struct key *k, const char *value, struct answer *a)
 {
 	uint32_t theirs;
 
@@ -243,7 +259,6 @@ static const char *answer_declared(struct negotiation *n, const struct key *k, c
 		*field(&n->agreed, k) = theirs;
 	else
 		a->text = "Reject";
-	return NULL;
 }
 
 /* The rows of k->values that our offer takes: 0 the first alone, 1 both, 2 the second alone. */
@@ -255,7 +270,7 @@ static bool takes(const struct negotiation *n, const struct key *k, unsigned i)
 	return masks[MIN(offer, 2)] & 1u << i;
 }
 
-static const char *answer_list(struct negotiation *n, const struct key *k, const char *value, struct answer *a)
+static void answer_list(struct negotiation *n, const struct key *k, const char *value, struct answer *a)
 {
 	g_auto(GStrv) list = g_strsplit(value, ",", -1);
 
@@ -271,23 +286,20 @@ static const char *answer_list(struct negotiation *n, const struct key *k, const
 		a->text = "Reject";
 		n->auth_failed |= k->values == auth_methods;
 	}
-	return NULL;
 }
 
-static const char *keep_text(struct negotiation *n, const struct key *k, const char *value, struct answer *a)
+static void keep_text(struct negotiation *n, const struct key *k, const char *value, struct answer *a)
 {
 	if (k->said != SAID_NOTHING && !n->said[k->said])
 		n->said[k->said] = g_strdup(value);
-	return NULL;
 }
 
-static const char *answer_reject(struct negotiation *n, const struct key *k, const char *value, struct answer *a)
+static void answer_reject(struct negotiation *n, const struct key *k, const char *value, struct answer *a)
 {
 	a->text = "Reject";
-	return NULL;
 }
 
-static const char *(*const answers[])(struct negotiation *, const struct key *, const char *, struct answer *) = {
+static void (*const answers[])(struct negotiation *, const struct key *, const char *, struct answer *) = {
 	[KEY_AND] = answer_boolean, [KEY_OR] = answer_boolean, [KEY_MIN] = answer_number, [KEY_MAX] = answer_number,
 	[KEY_LIST] = answer_list, [KEY_DECLARE] = answer_declared, [KEY_TEXT] = keep_text, [KEY_REJECT] = answer_reject,
 };
@@ -324,7 +336,8 @@ static const char *answer_pair(struct negotiation *n, const char *name, const ch
 		a->text = "Irrelevant";
 		return NULL;
 	}
-	return answers[k->kind](n, k, value, a);
+	answers[k->kind](n, k, value, a);
+	return NULL;
 }
 
 static void append_answer(struct negotiation *n, const struct answer *a, GByteArray *out)
