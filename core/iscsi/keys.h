@@ -28,4 +28,87 @@ struct params {
 /* The defaults we offer (DESIGN.md 4), and the RFC's values before any negotiation. */
 extern const struct params params_offered, params_initial;
 
+#define KEYS_TEXT_MAX 65536u	/* bytes of text gathered for one answer */
+#define KEYS_PAIRS_MAX 256u	/* pairs in it */
+#define KEY_NAME_MAX 63		/* RFC 7143 6.1 */
+#define KEY_VALUE_MAX 255
+#define KEY_LARGE_VALUE_MAX 8192
+
+enum key_kind {
+	KEY_AND, KEY_OR,	/* booleans, by result function */
+	KEY_MIN, KEY_MAX,	/* numbers, by result function */
+	KEY_LIST,		/* the first value of the initiator's list that we take */
+	KEY_DECLARE,		/* a number the initiator declares; not answered */
+	KEY_TEXT,		/* text the initiator declares or asks with; kept in negotiation.said[] */
+	KEY_REJECT,		/* always answered Reject */
+};
+
+enum key_phase { PHASE_SECURITY = 1, PHASE_OPERATIONAL = 2, PHASE_FULL = 4 };
+
+enum key_flag {
+	KEY_FIRST = 1,		/* only in the first text of a login */
+	KEY_LEADING = 2,	/* only in the login of a session's first connection */
+	KEY_NORMAL = 4,		/* Irrelevant in a discovery session */
+	KEY_TARGETS = 8,	/* only a target sends it */
+};
+
+/* Texts that are kept. */
+enum key_said { SAID_NOTHING, SAID_INITIATOR_NAME, SAID_INITIATOR_ALIAS, SAID_TARGET_NAME, SAID_SESSION_TYPE, SAID_SEND_TARGETS, SAID_COUNT };
+
+#define KEY_NO_OFFSET UINT16_MAX
+
+struct key {
+	const char *name;
+	uint8_t kind, phases, flags;	/* enum key_kind, key_phase bits, key_flag bits */
+	uint8_t said;			/* KEY_TEXT: where to keep it */
+	uint16_t offset;		/* in struct params of our offer and of the result, or KEY_NO_OFFSET */
+	uint32_t fixed;			/* our offer of a key without a place in struct params */
+	uint32_t initial, min, max;	/* numbers and booleans: the value before negotiation, the allowed range */
+	const char *const *values;	/* KEY_LIST: what we know, in the order of its numbers, NULL ends */
+};
+
+/* In no order; keys_count rows, up to 64. */
+extern const struct key keys[];
+extern const unsigned keys_count;
+
+/* What an exchange of keys has come to: one login, or one Text exchange. */
+struct negotiation {
+	const struct params *offer;	/* the target's, or params_offered until it is known */
+	struct params agreed;
+	enum key_phase phase;
+	bool started;			/* past the first text */
+	bool leading;			/* the session's first connection */
+	bool discovery;
+	bool auth_failed;		/* an AuthMethod list without one we take */
+	uint64_t seen;			/* a bit for each row: a second time is an error */
+	char *said[SAID_COUNT];
+};
+
+void negotiation_init(struct negotiation *n, const struct params *offer, enum key_phase phase);
+void negotiation_clear(struct negotiation *n);
+
+/*
+ * Note what the initiator says about itself and the session, before negotiating: sets n->said, and n->discovery
+ * from SessionType.  Nothing is answered, errors are left to keys_negotiate().
+ */
+void keys_introduce(struct negotiation *n, const char *text, size_t len);
+
+/*
+ * Answer text, key=value pairs each ended by NUL, by appending to out.  NULL, or why the negotiation fails as a
+ * whole (static text): not pairs at all, a key twice, too many.
+ */
+const char *keys_negotiate(struct negotiation *n, const char *text, size_t len, GByteArray *out);
+
+/* After the last key: what the values say together.  NULL or why the login fails. */
+const char *keys_check(struct negotiation *n);
+
+/* Append a pair. */
+void keys_append(GByteArray *out, const char *name, const char *value);
+void keys_append_number(GByteArray *out, const char *name, uint32_t value);
+
+/* RFC 7143 6.1: decimal-constant or hex-constant. */
+bool keys_parse_number(const char *text, uint32_t *value);
+/* RFC 7143 4.2.7: iqn., eui. or naa., up to 223 bytes. */
+bool keys_name_valid(const char *name);
+
 #endif

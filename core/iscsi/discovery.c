@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* discovery.c - what SendTargets answers (RFC 7143 appendix C). */
+#include "config.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include "iscsi/discovery.h"
+#include "iscsi/keys.h"
+
+/* Wildcards as portal_name() writes them. */
+static const struct {
+	const char *name;
+	bool v6;
+} wildcards[] = { { "0.0.0.0:", false }, { "[::]:", true } };
+
+/* The address alone, in brackets when it is IPv6; IPv4 also when it comes mapped.  False: not an internet address. */
+static bool format_local(char out[DISCOVERY_ADDR_MAX], const struct sockaddr_storage *local, bool *v6)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)local;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)local;
+	char text[INET6_ADDRSTRLEN];
+	const void *addr = &in->sin_addr;
+
+	if (local->ss_family != AF_INET && local->ss_family != AF_INET6)
+		return false;
+	*v6 = local->ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
+	if (*v6)
+		addr = &in6->sin6_addr;
+	else if (local->ss_family == AF_INET6)
+		addr = in6->sin6_addr.s6_addr + 12;
+	if (!inet_ntop(*v6 ? AF_INET6 : AF_INET, addr, text, sizeof text))
+		return false;
+	g_snprintf(out, DISCOVERY_ADDR_MAX, *v6 ? "[%s]" : "%s", text);
+	return true;
+}
+
+bool discovery_address(char out[DISCOVERY_ADDR_MAX], const struct portal *p, const struct sockaddr_storage *local)
+{
+	const char *name = portal_name(p);
+	bool v6;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(wildcards); i++) {
+		if (!g_str_has_prefix(name, wildcards[i].name))
+			continue;
+		/* An IPv4 peer may have come in through [::] too. */
+		if (!format_local(out, local, &v6) || (v6 && !wildcards[i].v6))
+			return false;
+		g_strlcat(out, strrchr(name, ':'), DISCOVERY_ADDR_MAX);
+		return true;
+	}
+	return g_strlcpy(out, name, DISCOVERY_ADDR_MAX) < DISCOVERY_ADDR_MAX;
+}
+
+/* A target with portals of its own is told of, and reached, through these alone. */
+static bool visible(const struct node_target *t, const struct portal *p)
+{
+	return !t->removed && (!t->portals->len || !p || g_ptr_array_find(t->portals, p, NULL));
+}
+
+static void append_target(GByteArray *out, const struct node *n, const struct node_target *t,
+			  const struct sockaddr_storage *local)
+{
+	const GPtrArray *portals = t->portals->len ? t->portals : n->portals;
+
+	keys_append(out, "TargetName", t->name);
+	for (guint i = 0; i < portals->len; i++) {
+		char addr[DISCOVERY_ADDR_MAX], value[DISCOVERY_ADDR_MAX + 8];
+
+		if (!discovery_address(addr, portals->pdata[i], local))
+			continue;
+		g_snprintf(value, sizeof value, "%s,%u", addr, t->tpgt);
+		keys_append(out, "TargetAddress", value);
+	}
+}
+
+static gint by_name(gconstpointer a, gconstpointer b)
+{
+	return strcmp(a, b);
+}
+
+GByteArray *node_send_targets(struct node *n, const char *name, const struct portal *p, const struct sockaddr_storage *local)
+{
+	GByteArray *out = g_byte_array_new();
+	GList *names;
+
+	g_mutex_lock(&n->lock);
+	names = g_list_sort(g_hash_table_get_keys(n->targets), by_name);
+	for (GList *at = names; at; at = at->next) {
+		const struct node_target *t = g_hash_table_lookup(n->targets, at->data);
+
+		if (visible(t, p) && (!name || !strcmp(name, t->name)))
+			append_target(out, n, t, local);
+	}
+	g_list_free(names);
+	g_mutex_unlock(&n->lock);
+	return out;
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* login.c - the login phase: stages, rounds, and the status of every refusal (RFC 7143 6.3, 11.12, 11.13). */
+#include "config.h"
+#include "engine/log.h"
+#include "iscsi/login.h"
+#include "iscsi/session.h"
+
+/* Until the full feature phase no PDU is larger (RFC 7143 13.12: the default). */
+#define LOGIN_DSL 8192u
+
+/* RFC 7143 11.12.3 */
+enum stage { STAGE_SECURITY = 0, STAGE_OPERATIONAL = 1, STAGE_FULL = 3, STAGE_COUNT };
+enum { TRANSIT_BIT = 0x80 };
+
+static const struct {
+	enum key_phase phase;
+	uint8_t next;		/* a bit for each stage that may follow */
+} stages[STAGE_COUNT] = {
+	[STAGE_SECURITY] = { PHASE_SECURITY, 1 << STAGE_OPERATIONAL | 1 << STAGE_FULL },
+	[STAGE_OPERATIONAL] = { PHASE_OPERATIONAL, 1 << STAGE_FULL },
+};
+
+struct login {
+	struct negotiation keys;
+	struct params offer;		/* the target's, as it was when it was found */
+	struct node *node;
+	struct node_target *target;	/* a reference; NULL: discovery, or not known yet */
+	uint8_t isid[6];
+	uint16_t tsih, cid;		/* of the first request */
+	uint32_t itt, cmd_sn;
+	enum stage stage, wanted;	/* wanted: where the request being answered wants to go, or stage */
+	bool introduced;		/* its names are known and good */
+	bool declared;			/* our MaxRecvDataSegmentLength */
+	bool told_tag;
+	bool refused;
+	GByteArray *in;			/* text until C is 0 */
+	GByteArray *out;		/* answers not yet sent */
+};
+
+/* A refusal: what goes on the wire and what goes to the log. */
+struct refusal {
+	enum login_status status;
+	const char *why;		/* NULL: none */
+};
+#define ACCEPTED ((struct refusal){ LOGIN_SUCCESS, NULL })
+#define REFUSE(s, w) ((struct refusal){ (s), (w) })
+
+/* Bytes of the request, RFC 7143 11.12 */
+static uint8_t csg(const struct pdu *p) { return p->bhs[1] >> 2 & 3; }
+static uint8_t nsg(const struct pdu *p) { return p->bhs[1] & 3; }
+static bool transit(const struct pdu *p) { return p->bhs[1] & TRANSIT_BIT; }
+static bool more(const struct pdu *p) { return p->bhs[1] & CONTINUE_BIT; }
+
+static struct login *login_new(struct conn *c, const struct pdu *p)
+{
+	struct login *l = g_new0(struct login, 1);
+
+	l->node = c->node;
+	l->offer = params_offered;
+	negotiation_init(&l->keys, &l->offer, PHASE_SECURITY);
+	memcpy(l->isid, p->bhs + 8, sizeof l->isid);
+	l->tsih = get16(p->bhs + 14);
+	l->itt = get32(p->bhs + 16);
+	l->cid = get16(p->bhs + 20);
+	l->cmd_sn = get32(p->bhs + 24);
+	l->stage = csg(p);
+	l->in = g_byte_array_new();
+	l->out = g_byte_array_new();
+	return l;
+}
+
+void login_free(struct login *l)
+{
+	if (!l)
+		return;
+	if (l->target)
+		node_target_unref(l->node, l->target);
+	negotiation_clear(&l->keys);
+	g_byte_array_unref(l->in);
+	g_byte_array_unref(l->out);
+	g_free(l);
+}
+
+static const char *quoted(char buf[LOG_QUOTED], const char *text)
+{
+	return text ? log_quote(buf, LOG_QUOTED, text, strlen(text)) : "(no name)";
+}
+
+/* Fields every Login Response has; StatSN is the connection's, there is no session yet. */
+static void response_init(struct conn *c, const struct login *l, uint8_t bhs[BHS_LEN])
+{
+	memset(bhs, 0, BHS_LEN);
+	bhs[0] = OP_LOGIN_RESPONSE;
+	memcpy(bhs + 8, l->isid, sizeof l->isid);
+	put16(bhs + 14, l->tsih);
+	put32(bhs + 16, l->itt);
+	put32(bhs + 24, c->stat_sn);
+	put32(bhs + 28, l->cmd_sn);
+	put32(bhs + 32, l->cmd_sn);
+}
+
+static void refuse(struct conn *c, struct login *l, struct refusal r)
+{
+	char who[LOG_QUOTED], to[LOG_QUOTED];
+	const char *target = l->keys.said[SAID_TARGET_NAME];
+	uint8_t bhs[BHS_LEN];
+
+	log_warning("%s: login of %s%s%s refused: %s (%04x)", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]),
+		    target ? " to " : "", target ? quoted(to, target) : "", r.why, r.status);
+	l->refused = true;
+	response_init(c, l, bhs);
+	put16(bhs + 36, r.status);
+	c->stat_sn++;
+	conn_send(c, bhs, NULL, 0);
+	conn_finish(c);
+}
+
+/* Send what fits of the answers; moves to the next stage when all are out and the initiator wants to. */
+static void respond(struct conn *c, struct login *l)
+{
+	uint32_t len = MIN(l->out->len, LOGIN_DSL);
+	bool rest = len < l->out->len;
+	uint8_t bhs[BHS_LEN];
+
+	response_init(c, l, bhs);
+	bhs[1] = (uint8_t)(l->stage << 2 | (rest ? CONTINUE_BIT : 0));
+	if (!rest && l->wanted != l->stage) {
+		bhs[1] |= (uint8_t)(TRANSIT_BIT | l->wanted);
+		l->stage = l->wanted;
+	}
+	c->stat_sn++;
+	conn_send(c, bhs, l->out->data, len);
+	g_byte_array_remove_range(l->out, 0, len);
+}
+
+/* The one response the session's numbers ride on; digests are for what is queued after it. */
+static void respond_last(struct conn *c, struct login *l)
+{
+	uint8_t bhs[BHS_LEN];
+
+	response_init(c, l, bhs);
+	bhs[1] = (uint8_t)(TRANSIT_BIT | l->stage << 2 | STAGE_FULL);
+	put16(bhs + 14, c->session->tsih);
+	conn_stamp(c, bhs, true);
+	conn_send(c, bhs, l->out->data, l->out->len);
+	c->params = l->keys.agreed;
+	c->header_digest = c->params.header_digest == DIGEST_CRC32C;
+	c->data_digest = c->params.data_digest == DIGEST_CRC32C;
+	c->state = CONN_LOGGED_IN;
+}
+
+/* session_establish() has an answer. */
+static void established(struct conn *c, enum login_status status)
+{
+	struct login *l = c->login;
+	char who[LOG_QUOTED], to[LOG_QUOTED];
+
+	if (status != LOGIN_SUCCESS) {
+		refuse(c, l, REFUSE(status, "no session for it"));
+		return;
+	}
+	respond_last(c, l);
+	if (l->keys.discovery)
+		log_info("%s: %s is in a discovery session", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]));
+	else
+		log_info("%s: %s is logged in to %s", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]),
+			 quoted(to, l->keys.said[SAID_TARGET_NAME]));
+	c->login = NULL;
+	login_free(l);
+}
+
+/* May end the login, and l with it. */
+static void establish(struct conn *c, struct login *l)
+{
+	struct session_open open = {
+		.initiator = l->keys.said[SAID_INITIATOR_NAME], .initiator_alias = l->keys.said[SAID_INITIATOR_ALIAS],
+		.tsih = l->tsih, .cid = l->cid, .cmd_sn = l->cmd_sn, .target = g_steal_pointer(&l->target),
+	};
+
+	memcpy(open.isid, l->isid, sizeof open.isid);
+	c->cid = l->cid;
+	session_establish(c, &open, established);
+}
+
+/* A session this request could add its connection to (RFC 7143 6.3.1: TSIH not 0). */
+static bool session_is_there(struct login *l)
+{
+	bool found = false;
+
+	if (!l->target)
+		return false;
+	g_mutex_lock(&l->node->lock);
+	for (GList *at = l->target->sessions; at && !found; at = at->next) {
+		const struct session *s = at->data;
+
+		found = s->tsih == l->tsih && !memcmp(s->isid, l->isid, sizeof s->isid) &&
+			!strcmp(s->initiator, l->keys.said[SAID_INITIATOR_NAME]);
+	}
+	g_mutex_unlock(&l->node->lock);
+	return found;
+}
+
+static struct refusal find_target(struct conn *c, struct login *l)
+{
+	bool removed = false;
+
+	l->target = node_find_target(c->node, l->keys.said[SAID_TARGET_NAME], c->portal, &removed);
+	if (!l->target)
+		return removed ? REFUSE(LOGIN_REMOVED, "the target was removed") : REFUSE(LOGIN_NOT_FOUND, "no such target here");
+	g_mutex_lock(&c->node->lock);	/* node_update_target() */
+	l->offer = l->target->offer;
+	g_mutex_unlock(&c->node->lock);
+	l->keys.agreed.max_recv_dsl = l->offer.max_recv_dsl;
+	return ACCEPTED;
+}
+
+/* Who is it, and to where?  The first request says so, RFC 7143 6.3. */
+static struct refusal introduce(struct conn *c, struct login *l)
+{
+	struct negotiation *n = &l->keys;
+	const char *type;
+
+	keys_introduce(n, (const char *)l->in->data, l->in->len);
+	type = n->said[SAID_SESSION_TYPE];
+	if (!n->said[SAID_INITIATOR_NAME])
+		return REFUSE(LOGIN_MISSING_PARAMETER, "no InitiatorName");
+	if (!keys_name_valid(n->said[SAID_INITIATOR_NAME]))
+		return REFUSE(LOGIN_INITIATOR_ERROR, "InitiatorName is not an iSCSI name");
+	if (type && !n->discovery && strcmp(type, "Normal"))
+		return REFUSE(LOGIN_SESSION_TYPE, "SessionType is neither Normal nor Discovery");
+	if (!n->discovery) {
+		struct refusal r;
+
+		if (!n->said[SAID_TARGET_NAME])
+			return REFUSE(LOGIN_MISSING_PARAMETER, "no TargetName");
+		r = find_target(c, l);
+		if (r.why)
+			return r;
+	}
+	if (l->tsih && !session_is_there(l))
+		return REFUSE(LOGIN_NO_SESSION, "there is no session of its TSIH");
+	n->leading = !l->tsih;
+	l->introduced = true;
+	return ACCEPTED;
+}
+
+/* What we say of ourselves, once each. */
+static void declare(struct login *l)
+{
+	if (!l->told_tag && l->target) {	/* RFC 7143 13.9: in the first response */
+		char *alias;
+
+		g_mutex_lock(&l->node->lock);
+		alias = g_strdup(l->target->alias);
+		g_mutex_unlock(&l->node->lock);
+		keys_append_number(l->out, "TargetPortalGroupTag", l->target->tpgt);
+		if (alias && *alias)
+			keys_append(l->out, "TargetAlias", alias);
+		g_free(alias);
+	}
+	l->told_tag = true;
+	if (!l->declared && (l->stage == STAGE_OPERATIONAL || l->wanted == STAGE_FULL)) {
+		keys_append_number(l->out, "MaxRecvDataSegmentLength", l->offer.max_recv_dsl);
+		l->declared = true;
+	}
+}
+
+/* All of a text is there: answer it. */
+static struct refusal negotiate(struct conn *c, struct login *l)
+{
+	const char *why;
+
+	if (!l->introduced) {
+		struct refusal r = introduce(c, l);
+
+		if (r.why)
+			return r;
+	}
+	l->keys.phase = stages[l->stage].phase;
+	why = keys_negotiate(&l->keys, (const char *)l->in->data, l->in->len, l->out);
+	if (why)
+		return REFUSE(LOGIN_INITIATOR_ERROR, why);
+	if (l->keys.auth_failed)
+		return REFUSE(LOGIN_AUTH_FAILURE, "no authentication method in common");
+	declare(l);
+	g_byte_array_set_size(l->in, 0);
+	why = l->wanted == STAGE_FULL ? keys_check(&l->keys) : NULL;
+	return why ? REFUSE(LOGIN_INITIATOR_ERROR, why) : ACCEPTED;
+}
+
+/* Is this request one of this login, and in order? */
+static struct refusal check(const struct login *l, const struct pdu *p)
+{
+	if (p->bhs[3] != 0)	/* Version-min; there is no version but 0 */
+		return REFUSE(LOGIN_VERSION, "it speaks no version we do");
+	if (p->ahs_len)
+		return REFUSE(LOGIN_INVALID_REQUEST, "an additional header in a login");
+	if (get32(p->bhs + 16) != l->itt || get16(p->bhs + 20) != l->cid || get16(p->bhs + 14) != l->tsih ||
+	    memcmp(p->bhs + 8, l->isid, sizeof l->isid))
+		return REFUSE(LOGIN_INVALID_REQUEST, "ITT, CID, ISID or TSIH changed");
+	if (csg(p) != l->stage || l->stage >= STAGE_COUNT || !stages[l->stage].next)
+		return REFUSE(LOGIN_INVALID_REQUEST, "the wrong current stage");
+	if (transit(p) && (more(p) || !(stages[l->stage].next & 1 << nsg(p))))
+		return REFUSE(LOGIN_INVALID_REQUEST, "a transition that there is not");
+	if (l->out->len && (p->data_len || more(p)))
+		return REFUSE(LOGIN_INVALID_REQUEST, "text while answers are under way");
+	if (l->in->len + p->data_len > KEYS_TEXT_MAX)
+		return REFUSE(LOGIN_OUT_OF_RESOURCES, "too much text");
+	return ACCEPTED;
+}
+
+struct verdict login_on_pdu(struct conn *c, const struct pdu *p)
+{
+	struct login *l = c->login;
+	bool sending = l && l->out->len;
+	struct refusal r;
+
+	if (pdu_opcode(p) != OP_LOGIN_REQUEST)
+		return VERDICT_DROP("a PDU that is no login before the login");
+	if (!l)
+		l = c->login = login_new(c, p);
+	if (l->refused)
+		return VERDICT_DROP("a login after it was refused");
+	c->state = CONN_IN_LOGIN;
+	r = check(l, p);
+	if (!r.why && !sending) {
+		g_byte_array_append(l->in, p->data, p->data_len);
+		l->wanted = transit(p) ? nsg(p) : l->stage;
+		if (!more(p))
+			r = negotiate(c, l);
+	} else if (!r.why) {
+		l->wanted = transit(p) ? nsg(p) : l->stage;
+		if (l->wanted == STAGE_FULL && keys_check(&l->keys))
+			r = REFUSE(LOGIN_INITIATOR_ERROR, keys_check(&l->keys));
+	}
+	if (r.why)
+		refuse(c, l, r);
+	else if (l->wanted == STAGE_FULL && !more(p) && l->out->len <= LOGIN_DSL)
+		establish(c, l);
+	else
+		respond(c, l);
+	return VERDICT_OK;
+}
