@@ -6,17 +6,34 @@
 #ifndef GOTGT_DEVICE_H
 #define GOTGT_DEVICE_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <glib.h>
 #include <gotgt/ext-extents.h>
 #include <gotgt/ext-memory.h>
 #include "backstore/module.h"
 #include "engine/engine.h"
 
+#define DEVICE_ERROR (device_error_quark())
+GQuark device_error_quark(void);
+enum device_error { DEVICE_ERROR_OPEN, DEVICE_ERROR_INFO };
+
 struct device;
 struct device_io;
 
+/* What plugins call: for module_load(). */
+extern const struct gotgt_host device_host;
+
 /* The core's own op, beside enum gotgt_op: fill the range with copies of pattern. */
 #define DEVICE_OP_WRITE_SAME 64u
+#define DEVICE_SUB_IOV 16
+
+/* A place in the line for a plugin that takes one request at a time (GOTGT_PLUGIN_SERIAL). */
+struct device_turn {
+	struct device_turn *next;
+	struct reactor *reactor;
+	struct post *post;	/* posted to reactor when the turn has come */
+};
 
 /*
  * One request to a device; embedded in its owner (a task), from whose reactor it is submitted
@@ -30,17 +47,22 @@ struct device_io {
 	const uint8_t *pattern;	/* DEVICE_OP_WRITE_SAME: pattern_len bytes, divides length */
 	uint32_t pattern_len;
 
-	/* device.c's; see there. */
+	/* request.c's; see there. */
 	struct device *dev;
 	union { struct post post; struct work work; };
-	uint32_t state;
+	struct device_turn turn;
+	_Atomic uint32_t state;
+	atomic_bool canceled;
+	uint32_t op, flags;	/* of the pieces */
+	uint8_t how;
+	bool prepared, flush_due;
 	enum gotgt_status status;
-	struct buf *buf;
-	uint64_t at;
-	struct gotgt_io sub;	/* the piece the plugin is working on, when a request is split or emulated */
-	struct iovec sub_iov[16];
+	struct buf *buf, *priv_buf;
+	uint64_t at;		/* bytes done */
+	uint32_t fill;		/* bytes of buf in use: a whole number of patterns */
+	struct gotgt_io sub;	/* the piece the plugin is working on */
+	struct iovec sub_iov[DEVICE_SUB_IOV];
 	uint64_t priv[16];	/* gotgt_io.priv where it fits */
-	void *big_priv;
 };
 
 /* What a device is, with the plugin's zeroes replaced by their meaning.  Constant but for size. */
@@ -57,15 +79,18 @@ struct device_info {
 
 /*
  * Parse settings (a NULL-terminated array of alternating names and values, as text) by the
- * plugin's table and open.  name is for log lines ("target iqn.x lun 3").  resized (may be NULL)
- * is called on any thread when the plugin says the size changed, after device_size() gives the
- * new one.  [main]
+ * plugin's table and open.  m was loaded with device_host.  name is for log lines ("target iqn.x
+ * lun 3").  read_only also sets the plugin's setting "readonly", if it has such a yes or no and
+ * settings do not name it.  [main]
  */
 struct device *device_open(struct engine *e, const struct module *m, const char *name,
 			   const char *const *settings, bool read_only, GError **error);
-/* Called on any thread when the plugin said the size changed, after device_size() gives the new one.  NULL ends it.  [main] */
+/*
+ * Call resized(data) on any thread when the plugin says the size changed, after device_size() gives
+ * the new one.  NULL ends it: no call is under way when this returns.  Not from resized().  [main]
+ */
 void device_on_resized(struct device *dev, void (*resized)(void *data), void *data);
-/* Flushes a device with a write cache, then closes it.  No request is outstanding.  [main] */
+/* Flushes a device with a write cache, then closes it.  No request is outstanding; the reactors run.  [main] */
 void device_close(struct device *dev);
 
 const struct device_info *device_info(const struct device *dev);
@@ -82,7 +107,7 @@ void device_submit(struct device *dev, struct device_io *dio);
  * the device could do it at once; false, and nothing was done or will be, if not.
  */
 bool device_try(struct device *dev, struct device_io *dio);
-/* Ask for an early end; done() still comes. */
+/* Ask for an early end of a submitted request; done() still comes, not within this call.  [reactor dio->reactor] */
 void device_cancel(struct device *dev, struct device_io *dio);
 
 /*
@@ -106,7 +131,9 @@ struct device_query {
 	void (*done)(struct device_query *q);
 	struct device *dev;
 	union { struct post post; struct work work; };
+	struct device_turn turn;
 };
+/* done() comes after this returned.  [reactor q->reactor] */
 void device_query(struct device *dev, struct device_query *q);
 
 #endif

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <dlfcn.h>
 #include <ltdl.h>
+#include <stdlib.h>
 #include <string.h>
 #include "backstore/module.h"
 
@@ -30,15 +31,20 @@ static gboolean name_ok(const char *name)
 	return TRUE;
 }
 
+/* Rows that fit the struct, with names of the right form, at most one of them the path. */
 static gboolean params_ok(const struct gotgt_plugin *p)
 {
 	static const size_t width[] = { sizeof(char *), sizeof(int), sizeof(uint64_t), sizeof(uint64_t) };
 
-	for (const struct gotgt_param *q = p->params; q && q->name; q++)
-		if (q->type >= G_N_ELEMENTS(width) || q->offset > p->conf_size ||
+	unsigned n_paths = 0;
+
+	for (const struct gotgt_param *q = p->params; q && q->name; q++) {
+		if (!name_ok(q->name) || q->type >= G_N_ELEMENTS(width) || q->offset > p->conf_size ||
 		    p->conf_size - q->offset < width[q->type])
 			return FALSE;
-	return TRUE;
+		n_paths += !!(q->flags & GOTGT_PARAM_PATH);
+	}
+	return n_paths <= 1;
 }
 
 /* Copy what the plugin has into our, perhaps longer, table and check it. */
@@ -91,18 +97,17 @@ static lt_dlhandle open_private(const char *path)
 	return h;
 }
 
-struct module *module_load(const char *dir, const char *name, const struct gotgt_host *host, GError **error)
+/* What is loaded stays: libltdl would hand out the same code twice with two tables over it. */
+static GHashTable *loaded;
+
+static struct module *load(const char *path, const char *name, const struct gotgt_host *host, GError **error)
 {
 	const struct gotgt_plugin *(*entry)(const struct gotgt_host *);
 	g_autofree struct module *m = g_new0(struct module, 1);
-	g_autofree char *path = g_strdup_printf("%s/%s.so", dir, name);
+	g_autofree char *own_path = g_strdup(path);
 	lt_dlhandle h;
 
-	m->path = path;
-	if (!name_ok(name)) {
-		fail(error, MODULE_ERROR_INVALID, name, "not a plugin name");
-		return NULL;
-	}
+	m->path = own_path;
 	h = open_private(path);
 	if (!h) {
 		fail(error, MODULE_ERROR_LOAD, path, why_not(path));
@@ -115,6 +120,90 @@ struct module *module_load(const char *dir, const char *name, const struct gotgt
 	}
 	if (!adopt(m, entry(host), name, error))
 		return NULL;
-	m->path = g_steal_pointer(&path);
+	m->path = g_steal_pointer(&own_path);
 	return g_steal_pointer(&m);
+}
+
+struct module *module_load(const char *dir, const char *name, const struct gotgt_host *host, GError **error)
+{
+	g_autofree char *file = g_strdup_printf("%s/%s.so", dir, name);
+	g_autofree char *path = g_canonicalize_filename(file, NULL);
+	struct module *m;
+
+	if (!name_ok(name)) {
+		fail(error, MODULE_ERROR_INVALID, name, "not a plugin name");
+		return NULL;
+	}
+	if (!loaded)
+		loaded = g_hash_table_new(g_str_hash, g_str_equal);
+	m = g_hash_table_lookup(loaded, path);
+	if (m)
+		return m;
+	m = load(path, name, host, error);
+	if (m)
+		g_hash_table_insert(loaded, m->path, m);
+	return m;
+}
+
+char **module_dirs(const char *path)
+{
+	g_auto(GStrv) given = g_strsplit(path ? path : "", ":", -1);
+	GPtrArray *dirs = g_ptr_array_new();
+
+	for (char **d = given; *d; d++)
+		if (**d)
+			g_ptr_array_add(dirs, g_canonicalize_filename(*d, NULL));
+	g_ptr_array_add(dirs, g_strdup(PLUGINDIR));
+	g_ptr_array_add(dirs, NULL);
+	return (char **)g_ptr_array_free(dirs, FALSE);
+}
+
+struct module *module_find(const char *const *dirs, const char *name, const struct gotgt_host *host, GError **error)
+{
+	g_autofree char *all = g_strjoinv(", ", (char **)dirs);
+
+	if (!name_ok(name)) {
+		fail(error, MODULE_ERROR_INVALID, name, "not a plugin name");
+		return NULL;
+	}
+	for (; *dirs; dirs++) {
+		g_autofree char *path = g_strdup_printf("%s/%s.so", *dirs, name);
+
+		if (g_file_test(path, G_FILE_TEST_EXISTS))
+			return module_load(*dirs, name, host, error);
+	}
+	g_set_error(error, MODULE_ERROR, MODULE_ERROR_LOAD, "plugin %s: no %s.so in %s", name, name, all);
+	return NULL;
+}
+
+static void list_dir(const char *path, GHashTable *names)
+{
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	const char *file;
+
+	while (dir && (file = g_dir_read_name(dir)))
+		if (g_str_has_suffix(file, ".so")) {
+			g_autofree char *name = g_strndup(file, strlen(file) - strlen(".so"));
+
+			if (name_ok(name))
+				g_hash_table_add(names, g_steal_pointer(&name));
+		}
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **module_list(const char *const *dirs)
+{
+	g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+	char **list;
+	unsigned n;
+
+	for (; *dirs; dirs++)
+		list_dir(*dirs, names);
+	list = (char **)g_hash_table_get_keys_as_array(names, &n);
+	qsort(list, n, sizeof *list, by_name);
+	return list;
 }

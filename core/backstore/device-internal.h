@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* device-internal.h - what device.c and request.c share. */
+#ifndef GOTGT_DEVICE_INTERNAL_H
+#define GOTGT_DEVICE_INTERNAL_H
+
+#include <stdatomic.h>
+#include "backstore/device.h"
+#include "backstore/settings.h"
+
+struct device {
+	struct engine *engine;
+	const struct gotgt_plugin *ops;
+	void *handle;			/* the plugin's */
+	struct device_info info;
+	uint32_t max_io_size;		/* whole blocks, 0: any */
+	uint32_t mem_align;		/* 1: any */
+	_Atomic uint64_t size;
+	struct gotgt_memory memory;	/* copies, zero what the plugin lacks */
+	struct gotgt_extents extents;
+	struct lend_check *checks;	/* one a reactor */
+	atomic_bool lent_fault, broken;	/* broken: a breach of the contract has been logged */
+	char *name;
+	struct settings *settings;
+
+	GMutex lock;			/* the rest */
+	bool opening;
+	char *open_error;
+	void (*resized)(void *data);
+	void *resized_data;
+	bool serial_busy;
+	struct device_turn *serial_head, **serial_tail;
+};
+
+/* The answer to gotgt_memory.check() in one batch of one reactor; a cache line of its own. */
+struct lend_check {
+	uint64_t batch;
+	enum gotgt_status status;
+	char apart[64 - sizeof(uint64_t) - sizeof(enum gotgt_status)];
+};
+
+/* gotgt_host.io_done.  [any] */
+void request_io_done(struct gotgt_io *io, enum gotgt_status status);
+/* The plugin broke its contract: say so, once a device.  [any] */
+void device_breach(struct device *dev, const char *what);
+
+/* GOTGT_PLUGIN_SERIAL: true: it is our turn now; false: t->post is posted when it is.  [any] */
+bool device_serial_take(struct device *dev, struct device_turn *t);
+/* The same without queueing. */
+bool device_serial_try(struct device *dev);
+void device_serial_give(struct device *dev);
+/* Out of the line again; false: its turn has come already. */
+bool device_serial_leave(struct device *dev, struct device_turn *t);
+
+#endif

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* device.c - open a plugin's device, check and keep what it says of itself, lend its memory. */
+#include "config.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "backstore/device-internal.h"
+#include "engine/log.h"
+
+G_DEFINE_QUARK(gotgt-device-error, device_error)
+G_STATIC_ASSERT(sizeof(struct lend_check) == 64);
+
+#define BLOCK_MIN 512u
+#define BLOCK_MAX 4096u
+#define ALIGN_MAX 4096u
+#define LINE_MAX_BYTES 512
+
+static bool power_of_two(uint64_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* ---- what plugins call ---- */
+
+/* What the plugin knows as its LUN is our device. */
+static struct device *device_of(struct gotgt_lun *lun)
+{
+	return (struct device *)lun;
+}
+
+/* The first error of open() goes into its GError, not to the log. */
+static bool keep_open_error(struct device *dev, const char *line)
+{
+	bool kept = false;
+
+	g_mutex_lock(&dev->lock);
+	if (dev->opening && !dev->open_error) {
+		dev->open_error = g_strdup(line);
+		kept = true;
+	}
+	g_mutex_unlock(&dev->lock);
+	return kept;
+}
+
+static void host_log(struct gotgt_lun *lun, enum gotgt_log_level level, const char *fmt, ...)
+{
+	struct device *dev = device_of(lun);
+	char line[LINE_MAX_BYTES];
+	va_list ap;
+
+	if (level > log_level())
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof line, fmt, ap);
+	va_end(ap);
+	if (!dev)
+		log_line(level, "plugin: %s", line);
+	else if (level != GOTGT_LOG_ERROR || !keep_open_error(dev, line))
+		log_line(level, "%s: %s", dev->name, line);
+}
+
+static void host_resized(struct gotgt_lun *lun, uint64_t size)
+{
+	struct device *dev = device_of(lun);
+
+	g_mutex_lock(&dev->lock);
+	if (!dev->opening) {
+		size &= ~(uint64_t)(dev->info.block_size - 1);
+		if (atomic_exchange(&dev->size, size) != size && dev->resized)
+			dev->resized(dev->resized_data);
+	}
+	g_mutex_unlock(&dev->lock);
+}
+
+static const void *host_extension(const char *id)
+{
+	return NULL;
+}
+
+const struct gotgt_host device_host = {
+	.abi = GOTGT_ABI,
+	.size = sizeof device_host,
+	.io_done = request_io_done,
+	.log = host_log,
+	.resized = host_resized,
+	.extension = host_extension,
+};
+
+void device_breach(struct device *dev, const char *what)
+{
+	if (!atomic_exchange(&dev->broken, true))
+		log_error("%s: plugin %s %s", dev->name, dev->ops->name, what);
+}
+
+/* ---- open ---- */
+
+static const char *info_wrong(const struct gotgt_dev_info *i)
+{
+	uint32_t block = i->block_size ? i->block_size : BLOCK_MIN;
+
+	if (!power_of_two(block) || block < BLOCK_MIN || block > BLOCK_MAX)
+		return "its block size is not a power of two from 512 to 4096";
+	if (i->size < block)
+		return "it is smaller than a block";
+	if (i->size > INT64_MAX)
+		return "it is larger than 8 EiB";
+	if (i->physical_block_size && (!power_of_two(i->physical_block_size) || i->physical_block_size < block))
+		return "its physical block size is not a power of two of at least a block";
+	if (i->max_io_size && i->max_io_size < block)
+		return "its largest request is smaller than a block";
+	if (i->mem_align && (!power_of_two(i->mem_align) || i->mem_align > ALIGN_MAX))
+		return "its memory alignment is not a power of two up to 4096";
+	if (i->flags & GOTGT_DEV_WRITE_CACHE && !(i->ops & GOTGT_OP_BIT(GOTGT_OP_FLUSH)))
+		return "it has a write cache but cannot flush it";
+	return NULL;
+}
+
+static void take_info(struct device *dev, const struct gotgt_dev_info *i, bool read_only)
+{
+	const uint32_t writes = GOTGT_OP_BIT(GOTGT_OP_WRITE) | GOTGT_OP_BIT(GOTGT_OP_UNMAP) | GOTGT_OP_BIT(GOTGT_OP_ZERO);
+	struct device_info *out = &dev->info;
+
+	out->block_size = i->block_size ? i->block_size : BLOCK_MIN;
+	out->size = i->size & ~(uint64_t)(out->block_size - 1);
+	out->physical_block_size = i->physical_block_size ? i->physical_block_size : out->block_size;
+	out->optimal_io_size = i->optimal_io_size;
+	out->flags = i->flags | (read_only ? GOTGT_DEV_READ_ONLY : 0);
+	out->ops = i->ops | GOTGT_OP_BIT(GOTGT_OP_READ) | GOTGT_OP_BIT(GOTGT_OP_WRITE);
+	if (out->flags & GOTGT_DEV_READ_ONLY)
+		out->ops &= ~writes;
+	if (out->ops & GOTGT_OP_BIT(GOTGT_OP_UNMAP))
+		out->unmap_granularity = i->unmap_granularity ? i->unmap_granularity : out->block_size;
+	out->native_fua = i->native_fua != 0;
+	dev->max_io_size = i->max_io_size & ~(out->block_size - 1);
+	dev->mem_align = i->mem_align ? i->mem_align : 1;
+	atomic_store(&dev->size, out->size);
+}
+
+/* A table of an extension: as much of it as both sides know.  NULL when it lacks what every release had. */
+static bool take_extension(const struct gotgt_plugin *ops, const char *id, void *into, size_t size, size_t needed)
+{
+	const uint32_t *table = ops->extension ? ops->extension(id) : NULL;
+
+	if (!table || *table < needed)
+		return false;
+	memcpy(into, table, MIN(*table, size));
+	return true;
+}
+
+static void take_extensions(struct device *dev)
+{
+	const struct gotgt_plugin *ops = dev->ops;
+
+	dev->info.lends = take_extension(ops, GOTGT_EXT_MEMORY, &dev->memory, sizeof dev->memory,
+					 offsetof(struct gotgt_memory, check)) &&
+			  dev->memory.lend && !(ops->flags & GOTGT_PLUGIN_SERIAL);
+	dev->info.extents = take_extension(ops, GOTGT_EXT_EXTENTS, &dev->extents, sizeof dev->extents,
+					   sizeof dev->extents) && dev->extents.query;
+	if (dev->info.lends && dev->memory.check)
+		dev->checks = g_new0(struct lend_check, dev->engine->n_reactors);
+}
+
+/* The settings given, and readonly=yes for a device opened so. */
+static struct settings *parse(const struct gotgt_plugin *ops, const char *const *pairs, bool read_only, GError **error)
+{
+	const struct gotgt_param *q = settings_find(ops, "readonly");
+	g_autoptr(GPtrArray) all = g_ptr_array_new();
+
+	for (; pairs && pairs[0]; pairs++) {
+		if (g_str_equal(pairs[0], "readonly") && !(all->len % 2))
+			q = NULL;
+		g_ptr_array_add(all, (void *)pairs[0]);
+	}
+	if (read_only && q && q->type == GOTGT_PARAM_BOOL) {
+		g_ptr_array_add(all, (void *)"readonly");
+		g_ptr_array_add(all, (void *)"yes");
+	}
+	g_ptr_array_add(all, NULL);
+	return settings_parse(ops, (const char *const *)all->pdata, error);
+}
+
+static void discard(struct device *dev)
+{
+	settings_free(dev->settings);
+	g_free(dev->open_error);
+	g_free(dev->checks);
+	g_free(dev->name);
+	g_mutex_clear(&dev->lock);
+	g_free(dev);
+}
+
+static bool open_plugin(struct device *dev, bool read_only, GError **error)
+{
+	struct gotgt_dev_info info = { 0 };
+	const char *wrong;
+	int r;
+
+	dev->opening = true;
+	r = dev->ops->open((struct gotgt_lun *)dev, settings_conf(dev->settings), &info, &dev->handle);
+	g_mutex_lock(&dev->lock);
+	dev->opening = false;
+	g_mutex_unlock(&dev->lock);
+	if (r) {
+		g_set_error(error, DEVICE_ERROR, DEVICE_ERROR_OPEN, "plugin %s: %s", dev->ops->name,
+			    dev->open_error ? dev->open_error : g_strerror(r < 0 ? -r : EINVAL));
+		return false;
+	}
+	if (dev->open_error)
+		log_error("%s: %s", dev->name, dev->open_error);
+	wrong = info_wrong(&info);
+	if (wrong) {
+		dev->ops->close(dev->handle);
+		g_set_error(error, DEVICE_ERROR, DEVICE_ERROR_INFO, "plugin %s: cannot use the device: %s",
+			    dev->ops->name, wrong);
+		return false;
+	}
+	take_info(dev, &info, read_only);
+	take_extensions(dev);
+	return true;
+}
+
+struct device *device_open(struct engine *e, const struct module *m, const char *name,
+			   const char *const *settings, bool read_only, GError **error)
+{
+	struct device *dev = g_new0(struct device, 1);
+
+	g_mutex_init(&dev->lock);
+	dev->engine = e;
+	dev->ops = &m->ops;
+	dev->name = g_strdup(name);
+	dev->serial_tail = &dev->serial_head;
+	dev->info.block_size = BLOCK_MIN;
+	dev->settings = parse(dev->ops, settings, read_only, error);
+	if (dev->settings && open_plugin(dev, read_only, error))
+		return dev;
+	discard(dev);
+	return NULL;
+}
+
+/* ---- close ---- */
+
+struct last_flush {
+	struct device_io dio;
+	struct device *dev;
+	GMutex lock;
+	GCond cond;
+	bool done;
+	enum gotgt_status status;
+};
+
+static void last_flush_done(struct device_io *dio, enum gotgt_status status)
+{
+	struct last_flush *f = container_of(dio, struct last_flush, dio);
+
+	g_mutex_lock(&f->lock);
+	f->status = status;
+	f->done = true;
+	g_cond_signal(&f->cond);
+	g_mutex_unlock(&f->lock);
+}
+
+static void last_flush_submit(void *arg)
+{
+	struct last_flush *f = arg;
+
+	device_submit(f->dev, &f->dio);
+}
+
+/* A request like any other, so that it does not matter how the plugin works. */
+static void last_flush(struct device *dev)
+{
+	struct last_flush f = {
+		.dio = { .io.op = GOTGT_OP_FLUSH, .reactor = dev->engine->reactors[0], .done = last_flush_done },
+		.dev = dev,
+	};
+
+	g_mutex_init(&f.lock);
+	g_cond_init(&f.cond);
+	reactor_call(f.dio.reactor, last_flush_submit, &f);
+	g_mutex_lock(&f.lock);
+	while (!f.done)
+		g_cond_wait(&f.cond, &f.lock);
+	g_mutex_unlock(&f.lock);
+	g_mutex_clear(&f.lock);
+	g_cond_clear(&f.cond);
+	if (f.status != GOTGT_OK)
+		log_error("%s: could not flush before closing: data written last may be lost", dev->name);
+}
+
+void device_close(struct device *dev)
+{
+	if (!dev)
+		return;
+	if (dev->info.flags & GOTGT_DEV_WRITE_CACHE && !(dev->info.flags & GOTGT_DEV_READ_ONLY))
+		last_flush(dev);
+	dev->ops->close(dev->handle);
+	discard(dev);
+}
+
+/* ---- what it is ---- */
+
+const struct device_info *device_info(const struct device *dev)
+{
+	return &dev->info;
+}
+
+uint64_t device_size(const struct device *dev)
+{
+	return atomic_load_explicit(&dev->size, memory_order_relaxed);
+}
+
+void device_on_resized(struct device *dev, void (*resized)(void *data), void *data)
+{
+	g_mutex_lock(&dev->lock);
+	dev->resized = resized;
+	dev->resized_data = data;
+	g_mutex_unlock(&dev->lock);
+}
+
+/* ---- lent memory ---- */
+
+static enum gotgt_status check_once_a_batch(struct device *dev, struct reactor *r)
+{
+	struct lend_check *c = &dev->checks[reactor_index(r)];
+
+	if (c->batch != reactor_batch(r)) {
+		c->batch = reactor_batch(r);
+		c->status = dev->memory.check(dev->handle);
+	}
+	return c->status;
+}
+
+uint32_t device_lend(struct device *dev, struct reactor *r, uint64_t offset, uint64_t length, bool write,
+		     struct iovec *iov, uint32_t iovmax, enum gotgt_status *status)
+{
+	uint32_t n;
+
+	*status = GOTGT_OK;
+	if (!dev->info.lends || atomic_load_explicit(&dev->lent_fault, memory_order_relaxed))
+		return 0;
+	if (write && dev->info.flags & GOTGT_DEV_READ_ONLY)
+		*status = GOTGT_ERR_READ_ONLY;
+	else if (dev->checks)
+		*status = check_once_a_batch(dev, r);
+	if (*status != GOTGT_OK)
+		return 0;
+	n = dev->memory.lend(dev->handle, offset, length, write, iov, iovmax);
+	if (n <= iovmax)
+		return n;
+	device_breach(dev, "lent more than there was room for");
+	return 0;
+}
+
+void device_reclaim(struct device *dev, const struct iovec *iov, uint32_t iovcnt)
+{
+	if (dev->memory.reclaim)
+		dev->memory.reclaim(dev->handle, iov, iovcnt);
+}
+
+void device_lent_fault(struct device *dev)
+{
+	if (!atomic_exchange(&dev->lent_fault, true))
+		log_error("%s: memory lent by plugin %s is gone: it is not used any more", dev->name, dev->ops->name);
+}
