@@ -146,7 +146,7 @@ static void respond_last(struct conn *c, struct login *l)
 	c->params = l->keys.agreed;
 	c->header_digest = c->params.header_digest == DIGEST_CRC32C;
 	c->data_digest = c->params.data_digest == DIGEST_CRC32C;
-	c->state = CONN_LOGGED_IN;
+	conn_logged_in(c);
 }
 
 /* session_establish() has an answer. */

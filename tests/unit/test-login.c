@@ -54,6 +54,11 @@ void conn_stamp(struct conn *c, uint8_t bhs[BHS_LEN], bool advance)
 	put32(bhs + 32, session.exp_cmd_sn + 31);
 }
 
+void conn_logged_in(struct conn *c)
+{
+	c->state = CONN_LOGGED_IN;
+}
+
 void conn_finish(struct conn *c)
 {
 	seen.finished = true;
