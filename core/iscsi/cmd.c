@@ -9,6 +9,9 @@
 enum { READ_BIT = 0x40, WRITE_BIT = 0x20, ATTR_MASK = 0x07 };
 enum { AHS_EXTENDED_CDB = 1 };	/* 11.2.2.3 */
 
+/* Memory a session's commands may hold before new ones are told TASK SET FULL; one more may go over. */
+#define BUFFERED_MAX (64u << 20)
+
 static struct cmd **bucket(struct session *s, uint32_t itt)
 {
 	return &s->by_itt[(itt ^ itt >> 6 ^ itt >> 16) % CMD_BUCKETS];
@@ -55,6 +58,7 @@ static void cmd_put(struct cmd *cmd)
 	struct cmd **list = &s->node->free_cmds[reactor_index(s->reactor)];
 
 	task_release(&cmd->task);
+	s->buffered -= cmd->buffered;
 	cmd->next = *list;
 	*list = cmd;
 	s->n_cmds--;
@@ -82,6 +86,15 @@ bool cmd_lent_fault(struct cmd *cmd)
 		return false;
 	task_lent_fault(&cmd->task);
 	return true;
+}
+
+/* What its session is charged for, until it is gone. */
+static void charge(struct cmd *cmd)
+{
+	uint32_t now = cmd->task.buf ? cmd->task.buf->size : 0;
+
+	cmd->session->buffered += now - cmd->buffered;
+	cmd->buffered = now;
 }
 
 /* ---- the end of a command ---- */
@@ -186,7 +199,7 @@ static void data_progress(struct cmd *cmd)
 		cmd->state = CMD_RUNNING;
 		end_lent(cmd);
 		if (cmd->sense_override)
-			task_refuse(&cmd->task, cmd->override);
+			task_refuse(&cmd->task, STATUS_CHECK_CONDITION, cmd->override);
 		else
 			task_execute(&cmd->task);
 	} else if (!cmd->sense_override) {
@@ -381,6 +394,7 @@ static void begin_write(struct conn *c, struct cmd *cmd, const struct pdu *p, ui
 		c->lent_open++;
 	}
 	cmd->begun = true;
+	charge(cmd);
 	if (cmd->ended) {
 		swallow(c, p, avail);
 		maybe_answer(cmd);
@@ -403,9 +417,15 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 		return VERDICT_DROP("SCSI command in a discovery session");
 	if (itt == TAG_NONE)
 		return VERDICT_DROP("reserved initiator task tag");
-	if (cmd_find(s, itt))
-		return avail < p->data_len ? VERDICT_DROP("initiator task tag in use") :
-		       VERDICT_REJECT(REJECT_IN_PROGRESS, "initiator task tag in use");
+	if (cmd_find(s, itt)) {
+		swallow(c, p, avail);
+		return VERDICT_REJECT(REJECT_IN_PROGRESS, "initiator task tag in use");
+	}
+	/* 11.17.1: the window does not limit immediate commands. */
+	if (pdu_immediate(p) && s->n_cmds >= 2 * s->depth) {
+		swallow(c, p, avail);
+		return VERDICT_REJECT(REJECT_IMMEDIATE, "too many immediate commands");
+	}
 	cmd = cmd_get(s);
 	cmd->conn = c;
 	cmd->itt = itt;
@@ -427,7 +447,9 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 	cmd->state = CMD_RUNNING;
 	if ((p->bhs[1] & READ_BIT) && cmd->write) {
 		cmd->task.edtl_in = cmd->task.edtl_out = 0;	/* bidirectional: no such command here */
-		task_refuse(&cmd->task, SENSE_INVALID_FIELD_IN_CDB);
+		task_refuse(&cmd->task, STATUS_CHECK_CONDITION, SENSE_INVALID_FIELD_IN_CDB);
+	} else if (s->buffered > BUFFERED_MAX) {
+		task_refuse(&cmd->task, STATUS_TASK_SET_FULL, SENSE_NONE);
 	} else if (task_begin(&cmd->task) == TASK_WANTS_DATA) {
 		cmd->state = CMD_COLLECTING;
 		cmd->begun = true;
@@ -436,6 +458,7 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 		       VERDICT_REJECT(REJECT_DATA_DIGEST, "data digest error") : VERDICT_OK;
 	}
 	cmd->begun = true;
+	charge(cmd);
 	swallow(c, p, avail);
 	maybe_answer(cmd);
 	return VERDICT_OK;

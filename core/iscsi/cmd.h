@@ -43,6 +43,7 @@ struct cmd {
 	uint32_t unsol_sn;		/* next DataSN of unsolicited data */
 	uint32_t r2t_sn, r2t_at;	/* next R2TSN, next offset to ask for */
 	uint32_t n_r2t;
+	uint32_t buffered;		/* bytes its session is charged for */
 	struct r2t r2t[R2T_MAX];	/* outstanding, in order */
 	struct task task;
 };

@@ -28,6 +28,7 @@ struct session {
 	struct cmd *by_itt[CMD_BUCKETS];
 	uint32_t n_cmds;		/* all of its commands, until sent and released */
 	uint32_t next_ttt;
+	size_t buffered;		/* bytes of memory its commands hold */
 	struct abort_job *jobs;		/* waiting for aborted commands to be gone */
 	bool closing;
 	GSList *waiting;		/* struct establish: logins that wait for our end; under node->lock */

@@ -93,7 +93,7 @@ void task_execute(struct task *t);
 /* All of out_len is at data, which is valid only during this call. */
 void task_execute_from(struct task *t, const uint8_t *data);
 /* The transport ends a command itself: instead of task_begin(), or of task_execute() once the data has passed. */
-void task_refuse(struct task *t, enum sense_code code);
+void task_refuse(struct task *t, enum scsi_status status, enum sense_code code);
 /* A system call on the lent memory of this task said EFAULT: its device lends no more. */
 void task_lent_fault(struct task *t);
 /* Stop it: done() comes with aborted set, at once or when the device lets go.  Before or after task_execute(). */

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+# tap.sh - sourced by the shell tests: TAP on standard output, notes on standard error.
+#
+#   . "$(dirname "$0")/../tap.sh"
+#   tap_need CMD...          skip the whole test where one is absent
+#   check 'what must hold' command args...
+#   tap_skip 'what' 'why'
+#   tap_end
+
+tap_n=0 tap_failed=0
+tap_tmp=$(mktemp -d)
+tap_cleanup() { :; }
+trap 'tap_status=$?; tap_cleanup; rm -rf "$tap_tmp"; exit $tap_status' EXIT
+trap 'exit 130' INT TERM
+
+tap_need()
+{
+	for cmd; do
+		if ! command -v "$cmd" >/dev/null 2>&1; then
+			echo "1..0 # SKIP $cmd is not installed"
+			exit 0
+		fi
+	done
+}
+
+tap_ok()
+{
+	tap_n=$((tap_n + 1))
+	echo "ok $tap_n - $1"
+}
+
+tap_not_ok()
+{
+	tap_n=$((tap_n + 1))
+	tap_failed=$((tap_failed + 1))
+	echo "not ok $tap_n - $1"
+}
+
+tap_skip()
+{
+	tap_n=$((tap_n + 1))
+	echo "ok $tap_n - $1 # SKIP $2"
+}
+
+# The command's output is shown only when it fails.
+check()
+{
+	tap_what=$1
+	shift
+	if "$@" >"$tap_tmp/.out" 2>&1; then
+		tap_ok "$tap_what"
+	else
+		echo "# exit $? from: $*"
+		sed 's/^/# /' "$tap_tmp/.out" | tail -20
+		tap_not_ok "$tap_what"
+	fi
+}
+
+tap_end()
+{
+	echo "1..$tap_n"
+	[ "$tap_failed" -eq 0 ] || exit 1
+	exit 0
+}
+
+# The program under test and its plugins, in the build tree unless GOTGT says otherwise.
+gotgt=${GOTGT:-${G_TEST_BUILDDIR:-$PWD/tests}/../core/gotgt}
+if [ -z "${GOTGT:-}" ]; then
+	plugins=$(cd "${G_TEST_BUILDDIR:-$PWD/tests}/../plugins" && pwd)
+	GOTGT_PLUGIN_PATH=$plugins/null/.libs:$plugins/file/.libs:$plugins/mmap/.libs
+	export GOTGT_PLUGIN_PATH
+fi
