@@ -20,6 +20,7 @@ enum sense_key {
 	X(WRITE_ERROR, MEDIUM_ERROR, 0x0c, 0x00, "write error") \
 	X(READ_ERROR, MEDIUM_ERROR, 0x11, 0x00, "unrecovered read error") \
 	X(MISCOMPARE, MISCOMPARE, 0x1d, 0x00, "miscompare during verify operation") \
+	X(INVALID_FIELD_IN_IU, ILLEGAL_REQUEST, 0x0e, 0x03, "invalid field in command information unit") \
 	X(PARAMETER_LIST_LENGTH, ILLEGAL_REQUEST, 0x1a, 0x00, "parameter list length error") \
 	X(INVALID_OPCODE, ILLEGAL_REQUEST, 0x20, 0x00, "invalid command operation code") \
 	X(LBA_OUT_OF_RANGE, ILLEGAL_REQUEST, 0x21, 0x00, "logical block address out of range") \

@@ -12,6 +12,10 @@
 
 #define LUN_MAX 16383u		/* flat space addressing, SAM-5 4.7.7.3 */
 
+#define TARGET_ERROR (target_error_quark())
+GQuark target_error_quark(void);
+enum target_error { TARGET_ERROR_INVALID, TARGET_ERROR_EXISTS };
+
 struct target;
 struct lun;
 struct nexus;

@@ -25,6 +25,8 @@ struct nexus;
 struct lun;
 struct task;
 struct cdb_op;
+struct nexus_lun;
+struct task_loop;
 
 enum task_attr { TASK_SIMPLE, TASK_ORDERED, TASK_HEAD_OF_QUEUE, TASK_ACA };	/* SAM-5 8.6 */
 
@@ -45,6 +47,8 @@ struct task_ops {
 	/* The command ended: status, sense and Data-In are final.  An aborted one (task->aborted) ends too, and is not answered. */
 	void (*done)(struct task *t);
 };
+
+enum task_phase { TASK_IDLE, TASK_WAITING, TASK_RUNNING, TASK_ENDED };
 
 struct task {
 	/* The transport's, before task_begin(). */
@@ -70,16 +74,22 @@ struct task {
 	bool lent;			/* iov is a device's memory: system calls only */
 
 	/* scsi's own. */
-	bool lent_write;		/* reclaim without device I/O */
+	uint8_t phase;			/* enum task_phase */
 	bool in_device;			/* dio is at the device */
-	uint8_t step;			/* of a command in several steps */
+	bool in_query;			/* a device_query is */
+	uint32_t step;			/* of a command in several steps */
 	const struct cdb_op *op;
 	struct lun *lun;		/* NULL: no such LUN */
+	struct nexus_lun *nl;		/* what the nexus keeps of it */
 	uint64_t lba;
 	uint32_t blocks;
+	uint64_t done_bytes, total_bytes;	/* progress of a command in several steps */
 	struct buf *buf;		/* from the reactor's pool, released by task_release() */
 	struct buf *buf2;		/* a second one (compare, patterns) */
 	const uint8_t *out;		/* Data-Out, contiguous, when it is not lent */
+	void (*next)(struct task *t);	/* what follows the device's success */
+	struct task_loop *loop;
+	enum gotgt_status dio_status;
 	struct device_io dio;
 	uint8_t small[64];		/* short Data-In without a buffer */
 	uint8_t sense[TASK_SENSE_MAX];
@@ -107,5 +117,23 @@ void task_done_data(struct task *t, const void *data, size_t len);	/* GOOD with 
 void task_fail(struct task *t, enum sense_code code);		/* CHECK CONDITION */
 void task_fail_field(struct task *t, enum sense_code code, unsigned byte, int bit);	/* with a field pointer, bit -1: none; in the CDB */
 void task_status(struct task *t, enum scsi_status status);	/* without sense */
+void task_fail_param(struct task *t, unsigned byte, int bit);	/* INVALID FIELD IN PARAMETER LIST, pointing into Data-Out */
+void task_fail_info(struct task *t, enum sense_code code, uint64_t info);	/* with an INFORMATION field */
+void task_fail_device(struct task *t, enum gotgt_status status);	/* what a device's error means */
+/* A zeroed place for len bytes of Data-In, given to task_done_data() afterwards.  NULL: out of memory, and the task has ended. */
+uint8_t *task_reply(struct task *t, size_t len);
+/* A buffer of the reactor's in t->buf or t->buf2.  False: out of memory, and the task has ended. */
+bool task_get_buf(struct task *t, struct buf **buf, size_t len);
+/*
+ * Have the device do t->dio.io, whose op, flags, offset, length and iov are set, then call next(), unless the
+ * task was aborted or the device failed: then it ends here.  Steps may follow each other without end: the
+ * stack stays flat.
+ */
+void task_submit(struct task *t, void (*next)(struct task *t));
+void task_io(struct task *t, uint32_t op, uint32_t flags, uint64_t offset, uint64_t length);	/* fill dio.io; no iov */
+void task_reclaim(struct task *t);	/* give lent memory back early */
+uint32_t task_fua(const struct task *t);	/* GOTGT_IO_FUA when a write of this command must be stable at its end */
+/* Something other than dio came back (a query): false when the task was aborted, and has ended. */
+bool task_back(struct task *t);
 
 #endif

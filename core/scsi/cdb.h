@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cdb.h - the table of commands.  What is checked, decoded and reported of a CDB is here and nowhere else. */
+#ifndef GOTGT_CDB_H
+#define GOTGT_CDB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct task;
+struct lun;
+
+/* Bytes of CDB the table describes; longer ones are not registered. */
+#define CDB_LEN_MAX 16
+
+enum cdb_dir { CDB_NONE, CDB_IN, CDB_OUT };
+
+/* What the length field counts. */
+enum cdb_unit {
+	CDB_NO_LENGTH,
+	CDB_BYTES,	/* allocation length or parameter list length */
+	CDB_BLOCKS,	/* to transfer */
+	CDB_RANGE,	/* blocks concerned but, as far as the length field says, not transferred */
+};
+
+enum cdb_flags {
+	CDB_SA = 1 << 0,		/* one of several service actions of its operation code */
+	CDB_ANY_LUN = 1 << 1,		/* answered where there is no logical unit as well */
+	CDB_UA_OK = 1 << 2,		/* not stopped by a unit attention (SPC-5 5.14) */
+	CDB_MEDIUM = 1 << 3,		/* needs the unit ready */
+	CDB_WRITE = 1 << 4,		/* changes the medium */
+	CDB_LBA = 1 << 5,		/* has a logical block address */
+	CDB_FUA = 1 << 6,		/* has FUA, byte 1 bit 3 */
+	CDB_PLAIN = 1 << 7,		/* Data-Out goes to the medium as it is: may be lent memory */
+	CDB_THIN = 1 << 8,		/* only of logical units with provisioning management */
+	CDB_ZERO_IS_256 = 1 << 9,	/* READ(6), WRITE(6) */
+};
+
+struct cdb_op {
+	const char *name;
+	uint8_t opcode;
+	uint8_t sa;			/* with CDB_SA */
+	uint8_t len;			/* bytes of CDB */
+	uint8_t dir;			/* enum cdb_dir */
+	uint8_t unit;			/* enum cdb_unit */
+	uint8_t lba_at, lba_len;	/* place and width in bytes; 3: 21 bits */
+	uint8_t len_at, len_len;	/* place and width in bytes */
+	uint8_t thin_byte1;		/* bits of byte 1 that exist only on logical units with CDB_THIN's property */
+	uint16_t flags;
+	/* 1: the bit means something (SPC-5 6.34.3).  Byte 0 is not compared; bytes from len on are zero here. */
+	uint8_t usage[CDB_LEN_MAX];
+	/* Looks at what is particular to the command, before any data comes.  False: it has ended the task. */
+	bool (*check)(struct task *t);
+	/* Does it; Data-Out is there. */
+	void (*run)(struct task *t);
+};
+
+/* NULL: none such; *known_opcode then says whether the operation code exists with other service actions. */
+const struct cdb_op *cdb_find(const uint8_t *cdb, bool *known_opcode);
+/* By operation code and service action, as registered for a logical unit (NULL: any). */
+const struct cdb_op *cdb_lookup(const struct lun *lun, uint8_t opcode, uint16_t sa);
+bool cdb_has_service_actions(uint8_t opcode);
+/* The n-th row in the order of the table, NULL past the end. */
+const struct cdb_op *cdb_nth(unsigned n);
+bool cdb_supported(const struct cdb_op *op, const struct lun *lun);
+/* The usage data of a command, op->len bytes, as REPORT SUPPORTED OPERATION CODES prints it. */
+void cdb_usage(const struct cdb_op *op, const struct lun *lun, uint8_t *out);
+/* The first bit set where the table has none: true, and its place. */
+bool cdb_reserved_bit(const struct cdb_op *op, const uint8_t *cdb, unsigned *byte, int *bit);
+
+/* Handlers, by file. */
+void inquiry_run(struct task *t);
+void mode_sense_run(struct task *t);
+bool mode_select_check(struct task *t);
+void mode_select_run(struct task *t);
+void report_luns_run(struct task *t);
+void report_opcodes_run(struct task *t);
+void request_sense_run(struct task *t);
+void test_unit_ready_run(struct task *t);
+void read_capacity10_run(struct task *t);
+void read_capacity16_run(struct task *t);
+void start_stop_run(struct task *t);
+void prevent_allow_run(struct task *t);
+void sync_cache_run(struct task *t);
+void get_lba_status_run(struct task *t);
+void read_run(struct task *t);
+void write_run(struct task *t);
+bool write_verify_check(struct task *t);
+void write_verify_run(struct task *t);
+bool verify_check(struct task *t);
+void verify_run(struct task *t);
+/* Read, and compare, total_bytes from the LBA on; then the task is done. */
+void verify_blocks(struct task *t);
+void pre_fetch_run(struct task *t);
+bool write_same_check(struct task *t);
+void write_same_run(struct task *t);
+void unmap_run(struct task *t);
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lun.c - a logical unit: its sizes, its identity, its state, and when nobody uses it any more. */
+#include "config.h"
+#include <string.h>
+#include "scsi/lun.h"
+
+/* ---- addresses ---- */
+
+int lun_parse(const uint8_t addr[8])
+{
+	/* SAM-5 4.7: one level, so all but the first two bytes are zero. */
+	for (unsigned i = 2; i < 8; i++)
+		if (addr[i])
+			return -1;
+	switch (addr[0] >> 6) {
+	case 0:	/* peripheral device addressing, bus 0 */
+		return addr[0] ? -1 : addr[1];
+	case 1:	/* flat space addressing */
+		return (addr[0] & 0x3f) << 8 | addr[1];
+	default:
+		return -1;
+	}
+}
+
+void lun_format(uint8_t addr[8], uint32_t number)
+{
+	memset(addr, 0, 8);
+	addr[0] = (uint8_t)(number < 256 ? 0 : 0x40 | number >> 8);
+	addr[1] = (uint8_t)number;
+}
+
+/* ---- state and identity ---- */
+
+void lun_set_state(struct lun *lun, unsigned clear, unsigned set)
+{
+	unsigned old = atomic_load(&lun->state);
+
+	while (!atomic_compare_exchange_weak(&lun->state, &old, (old & ~clear) | set))
+		continue;
+}
+
+void lun_get_identity(struct lun *lun, struct lun_identity *id)
+{
+	g_mutex_lock(&lun->lock);
+	*id = lun->identity;
+	g_mutex_unlock(&lun->lock);
+}
+
+uint64_t lun_naa(const struct lun_identity *id)
+{
+	g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+	uint8_t digest[32];
+	gsize len = sizeof digest;
+	uint64_t v;
+
+	g_checksum_update(sum, (const guchar *)id->serial, -1);
+	g_checksum_get_digest(sum, digest, &len);
+	memcpy(&v, digest, sizeof v);
+	return (GUINT64_FROM_BE(v) & ~(UINT64_C(0xf) << 60)) | UINT64_C(3) << 60;
+}
+
+unsigned lun_default_mode(const struct lun *lun)
+{
+	return lun->info->flags & GOTGT_DEV_WRITE_CACHE ? LUN_WCE : 0;
+}
+
+/* SPC-5 4.3.1: printable ASCII. */
+static bool copy_text(char *to, size_t max, const char *text, const char *what, GError **error)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len > max) {
+		g_set_error(error, TARGET_ERROR, TARGET_ERROR_INVALID, "%s must have 1 to %zu characters", what, max);
+		return false;
+	}
+	for (size_t i = 0; i < len; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e) {
+			g_set_error(error, TARGET_ERROR, TARGET_ERROR_INVALID, "%s must be printable ASCII", what);
+			return false;
+		}
+	memcpy(to, text, len + 1);
+	return true;
+}
+
+static void default_serial(const struct lun *lun, char *serial)
+{
+	g_autofree char *unique = g_strdup_printf("%s,%u", lun->target->name, lun->number);
+	g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, unique, -1);
+
+	g_strlcpy(serial, sum, 17);
+}
+
+static bool make_identity(const struct lun *lun, const struct lun_conf *conf, struct lun_identity *id, GError **error)
+{
+	if (!conf->serial)
+		default_serial(lun, id->serial);
+	else if (!copy_text(id->serial, LUN_SERIAL_MAX, conf->serial, "serial", error))
+		return false;
+	return copy_text(id->vendor, LUN_VENDOR_LEN, conf->vendor ? conf->vendor : "GOTGT", "vendor", error) &&
+	       copy_text(id->product, LUN_PRODUCT_LEN, conf->product ? conf->product : "VIRTUAL-DISK", "product", error);
+}
+
+/* The bits of the state that the configuration decides. */
+static unsigned configured_state(const struct lun *lun, const struct lun_conf *conf)
+{
+	return (conf->read_only || lun->info->flags & GOTGT_DEV_READ_ONLY ? LUN_READ_ONLY : 0) |
+	       (conf->thin && lun->can_unmap ? LUN_THIN : 0);
+}
+
+bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **error)
+{
+	unsigned old = lun_state(lun) & (LUN_READ_ONLY | LUN_THIN), now = configured_state(lun, conf);
+	struct lun_identity id = { "" };
+	bool renamed;
+
+	if (conf->block_size && conf->block_size != lun->block_size) {
+		g_set_error(error, TARGET_ERROR, TARGET_ERROR_INVALID, "the block size cannot change while the LUN is there");
+		return false;
+	}
+	if (!make_identity(lun, conf, &id, error))
+		return false;
+	g_mutex_lock(&lun->lock);
+	renamed = memcmp(&lun->identity, &id, sizeof id) != 0;
+	lun->identity = id;
+	g_mutex_unlock(&lun->lock);
+	lun_set_state(lun, LUN_READ_ONLY | LUN_THIN, now);
+	if (renamed || (old ^ now) & LUN_THIN)
+		target_set_ua(lun->target, lun->number, UA_INQUIRY_CHANGED, NULL);
+	if ((old ^ now) & LUN_READ_ONLY)	/* the WP bit of mode data */
+		target_set_ua(lun->target, lun->number, UA_MODE_CHANGED, NULL);
+	return true;
+}
+
+struct device *lun_device(struct lun *lun)
+{
+	return lun->dev;
+}
+
+void lun_unit_attention(struct lun *lun, enum sense_code code, const struct nexus *except)
+{
+	int ua = ua_of_code(code);
+
+	g_return_if_fail(ua >= 0);
+	target_set_ua(lun->target, lun->number, (enum ua)ua, except);
+}
+
+void lun_reset(struct lun *lun, const struct nexus *by)
+{
+	struct target *t = lun->target;
+
+	/* SAM-5 6.3.3: mode parameters as after power on, medium removal allowed, and everybody hears of it, the cause too. */
+	lun_set_state(lun, LUN_STOPPED | LUN_MODE_BITS, lun_default_mode(lun));
+	g_mutex_lock(&t->lock);
+	for (guint i = 0; i < t->nexuses->len; i++) {
+		struct nexus *n = t->nexuses->pdata[i];
+		struct nexus_chunk *c = atomic_load(&n->chunks[lun->number / NEXUS_CHUNK]);
+
+		if (c)
+			atomic_store(&c->luns[lun->number % NEXUS_CHUNK].prevent, false);
+		nexus_set_ua(n, lun->number, UA_RESET);
+	}
+	g_mutex_unlock(&t->lock);
+}
+
+/* ---- from birth to death ---- */
+
+static void resized(void *data)
+{
+	struct lun *lun = data;
+
+	target_set_ua(lun->target, lun->number, UA_CAPACITY_CHANGED, NULL);
+}
+
+static bool take_sizes(struct lun *lun, const struct lun_conf *conf, GError **error)
+{
+	uint32_t dev_bs = MAX(lun->info->block_size, 1u), bs = conf->block_size ? conf->block_size : MAX(dev_bs, 512u);
+
+	if (bs != 512 && bs != 4096) {
+		g_set_error(error, TARGET_ERROR, TARGET_ERROR_INVALID, "block size %u is neither 512 nor 4096", bs);
+		return false;
+	}
+	if (bs % dev_bs) {
+		g_set_error(error, TARGET_ERROR, TARGET_ERROR_INVALID,
+			    "block size %u does not fit the device's blocks of %u bytes", bs, dev_bs);
+		return false;
+	}
+	if (device_size(lun->dev) < bs) {
+		g_set_error(error, TARGET_ERROR, TARGET_ERROR_INVALID, "the device is smaller than a block");
+		return false;
+	}
+	lun->block_size = bs;
+	lun->block_shift = bs == 512 ? 9 : 12;
+	return true;
+}
+
+struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error)
+{
+	struct lun *lun = g_malloc0(sizeof *lun + t->engine->n_reactors * sizeof lun->count[0]);
+
+	lun->target = t;
+	lun->number = number;
+	lun->dev = dev;
+	lun->info = device_info(dev);
+	lun->can_unmap = lun->info->ops & GOTGT_OP_BIT(GOTGT_OP_UNMAP);
+	g_mutex_init(&lun->lock);
+	g_cond_init(&lun->drained);
+	if (!take_sizes(lun, conf, error) || !make_identity(lun, conf, &lun->identity, error)) {
+		lun->dev = NULL;
+		lun_free(lun);
+		return NULL;
+	}
+	lun_set_state(lun, 0, configured_state(lun, conf) | lun_default_mode(lun) |
+		      (lun->info->flags & GOTGT_DEV_WRITE_CACHE ? LUN_CACHE : 0));
+	device_on_resized(dev, resized, lun);
+	return lun;
+}
+
+void lun_free(struct lun *lun)
+{
+	if (lun->dev) {
+		device_on_resized(lun->dev, NULL, NULL);
+		device_close(lun->dev);
+	}
+	g_cond_clear(&lun->drained);
+	g_mutex_clear(&lun->lock);
+	g_free(lun);
+}
+
+static void start_draining(struct reactor *r, void *arg)
+{
+	struct lun *lun = arg;
+	struct lun_count *count = &lun->count[reactor_index(r)];
+
+	g_mutex_lock(&lun->lock);
+	count->draining = true;
+	lun->left += count->n;
+	g_mutex_unlock(&lun->lock);
+}
+
+void lun_count_down_draining(struct lun *lun)
+{
+	g_mutex_lock(&lun->lock);
+	if (--lun->left == 0)
+		g_cond_signal(&lun->drained);
+	g_mutex_unlock(&lun->lock);
+}
+
+void lun_drain(struct lun *lun)
+{
+	/* Each reactor adds what it has before any of that can be taken off again. */
+	engine_each(lun->target->engine, start_draining, lun);
+	g_mutex_lock(&lun->lock);
+	while (lun->left)
+		g_cond_wait(&lun->drained, &lun->lock);
+	g_mutex_unlock(&lun->lock);
+}

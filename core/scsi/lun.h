@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lun.h - logical units, the LUN map and nexuses as scsi/ itself sees them; target.h is what others see. */
+#ifndef GOTGT_LUN_H
+#define GOTGT_LUN_H
+
+#include <stdatomic.h>
+#include "scsi/target.h"
+
+/* The most one command moves through memory, and what VPD B0h says accordingly. */
+#define LUN_TRANSFER_MAX (4u << 20)
+#define LUN_WRITE_SAME_MAX (256u << 20)
+#define LUN_UNMAP_DESCRIPTORS_MAX 256u
+
+/* What is special about a logical unit: one word that the path of READ and WRITE looks at. */
+enum lun_bits {
+	LUN_STOPPED = 1 << 0,		/* START STOP UNIT */
+	LUN_READ_ONLY = 1 << 1,		/* configured, or the device is */
+	LUN_SWP = 1 << 2,		/* control mode page */
+	LUN_WCE = 1 << 3,		/* caching mode page */
+	LUN_D_SENSE = 1 << 4,		/* control mode page */
+	LUN_THIN = 1 << 5,		/* provisioning management */
+	LUN_CACHE = 1 << 6,		/* the device has a volatile write cache: WCE can be changed */
+};
+#define LUN_PROTECTED (LUN_READ_ONLY | LUN_SWP)
+#define LUN_MODE_BITS (LUN_SWP | LUN_WCE | LUN_D_SENSE)
+
+enum { LUN_SERIAL_MAX = 36, LUN_VENDOR_LEN = 8, LUN_PRODUCT_LEN = 16 };
+
+/* How it calls itself; the strings are padded with nothing. */
+struct lun_identity {
+	char serial[LUN_SERIAL_MAX + 1];
+	char vendor[LUN_VENDOR_LEN + 1];
+	char product[LUN_PRODUCT_LEN + 1];
+};
+
+/* Tasks on one reactor; only that reactor writes. */
+struct lun_count {
+	uint32_t n;
+	bool draining;
+	char apart[64 - 8];
+};
+
+struct lun {
+	struct target *target;
+	uint32_t number;
+	struct device *dev;
+	const struct device_info *info;
+	uint32_t block_size;
+	uint8_t block_shift;
+	bool can_unmap;
+	atomic_uint state;		/* enum lun_bits */
+
+	GMutex lock;
+	struct lun_identity identity;	/* under lock */
+	GCond drained;			/* with lock: left became 0 */
+	uint64_t left;
+	struct lun_count count[];	/* by reactor */
+};
+
+/* Published whole; indexed by LUN. */
+struct lun_map {
+	uint32_t n;
+	struct lun *luns[];
+};
+
+struct target {
+	struct engine *engine;
+	char *name;
+	_Atomic(struct lun_map *) map;
+	GMutex lock;			/* nexuses, and the order of what is told to them */
+	GPtrArray *nexuses;
+};
+
+/* Unit attention conditions, the first to be reported first (SAM-5 5.14, table 44). */
+enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MODE_CHANGED, UA_CAPACITY_CHANGED,
+	  UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
+extern const uint8_t ua_codes[UA_COUNT];	/* enum sense_code */
+
+/* What one nexus and one LUN share. */
+struct nexus_lun {
+	atomic_uint ua;		/* bits of enum ua, set by anyone, taken by the nexus's reactor */
+	atomic_bool prevent;	/* PREVENT ALLOW MEDIUM REMOVAL */
+};
+
+#define NEXUS_CHUNK 64u
+#define NEXUS_CHUNKS ((LUN_MAX + 1) / NEXUS_CHUNK)
+
+struct nexus_chunk { struct nexus_lun luns[NEXUS_CHUNK]; };
+
+/*
+ * A chunk that is not there yet stands for 64 LUNs with POWER ON pending, which is reported in
+ * place of whatever else happened before (SAM-5 5.14): nothing need be kept until a first command.
+ */
+struct nexus {
+	struct target *target;
+	struct reactor *reactor;
+	char *initiator_port;
+	uint16_t rel_port, tpgt;
+	_Atomic(struct nexus_chunk *) chunks[NEXUS_CHUNKS];
+};
+
+static inline unsigned lun_state(const struct lun *lun)
+{
+	return atomic_load_explicit(&((struct lun *)lun)->state, memory_order_acquire);
+}
+
+static inline uint64_t lun_blocks(const struct lun *lun)
+{
+	return device_size(lun->dev) >> lun->block_shift;
+}
+
+void lun_set_state(struct lun *lun, unsigned clear, unsigned set);	/* [any] */
+void lun_get_identity(struct lun *lun, struct lun_identity *id);	/* [any] */
+/* NAA locally assigned (SPC-5 7.8.6.5), made from the serial. */
+uint64_t lun_naa(const struct lun_identity *id);
+
+/* The mode bits a logical unit starts with. */
+unsigned lun_default_mode(const struct lun *lun);
+
+struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error);
+void lun_free(struct lun *lun);			/* and its device.  [main] */
+void lun_drain(struct lun *lun);		/* wait until no task counts.  [main] */
+void lun_count_down_draining(struct lun *lun);	/* [reactor] */
+
+static inline void lun_count_up(struct lun *lun, unsigned reactor)
+{
+	lun->count[reactor].n++;
+}
+
+static inline void lun_count_down(struct lun *lun, unsigned reactor)
+{
+	lun->count[reactor].n--;
+	if (G_UNLIKELY(lun->count[reactor].draining))
+		lun_count_down_draining(lun);
+}
+
+static inline struct lun *target_find_lun(struct target *t, int number)
+{
+	struct lun_map *map = atomic_load_explicit(&t->map, memory_order_acquire);
+
+	return number >= 0 && (uint32_t)number < map->n ? map->luns[number] : NULL;
+}
+
+/* The state of a nexus with a LUN; NULL when memory is out.  [reactor] */
+struct nexus_lun *nexus_lun(struct nexus *n, uint32_t number);
+/* Add a condition on a LUN, or on all.  target->lock held.  [any] */
+void nexus_set_ua(struct nexus *n, uint32_t number, enum ua ua);
+void nexus_set_ua_all(struct nexus *n, enum ua ua);
+/* A LUN of that number is new: POWER ON, and nothing prevented.  target->lock held. */
+void nexus_forget_lun(struct nexus *n, uint32_t number);
+/* Forget a condition on all LUNs.  [reactor] */
+void nexus_clear_ua_all(struct nexus *n, enum ua ua);
+
+/* -1: the sense code is not a unit attention. */
+int ua_of_code(enum sense_code code);
+/* Take the first condition pending: its code, or SENSE_NONE. */
+enum sense_code ua_take(struct nexus_lun *nl);
+/* Tell every nexus but one about a LUN. */
+void target_set_ua(struct target *t, uint32_t number, enum ua ua, const struct nexus *except);
+void target_set_ua_all(struct target *t, enum ua ua);
+
+#endif

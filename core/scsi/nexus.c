@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nexus.c - I_T nexuses and what each keeps of each LUN. */
+#include "config.h"
+#include <string.h>
+#include "scsi/lun.h"
+
+struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiator_port, uint16_t rel_port, uint16_t tpgt)
+{
+	struct nexus *n = g_new0(struct nexus, 1);
+
+	n->target = t;
+	n->reactor = r;
+	n->initiator_port = g_strdup(initiator_port);
+	n->rel_port = rel_port;
+	n->tpgt = tpgt;
+	g_mutex_lock(&t->lock);
+	g_ptr_array_add(t->nexuses, n);
+	g_mutex_unlock(&t->lock);
+	return n;
+}
+
+void nexus_free(struct nexus *n)
+{
+	g_mutex_lock(&n->target->lock);
+	g_ptr_array_remove_fast(n->target->nexuses, n);
+	g_mutex_unlock(&n->target->lock);
+	for (unsigned i = 0; i < NEXUS_CHUNKS; i++)
+		g_free(atomic_load_explicit(&n->chunks[i], memory_order_relaxed));
+	g_free(n->initiator_port);
+	g_free(n);
+}
+
+struct target *nexus_target(struct nexus *n)
+{
+	return n->target;
+}
+
+struct lun *nexus_find_lun(struct nexus *n, const uint8_t addr[8])
+{
+	return target_find_lun(n->target, lun_parse(addr));
+}
+
+struct nexus_lun *nexus_lun(struct nexus *n, uint32_t number)
+{
+	struct nexus_chunk *c = atomic_load_explicit(&n->chunks[number / NEXUS_CHUNK], memory_order_acquire);
+
+	if (G_UNLIKELY(!c)) {
+		/* Once for 64 LUNs of a session, at a first command that is answered with POWER ON. */
+		c = g_try_new0(struct nexus_chunk, 1);
+		if (!c)
+			return NULL;
+		for (unsigned i = 0; i < NEXUS_CHUNK; i++)
+			atomic_init(&c->luns[i].ua, 1u << UA_POWER_ON);
+		atomic_store(&n->chunks[number / NEXUS_CHUNK], c);
+	}
+	return &c->luns[number % NEXUS_CHUNK];
+}
+
+/* What POWER ON stands for need not be added to it. */
+static void set_ua(struct nexus_lun *nl, enum ua ua)
+{
+	if (!(atomic_load(&nl->ua) & 1u << UA_POWER_ON))
+		atomic_fetch_or(&nl->ua, 1u << ua);
+}
+
+void nexus_set_ua(struct nexus *n, uint32_t number, enum ua ua)
+{
+	struct nexus_chunk *c = atomic_load(&n->chunks[number / NEXUS_CHUNK]);
+
+	if (c)
+		set_ua(&c->luns[number % NEXUS_CHUNK], ua);
+}
+
+void nexus_set_ua_all(struct nexus *n, enum ua ua)
+{
+	for (uint32_t number = 0; number <= LUN_MAX; number++)
+		nexus_set_ua(n, number, ua);
+}
+
+void nexus_forget_lun(struct nexus *n, uint32_t number)
+{
+	struct nexus_chunk *c = atomic_load(&n->chunks[number / NEXUS_CHUNK]);
+
+	if (c) {
+		atomic_store(&c->luns[number % NEXUS_CHUNK].prevent, false);
+		atomic_store(&c->luns[number % NEXUS_CHUNK].ua, 1u << UA_POWER_ON);
+	}
+}
+
+void nexus_clear_ua_all(struct nexus *n, enum ua ua)
+{
+	for (unsigned i = 0; i < NEXUS_CHUNKS; i++) {
+		struct nexus_chunk *c = atomic_load(&n->chunks[i]);
+
+		for (unsigned k = 0; c && k < NEXUS_CHUNK; k++)
+			if (atomic_load_explicit(&c->luns[k].ua, memory_order_relaxed) & 1u << ua)
+				atomic_fetch_and(&c->luns[k].ua, ~(1u << ua));
+	}
+}

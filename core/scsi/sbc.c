@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sbc.c - small commands of block devices: readiness, capacity, cache, start and stop. */
+#include "config.h"
+#include "scsi/cdb.h"
+#include "scsi/lun.h"
+#include "scsi/task.h"
+#include "scsi/wire.h"
+
+/* SPC-5 6.47; whether it is ready was looked at before. */
+void test_unit_ready_run(struct task *t)
+{
+	task_done(t);
+}
+
+/* SBC-4 5.18 */
+void read_capacity10_run(struct task *t)
+{
+	uint64_t blocks = lun_blocks(t->lun);
+	uint8_t *d = t->small;
+
+	if (!blocks) {
+		task_fail(t, SENSE_NOT_READY);
+		return;
+	}
+	put_be32(d, (uint32_t)MIN(blocks - 1, UINT32_MAX));
+	put_be32(d + 4, t->lun->block_size);
+	task_done_data(t, d, 8);
+}
+
+/* SBC-4 5.19 */
+void read_capacity16_run(struct task *t)
+{
+	const struct lun *lun = t->lun;
+	uint64_t blocks = lun_blocks(lun);
+	uint8_t *d = task_reply(t, 32);
+	uint32_t per_physical = lun->info->physical_block_size >> lun->block_shift;
+
+	if (!blocks) {
+		task_fail(t, SENSE_NOT_READY);
+		return;
+	}
+	put_be64(d, blocks - 1);
+	put_be32(d + 8, lun->block_size);
+	if (per_physical > 1)
+		d[13] = (uint8_t)MIN(g_bit_storage(per_physical) - 1, 15);
+	if (lun_state(lun) & LUN_THIN)
+		d[14] = 0x80 | 0x40;	/* LBPME, LBPRZ */
+	task_done_data(t, d, 32);
+}
+
+static void flush(struct task *t)
+{
+	task_io(t, GOTGT_OP_FLUSH, 0, 0, 0);
+	task_submit(t, task_done);
+}
+
+/* SBC-4 5.30: the whole cache is no less than was asked for; with IMMED, no later. */
+void sync_cache_run(struct task *t)
+{
+	flush(t);
+}
+
+/* SBC-4 5.29.  The medium is not removable and there are no power conditions: LOEJ and POWER CONDITION are not there. */
+void start_stop_run(struct task *t)
+{
+	enum { START = 0x01, NO_FLUSH = 0x04 };
+
+	if (t->cdb[4] & START) {
+		lun_set_state(t->lun, LUN_STOPPED, 0);
+		task_done(t);
+		return;
+	}
+	lun_set_state(t->lun, 0, LUN_STOPPED);
+	if (t->cdb[4] & NO_FLUSH)
+		task_done(t);
+	else
+		flush(t);
+}
+
+/* SPC-5 6.18 */
+void prevent_allow_run(struct task *t)
+{
+	atomic_store(&t->nl->prevent, t->cdb[4] & 1);
+	task_done(t);
+}

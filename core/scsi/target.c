@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* target.c - a SCSI target device and its LUN map. */
+#include "config.h"
+#include <string.h>
+#include "scsi/lun.h"
+
+G_DEFINE_QUARK(target-error-quark, target_error)
+
+static struct lun_map *map_new(uint32_t n)
+{
+	struct lun_map *map = g_malloc0(sizeof *map + n * sizeof map->luns[0]);
+
+	map->n = n;
+	return map;
+}
+
+struct target *target_new(struct engine *e, const char *name)
+{
+	struct target *t = g_new0(struct target, 1);
+
+	t->engine = e;
+	t->name = g_strdup(name);
+	atomic_init(&t->map, map_new(0));
+	g_mutex_init(&t->lock);
+	t->nexuses = g_ptr_array_new();
+	return t;
+}
+
+void target_free(struct target *t)
+{
+	struct lun_map *map = atomic_load(&t->map);
+
+	g_assert(t->nexuses->len == 0);
+	for (uint32_t i = 0; i < map->n; i++)
+		g_assert(!map->luns[i]);
+	g_ptr_array_free(t->nexuses, TRUE);
+	g_mutex_clear(&t->lock);
+	g_free(map);
+	g_free(t->name);
+	g_free(t);
+}
+
+const char *target_name(const struct target *t)
+{
+	return t->name;
+}
+
+static void nothing(struct reactor *r, void *arg)
+{
+}
+
+/* Publish a map with one entry changed; the old one is freed when no reactor can be looking at it. */
+static void publish(struct target *t, uint32_t number, struct lun *lun)
+{
+	struct lun_map *old = atomic_load(&t->map), *map;
+	uint32_t n = MAX(old->n, number + 1);
+
+	if (!lun)
+		for (n = old->n; n > 0 && (n - 1 == number || !old->luns[n - 1]); )
+			n--;
+	map = map_new(n);
+	memcpy(map->luns, old->luns, MIN(n, old->n) * sizeof map->luns[0]);
+	if (number < n)
+		map->luns[number] = lun;
+	atomic_store(&t->map, map);
+	engine_each(t->engine, nothing, NULL);
+	g_free(old);
+}
+
+/* Nexuses start a LUN of this number afresh. */
+static void forget_lun(struct target *t, uint32_t number)
+{
+	g_mutex_lock(&t->lock);
+	for (guint i = 0; i < t->nexuses->len; i++)
+		nexus_forget_lun(t->nexuses->pdata[i], number);
+	g_mutex_unlock(&t->lock);
+}
+
+struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error)
+{
+	struct lun *lun;
+
+	if (number > LUN_MAX) {
+		g_set_error(error, TARGET_ERROR, TARGET_ERROR_INVALID, "LUN %u is beyond %u", number, LUN_MAX);
+		return NULL;
+	}
+	if (target_find_lun(t, (int)number)) {
+		g_set_error(error, TARGET_ERROR, TARGET_ERROR_EXISTS, "LUN %u is there already", number);
+		return NULL;
+	}
+	lun = lun_new(t, number, dev, conf, error);
+	if (!lun)
+		return NULL;
+	forget_lun(t, number);
+	publish(t, number, lun);
+	target_set_ua_all(t, UA_LUNS_CHANGED);
+	return lun;
+}
+
+void target_remove_lun(struct target *t, uint32_t number)
+{
+	struct lun *lun = target_find_lun(t, (int)number);
+
+	if (!lun)
+		return;
+	publish(t, number, NULL);
+	target_set_ua_all(t, UA_LUNS_CHANGED);
+	lun_drain(lun);
+	lun_free(lun);
+}
+
+struct lun *target_nth_lun(struct target *t, unsigned n, uint32_t *number)
+{
+	struct lun_map *map = atomic_load(&t->map);
+
+	for (uint32_t i = 0; i < map->n; i++)
+		if (map->luns[i] && n-- == 0) {
+			*number = i;
+			return map->luns[i];
+		}
+	return NULL;
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* task.c - the life of a command: checked by the table, given its data, done by its handler, ended once. */
+#include "config.h"
+#include <string.h>
+#include "scsi/cdb.h"
+#include "scsi/lun.h"
+#include "scsi/task.h"
+#include "scsi/wire.h"
+
+/* A run of steps on the stack: task_submit() called from within a step asks the loop below for another turn. */
+struct task_loop {
+	bool submitting;	/* device_submit() has not returned */
+	bool completed;		/* done() came before it did */
+	bool again;		/* a step has filled dio anew */
+};
+
+/* ---- ending ---- */
+
+static void finish(struct task *t)
+{
+	g_assert(t->phase != TASK_ENDED);
+	t->phase = TASK_ENDED;
+	t->loop = NULL;
+	if (t->status != STATUS_GOOD || t->aborted)
+		t->in_len = 0;
+	if (!t->in_len && !t->lent)
+		t->iovcnt = 0;
+	t->ops->done(t);	/* may release it, and use it for another command */
+}
+
+void task_status(struct task *t, enum scsi_status status)
+{
+	t->status = status;
+	finish(t);
+}
+
+void task_done(struct task *t)
+{
+	task_status(t, STATUS_GOOD);
+}
+
+void task_done_data(struct task *t, const void *data, size_t len)
+{
+	if (t->op->unit != CDB_BYTES || t->xfer_len > len)
+		t->xfer_len = len;
+	t->in_len = (uint32_t)MIN(t->xfer_len, t->edtl_in);
+	if (t->in_len) {
+		t->iov[0] = (struct iovec){ (void *)data, t->in_len };
+		t->iovcnt = 1;
+	}
+	task_done(t);
+}
+
+static void fail(struct task *t, enum sense_code code, const struct sense_field *field, bool info_valid, uint64_t info)
+{
+	bool descriptor = t->lun && lun_state(t->lun) & LUN_D_SENSE;
+
+	t->sense_len = (uint16_t)sense_build(t->sense, sizeof t->sense, descriptor, code, field, info_valid, info);
+	task_status(t, STATUS_CHECK_CONDITION);
+}
+
+void task_fail(struct task *t, enum sense_code code)
+{
+	fail(t, code, NULL, false, 0);
+}
+
+void task_fail_field(struct task *t, enum sense_code code, unsigned byte, int bit)
+{
+	struct sense_field field = { .valid = true, .in_cdb = true, .bit_valid = bit >= 0, .bit = (uint8_t)(bit & 7),
+				     .byte = (uint16_t)byte };
+
+	fail(t, code, &field, false, 0);
+}
+
+void task_fail_param(struct task *t, unsigned byte, int bit)
+{
+	struct sense_field field = { .valid = true, .bit_valid = bit >= 0, .bit = (uint8_t)(bit & 7),
+				     .byte = (uint16_t)byte };
+
+	fail(t, SENSE_INVALID_FIELD_IN_PARAMETERS, &field, false, 0);
+}
+
+void task_fail_info(struct task *t, enum sense_code code, uint64_t info)
+{
+	fail(t, code, NULL, true, info);
+}
+
+/* What a device's error means: sense for reads, sense for all that writes, or a status. */
+static const struct { uint8_t on_read, on_write, status; } device_errors[] = {
+	[GOTGT_OK] = { SENSE_INTERNAL_FAILURE, SENSE_INTERNAL_FAILURE, 0 },
+	[GOTGT_ERR_IO] = { SENSE_READ_ERROR, SENSE_WRITE_ERROR, 0 },
+	[GOTGT_ERR_NO_SPACE] = { SENSE_SPACE_ALLOCATION_FAILED, SENSE_SPACE_ALLOCATION_FAILED, 0 },
+	[GOTGT_ERR_READ_ONLY] = { SENSE_WRITE_PROTECTED, SENSE_WRITE_PROTECTED, 0 },
+	[GOTGT_ERR_BUSY] = { 0, 0, STATUS_BUSY },
+	[GOTGT_ERR_NOT_READY] = { SENSE_NOT_READY, SENSE_NOT_READY, 0 },
+	[GOTGT_ERR_UNSUPPORTED] = { SENSE_INVALID_OPCODE, SENSE_INVALID_OPCODE, 0 },
+	[GOTGT_ERR_CANCELED] = { 0, 0, STATUS_TASK_ABORTED },
+	[GOTGT_ERR_AGAIN] = { 0, 0, STATUS_BUSY },
+	[GOTGT_ERR_NO_MEMORY] = { 0, 0, STATUS_BUSY },
+};
+
+void task_fail_device(struct task *t, enum gotgt_status status)
+{
+	unsigned i = (unsigned)status < G_N_ELEMENTS(device_errors) ? status : GOTGT_OK;
+
+	if (device_errors[i].status)
+		task_status(t, device_errors[i].status);
+	else
+		task_fail(t, t->dio.io.op == GOTGT_OP_READ ? device_errors[i].on_read : device_errors[i].on_write);
+}
+
+/* ---- memory ---- */
+
+bool task_get_buf(struct task *t, struct buf **buf, size_t len)
+{
+	*buf = bufpool_get(reactor_pool(t->reactor), len);
+	if (!*buf)
+		task_status(t, STATUS_BUSY);
+	return *buf;
+}
+
+uint8_t *task_reply(struct task *t, size_t len)
+{
+	uint8_t *at = t->small;
+
+	if (len > sizeof t->small) {
+		if (!task_get_buf(t, &t->buf, len))
+			return NULL;
+		at = t->buf->data;
+	}
+	memset(at, 0, len);
+	return at;
+}
+
+void task_reclaim(struct task *t)
+{
+	if (t->lent) {
+		device_reclaim(t->lun->dev, t->iov, t->iovcnt);
+		t->lent = false;
+		t->iovcnt = 0;
+	}
+}
+
+void task_release(struct task *t)
+{
+	struct bufpool *pool = reactor_pool(t->reactor);
+
+	task_reclaim(t);
+	bufpool_put(pool, t->buf);
+	bufpool_put(pool, t->buf2);
+	t->buf = t->buf2 = NULL;
+	if (t->lun)
+		lun_count_down(t->lun, reactor_index(t->reactor));
+	t->lun = NULL;
+	t->phase = TASK_IDLE;
+}
+
+/* ---- the device ---- */
+
+bool task_back(struct task *t)
+{
+	t->in_device = t->in_query = false;
+	if (!t->aborted)
+		return true;
+	finish(t);
+	return false;
+}
+
+static void resume(struct task *t)
+{
+	if (!task_back(t))
+		return;
+	if (t->dio_status != GOTGT_OK)
+		task_fail_device(t, t->dio_status);
+	else
+		t->next(t);
+}
+
+static void dio_done(struct device_io *dio, enum gotgt_status status)
+{
+	struct task *t = container_of(dio, struct task, dio);
+
+	t->dio_status = status;
+	if (t->loop && t->loop->submitting)
+		t->loop->completed = true;
+	else
+		resume(t);
+}
+
+void task_io(struct task *t, uint32_t op, uint32_t flags, uint64_t offset, uint64_t length)
+{
+	struct gotgt_io *io = &t->dio.io;
+
+	io->op = op;
+	io->flags = flags;
+	io->offset = offset;
+	io->length = length;
+	io->iov = NULL;
+	io->iovcnt = 0;
+}
+
+static void prepare_dio(struct task *t, void (*next)(struct task *t))
+{
+	t->next = next;
+	t->dio.reactor = t->reactor;
+	t->dio.done = dio_done;
+	t->in_device = true;
+}
+
+void task_submit(struct task *t, void (*next)(struct task *t))
+{
+	struct task_loop loop = { .again = true };
+
+	prepare_dio(t, next);
+	if (t->loop) {
+		t->loop->again = true;
+		return;
+	}
+	t->loop = &loop;
+	while (loop.again) {
+		loop = (struct task_loop){ .submitting = true };
+		device_submit(t->lun->dev, &t->dio);
+		loop.submitting = false;
+		if (!loop.completed)
+			break;
+		resume(t);
+		if (!loop.again)	/* it ended, and may be gone */
+			return;
+	}
+	t->loop = NULL;
+}
+
+/* ---- from CDB to data ---- */
+
+/* Length and LBA by the table. */
+static void decode(struct task *t)
+{
+	const struct cdb_op *op = t->op;
+	const uint8_t *len = t->cdb + op->len_at, *lba = t->cdb + op->lba_at;
+	uint32_t n = op->len_len == 2 ? get_be16(len) : op->len_len == 4 ? get_be32(len) : op->len_len ? len[0] : 0;
+
+	if (op->flags & CDB_LBA)
+		t->lba = op->lba_len == 4 ? get_be32(lba) : op->lba_len == 8 ? get_be64(lba) : get_be24(lba) & 0x1fffff;
+	if (!n && op->flags & CDB_ZERO_IS_256)
+		n = 256;
+	if (op->unit == CDB_BYTES) {
+		t->xfer_len = n;
+	} else if (op->unit == CDB_BLOCKS || op->unit == CDB_RANGE) {
+		t->blocks = n;
+		t->xfer_len = op->unit == CDB_BLOCKS ? (uint64_t)n << t->lun->block_shift : 0;
+	}
+}
+
+/* Unit attention and what else is said before the CDB is looked at closely; false: it has ended the task. */
+static bool check_access(struct task *t, bool known_opcode)
+{
+	const struct cdb_op *op = t->op;
+
+	if (!t->lun) {
+		if (op && op->flags & CDB_ANY_LUN)
+			return true;
+		task_fail(t, SENSE_LUN_NOT_SUPPORTED);
+		return false;
+	}
+	t->nl = nexus_lun(t->nexus, t->lun->number);
+	if (!t->nl) {
+		task_status(t, STATUS_BUSY);
+		return false;
+	}
+	if (G_UNLIKELY(atomic_load_explicit(&t->nl->ua, memory_order_acquire)) && !(op && op->flags & CDB_UA_OK)) {
+		enum sense_code code = ua_take(t->nl);
+
+		if (code != SENSE_NONE) {
+			task_fail(t, code);
+			return false;
+		}
+	}
+	if (!op || !cdb_supported(op, t->lun)) {
+		if (!op && known_opcode)
+			task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 1, 4);
+		else
+			task_fail(t, SENSE_INVALID_OPCODE);
+		return false;
+	}
+	return true;
+}
+
+/* SBC-4 5: state and write protection, range, length. */
+static bool check_medium(struct task *t)
+{
+	unsigned flags = t->op->flags, state = lun_state(t->lun);
+
+	if (flags & CDB_MEDIUM && G_UNLIKELY(state & LUN_STOPPED)) {
+		task_fail(t, SENSE_NOT_READY_MANUAL);
+		return false;
+	}
+	if (flags & CDB_WRITE && G_UNLIKELY(state & LUN_PROTECTED)) {
+		task_fail(t, SENSE_WRITE_PROTECTED);
+		return false;
+	}
+	if (flags & CDB_LBA) {
+		uint64_t blocks = lun_blocks(t->lun);
+
+		if (t->lba > blocks || t->blocks > blocks - t->lba) {
+			task_fail(t, SENSE_LBA_OUT_OF_RANGE);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool check(struct task *t)
+{
+	unsigned byte;
+	int bit;
+
+	if (t->cdb_len < t->op->len) {
+		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, t->cdb_len, -1);
+		return false;
+	}
+	if (cdb_reserved_bit(t->op, t->cdb, &byte, &bit)) {
+		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, byte, bit);
+		return false;
+	}
+	decode(t);
+	if (t->lun && !check_medium(t))
+		return false;
+	if (t->op->check && !t->op->check(t))
+		return false;
+	if (t->op->unit != CDB_BYTES && t->xfer_len > LUN_TRANSFER_MAX) {
+		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, t->op->len_at, -1);
+		return false;
+	}
+	return true;
+}
+
+static void reset(struct task *t)
+{
+	t->phase = TASK_RUNNING;
+	t->status = STATUS_GOOD;
+	t->aborted = t->lent = t->in_device = t->in_query = false;
+	t->sense_len = 0;
+	t->out_len = t->in_len = 0;
+	t->xfer_len = 0;
+	t->iovcnt = 0;
+	t->step = 0;
+	t->nl = NULL;
+	t->lba = 0;
+	t->blocks = 0;
+	t->done_bytes = t->total_bytes = 0;
+	t->buf = t->buf2 = NULL;
+	t->out = NULL;
+	t->loop = NULL;
+	t->dio.io.op = GOTGT_OP_WRITE;	/* what an error before any I/O would be about */
+}
+
+enum task_begun task_begin(struct task *t)
+{
+	bool known_opcode;
+
+	reset(t);
+	t->lun = target_find_lun(t->nexus->target, lun_parse(t->lun_addr));
+	if (t->lun)
+		lun_count_up(t->lun, reactor_index(t->reactor));
+	t->op = cdb_find(t->cdb, &known_opcode);
+	if (!check_access(t, known_opcode) || !check(t))
+		return TASK_GOING;
+	if (t->op->dir == CDB_OUT)
+		t->out_len = (uint32_t)MIN(t->xfer_len, t->edtl_out);
+	if (t->out_len) {
+		t->phase = TASK_WAITING;
+		return TASK_WANTS_DATA;
+	}
+	t->op->run(t);
+	return TASK_GOING;
+}
+
+/* ---- Data-Out ---- */
+
+/* Memory lent for a whole write: true and the destination is set, or the task has ended (phase says so). */
+static bool place_lent(struct task *t)
+{
+	enum gotgt_status status;
+	uint32_t n;
+
+	if (!t->lun->info->lends || t->no_lend || !(t->op->flags & CDB_PLAIN) || t->out_len & (t->lun->block_size - 1))
+		return false;
+	n = device_lend(t->lun->dev, t->reactor, t->lba << t->lun->block_shift, t->out_len, true, t->iov, TASK_IOV_MAX,
+			&status);
+	if (n) {
+		t->iovcnt = n;
+		t->lent = true;
+	} else if (status != GOTGT_OK) {
+		task_fail_device(t, status);
+	}
+	return n;
+}
+
+static bool place_buf(struct task *t)
+{
+	if (!task_get_buf(t, &t->buf, t->out_len))
+		return false;
+	t->iov[0] = (struct iovec){ t->buf->data, t->out_len };
+	t->iovcnt = 1;
+	return true;
+}
+
+bool task_place(struct task *t, bool may_lend)
+{
+	g_return_val_if_fail(t->phase == TASK_WAITING, false);
+	if (may_lend && place_lent(t))
+		return true;
+	return t->phase == TASK_WAITING && place_buf(t);
+}
+
+void task_execute(struct task *t)
+{
+	t->phase = TASK_RUNNING;
+	if (!t->lent)
+		t->out = t->buf->data;
+	t->op->run(t);
+}
+
+void task_execute_from(struct task *t, const uint8_t *data)
+{
+	t->phase = TASK_RUNNING;
+	if (t->op->flags & CDB_PLAIN && !(t->out_len & (t->lun->block_size - 1))) {
+		t->iov[0] = (struct iovec){ (void *)data, t->out_len };
+		task_io(t, GOTGT_OP_WRITE, task_fua(t), t->lba << t->lun->block_shift, t->out_len);
+		t->dio.io.iov = t->iov;
+		t->dio.io.iovcnt = 1;
+		prepare_dio(t, task_done);
+		if (device_try(t->lun->dev, &t->dio))
+			return;
+		t->in_device = false;
+	}
+	if (!task_get_buf(t, &t->buf, t->out_len))
+		return;
+	memcpy(t->buf->data, data, t->out_len);
+	t->out = t->buf->data;
+	t->op->run(t);
+}
+
+void task_place_failed(struct task *t)
+{
+	device_lent_fault(t->lun->dev);
+	task_fail(t, SENSE_WRITE_ERROR);
+}
+
+void task_abort(struct task *t)
+{
+	if (t->phase == TASK_IDLE || t->phase == TASK_ENDED || t->aborted)
+		return;
+	t->aborted = true;
+	if (t->in_device)
+		device_cancel(t->lun->dev, &t->dio);
+	else if (!t->in_query)
+		finish(t);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vpd.c - vital product data pages, a function each. */
+#include "config.h"
+#include <string.h>
+#include "scsi/lun.h"
+#include "scsi/task.h"
+#include "scsi/vpd.h"
+#include "scsi/wire.h"
+
+/* SPC-5 7.8.15 */
+static size_t supported_pages(struct task *t, uint8_t *d)
+{
+	size_t n = 0;
+	const struct vpd_page *p;
+
+	for (unsigned i = 0; (p = vpd_nth(i)); i++)
+		if (vpd_find(t, p->code))
+			d[n++] = p->code;
+	return n;
+}
+
+/* SPC-5 7.8.16 */
+static size_t serial_number(struct task *t, uint8_t *d)
+{
+	struct lun_identity id;
+	size_t len;
+
+	lun_get_identity(t->lun, &id);
+	len = strlen(id.serial);
+	memcpy(d, id.serial, len);
+	return len;
+}
+
+/* ---- device identification, SPC-5 7.8.6 ---- */
+
+enum { SET_BINARY = 1, SET_ASCII = 2, SET_UTF8 = 3 };
+enum { OF_LUN = 0x00, OF_PORT = 0x10, OF_DEVICE = 0x20 };
+enum { TYPE_T10_VENDOR = 1, TYPE_NAA = 3, TYPE_RELATIVE_PORT = 4, TYPE_PORT_GROUP = 5, TYPE_SCSI_NAME = 8 };
+enum { PROTOCOL_ISCSI = 0x50, PIV = 0x80 };
+
+static size_t put_designator(uint8_t *d, uint8_t set, uint8_t kind, const void *data, size_t len)
+{
+	d[0] = set | (kind & 0x30 ? PROTOCOL_ISCSI : 0);
+	d[1] = kind | (kind & 0x30 ? PIV : 0);
+	d[3] = (uint8_t)len;
+	memcpy(d + 4, data, len);
+	return len + 4;
+}
+
+/* A SCSI name string ends with a zero and is padded with zeroes to a multiple of four. */
+static size_t put_name(uint8_t *d, uint8_t kind, const char *name)
+{
+	size_t len = strlen(name) + 1;
+	size_t padded = (len + 3) & ~(size_t)3;
+
+	put_designator(d, SET_UTF8, kind | TYPE_SCSI_NAME, name, len);
+	d[3] = (uint8_t)padded;
+	return padded + 4;
+}
+
+static size_t device_identification(struct task *t, uint8_t *d)
+{
+	const struct nexus *n = t->nexus;
+	const char *name = target_name(n->target);
+	struct lun_identity id;
+	char text[LUN_VENDOR_LEN + LUN_SERIAL_MAX + 1];
+	g_autofree char *port = g_strdup_printf("%s,t,0x%04x", name, n->tpgt);
+	uint8_t bin[8] = { 0 };
+	size_t at = 0;
+
+	lun_get_identity(t->lun, &id);
+	g_snprintf(text, sizeof text, "%-8s%s", id.vendor, id.serial);
+	at += put_designator(d + at, SET_ASCII, OF_LUN | TYPE_T10_VENDOR, text, strlen(text));
+	put_be64(bin, lun_naa(&id));
+	at += put_designator(d + at, SET_BINARY, OF_LUN | TYPE_NAA, bin, 8);
+	put_be32(bin, n->rel_port);
+	at += put_designator(d + at, SET_BINARY, OF_PORT | TYPE_RELATIVE_PORT, bin, 4);
+	put_be32(bin, n->tpgt);
+	at += put_designator(d + at, SET_BINARY, OF_PORT | TYPE_PORT_GROUP, bin, 4);
+	at += put_name(d + at, OF_PORT, port);
+	at += put_name(d + at, OF_DEVICE, name);
+	return at;
+}
+
+/* SPC-5 7.8.7: simple task attribute; a volatile cache. */
+static size_t extended_inquiry(struct task *t, uint8_t *d)
+{
+	enum { SIMPSUP = 0x01, V_SUP = 0x01 };
+
+	d[5 - 4] = SIMPSUP;
+	d[6 - 4] = lun_state(t->lun) & LUN_CACHE ? V_SUP : 0;
+	return 0x3c;
+}
+
+/* SBC-4 6.6.4 */
+static size_t block_limits(struct task *t, uint8_t *page)
+{
+	const struct lun *lun = t->lun;
+	uint8_t shift = lun->block_shift, *d = page - 4;
+	uint32_t optimal = lun->info->optimal_io_size >> shift, max = LUN_TRANSFER_MAX >> shift;
+	uint32_t physical = lun->info->physical_block_size >> shift, granularity = lun->info->unmap_granularity >> shift;
+
+	d[4] = 0x01;	/* WSNZ */
+	put_be16(d + 6, (uint16_t)(physical > 1 ? MIN(physical, UINT16_MAX) : 0));
+	put_be32(d + 8, max);
+	put_be32(d + 12, MIN(optimal, max));
+	if (lun_state(lun) & LUN_THIN) {
+		put_be32(d + 20, UINT32_MAX);	/* LBAs: no limit */
+		put_be32(d + 24, LUN_UNMAP_DESCRIPTORS_MAX);
+		put_be32(d + 28, MAX(granularity, 1));
+		put_be32(d + 32, 0x80000000u);	/* UGAVALID, aligned at LBA 0 */
+	}
+	put_be64(d + 36, LUN_WRITE_SAME_MAX >> shift);
+	return 0x3c;
+}
+
+/* SBC-4 6.6.2 */
+static size_t block_characteristics(struct task *t, uint8_t *page)
+{
+	enum { ROTATION_NOT_REPORTED = 0x0000, NON_ROTATING = 0x0001 };
+
+	put_be16(page, t->lun->info->flags & GOTGT_DEV_ROTATIONAL ? ROTATION_NOT_REPORTED : NON_ROTATING);
+	return 0x3c;
+}
+
+/* SBC-4 6.6.6: unmapped blocks read as zeroes. */
+static size_t provisioning(struct task *t, uint8_t *page)
+{
+	enum { LBPU = 0x80, LBPWS = 0x40, LBPWS10 = 0x20, LBPRZ = 0x04, TYPE_RESOURCE = 1, TYPE_THIN = 2 };
+
+	page[1] = LBPU | LBPWS | LBPWS10 | LBPRZ;
+	page[2] = t->lun->info->flags & GOTGT_DEV_THIN ? TYPE_THIN : TYPE_RESOURCE;
+	return 4;
+}
+
+static const struct vpd_page pages[] = {
+	{ .code = 0x00, .build = supported_pages },
+	{ .code = 0x80, .build = serial_number },
+	{ .code = 0x83, .build = device_identification },
+	{ .code = 0x86, .build = extended_inquiry },
+	{ .code = 0xb0, .build = block_limits },
+	{ .code = 0xb1, .build = block_characteristics },
+	{ .code = 0xb2, .build = provisioning, .thin = true },
+};
+
+const struct vpd_page *vpd_nth(unsigned n)
+{
+	return n < G_N_ELEMENTS(pages) ? &pages[n] : NULL;
+}
+
+const struct vpd_page *vpd_find(const struct task *t, uint8_t code)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(pages); i++)
+		if (pages[i].code == code)
+			return !pages[i].thin || lun_state(t->lun) & LUN_THIN ? &pages[i] : NULL;
+	return NULL;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vpd.h - the table of vital product data pages (SPC-5 7.8, SBC-4 6.6). */
+#ifndef GOTGT_VPD_H
+#define GOTGT_VPD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct task;
+
+/* The longest page. */
+#define VPD_MAX 1024
+
+struct vpd_page {
+	uint8_t code;
+	/* Fill in what follows the four bytes of the header; how many. */
+	size_t (*build)(struct task *t, uint8_t *d);
+	bool thin;	/* only where there is provisioning management */
+};
+
+const struct vpd_page *vpd_nth(unsigned n);	/* NULL past the end; rising codes */
+/* As this task's logical unit has it, or NULL. */
+const struct vpd_page *vpd_find(const struct task *t, uint8_t code);
+
+#endif
