@@ -136,6 +136,16 @@ struct device *lun_device(struct lun *lun)
 	return lun->dev;
 }
 
+void lun_hold(struct lun *lun, struct reactor *r)
+{
+	lun_count_up(lun, reactor_index(r));
+}
+
+void lun_release(struct lun *lun, struct reactor *r)
+{
+	lun_count_down(lun, reactor_index(r));
+}
+
 void lun_unit_attention(struct lun *lun, enum sense_code code, const struct nexus *except)
 {
 	int ua = ua_of_code(code);

@@ -97,7 +97,7 @@ struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev
 	return lun;
 }
 
-void target_remove_lun(struct target *t, uint32_t number)
+void target_remove_lun(struct target *t, uint32_t number, void (*quiesce)(struct lun *lun, void *arg), void *arg)
 {
 	struct lun *lun = target_find_lun(t, (int)number);
 
@@ -105,6 +105,8 @@ void target_remove_lun(struct target *t, uint32_t number)
 		return;
 	publish(t, number, NULL);
 	target_set_ua_all(t, UA_LUNS_CHANGED);
+	if (quiesce)
+		quiesce(lun, arg);
 	lun_drain(lun);
 	lun_free(lun);
 }

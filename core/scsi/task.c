@@ -441,10 +441,23 @@ void task_execute_from(struct task *t, const uint8_t *data)
 	t->op->run(t);
 }
 
-void task_place_failed(struct task *t)
+void task_refuse(struct task *t, enum scsi_status status, enum sense_code code)
 {
-	device_lent_fault(t->lun->dev);
-	task_fail(t, SENSE_WRITE_ERROR);
+	if (t->phase != TASK_WAITING) {
+		reset(t);
+		t->lun = NULL;
+		t->op = NULL;
+	}
+	if (status == STATUS_CHECK_CONDITION)
+		task_fail(t, code);
+	else
+		task_status(t, status);
+}
+
+void task_lent_fault(struct task *t)
+{
+	if (t->lun)
+		device_lent_fault(t->lun->dev);
 }
 
 void task_abort(struct task *t)
