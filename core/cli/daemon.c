@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* daemon.c - gotgt daemon. */
+#include "config.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "cli/cli.h"
+#include "engine/log.h"
+
+#define STOP_GRACE_MS 5000u
+
+struct daemon {
+	struct cli_loop loop;
+	const struct command *cmd;
+	char *path;
+	char **plugin_dirs;
+	struct server *server;
+	int64_t log_level;	/* of --log, which the file does not change; -1: the file's */
+};
+
+/* A user's own file comes before the system's. */
+static char *default_path(void)
+{
+	g_autofree char *own = g_build_filename(g_get_home_dir(), ".gotgt", "gotgt.conf", NULL);
+
+	if (geteuid() != 0 && g_file_test(own, G_FILE_TEST_EXISTS))
+		return g_steal_pointer(&own);
+	return g_strdup(SYSCONFDIR "/gotgt/gotgt.conf");
+}
+
+/* missing_too: a plugin that does not load is an error. */
+static struct conf *load(struct daemon *d, bool missing_too, GPtrArray *errors)
+{
+	struct conf *conf = conf_read(d->path, errors);
+
+	if (!conf)
+		return NULL;
+	plugins_check((const char *const *)d->plugin_dirs, conf, missing_too, errors);
+	if (errors->len) {
+		conf_free(conf);
+		return NULL;
+	}
+	if (d->log_level >= 0)
+		conf->log_level = (uint32_t)d->log_level;
+	return conf;
+}
+
+static void reload(struct cli_loop *loop)
+{
+	struct daemon *d = container_of(loop, struct daemon, loop);
+	g_autoptr(GPtrArray) errors = conf_errors_new();
+	g_autoptr(GError) error = NULL;
+	g_autofree char *began = g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
+	struct conf *conf;
+
+	notify(began);
+	conf = load(d, false, errors);
+	for (unsigned i = 0; i < errors->len; i++)
+		log_error("%s", (char *)errors->pdata[i]);
+	if (conf && !server_apply(d->server, conf, &error))
+		log_error("%s", error->message);
+	if (errors->len || error)
+		log_error("%s: not applied, everything stays as it was", d->path);
+	notify("READY=1");
+}
+
+static int check(struct daemon *d)
+{
+	g_autoptr(GPtrArray) errors = conf_errors_new();
+	struct conf *conf = load(d, true, errors);
+
+	for (unsigned i = 0; i < errors->len; i++)
+		fprintf(stderr, "%s\n", (char *)errors->pdata[i]);
+	conf_free(conf);
+	return conf ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int serve(struct daemon *d)
+{
+	g_autoptr(GPtrArray) errors = conf_errors_new();
+	g_autoptr(GError) error = NULL;
+	struct conf *conf = load(d, false, errors);
+
+	for (unsigned i = 0; i < errors->len; i++)
+		fprintf(stderr, "%s\n", (char *)errors->pdata[i]);
+	if (!conf)
+		return EXIT_FAILURE;
+	log_set_level(conf->log_level);
+	d->server = server_start(conf, d->plugin_dirs, true, &error);
+	if (!d->server) {
+		cli_complain(d->cmd, "%s", error->message);
+		return EXIT_FAILURE;
+	}
+	log_info("%s: %u targets, %u logical units", d->path, server_conf(d->server)->targets->len, server_luns(d->server));
+	notify("READY=1");
+	cli_loop_run(&d->loop);
+	notify("STOPPING=1");
+	server_stop(d->server, STOP_GRACE_MS);
+	return EXIT_SUCCESS;
+}
+
+int cmd_daemon(const struct command *cmd, int argc, char **argv)
+{
+	g_autofree char *config = NULL, *level = NULL, *dirs = NULL;
+	gboolean only_check = FALSE, foreground = TRUE;
+	const GOptionEntry entries[] = {
+		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &config, "Configuration file", "FILE" },
+		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground, "Stay in the foreground, which is the default", NULL },
+		{ "log", 'l', 0, G_OPTION_ARG_STRING, &level, "Log level: error, warn, info or debug", "LEVEL" },
+		{ "check", 0, 0, G_OPTION_ARG_NONE, &only_check, "Check the configuration and exit", NULL },
+		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &dirs, "Where plugins are, folders separated by colons", "DIRS" },
+		{ NULL },
+	};
+	struct daemon d = { .cmd = cmd, .log_level = -1, .loop = { .hangup = reload } };
+	g_auto(GStrv) args = NULL;
+	uint32_t n;
+	int status;
+
+	if (!cli_options(cmd, entries, argc, argv, &args) || (level && !cli_log_level(cmd, level, &n)))
+		return EXIT_USAGE;
+	if (level)
+		d.log_level = n;
+	d.path = config ? g_strdup(config) : default_path();
+	d.plugin_dirs = plugins_dirs(dirs);
+	d.loop.main = only_check ? NULL : g_main_loop_new(NULL, FALSE);
+	status = only_check ? check(&d) : serve(&d);
+	g_strfreev(d.plugin_dirs);
+	g_free(d.path);
+	return status;
+}

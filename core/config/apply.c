@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * apply.c - from the configuration that runs to the next one, all or nothing.
+ *
+ * 1. prepare: bind new portals, make new targets, open the devices of new LUNs.
+ * 2. switch: close LUNs whose place or file a new one needs, add new ones, change changed ones;
+ *    each step leaves a note of how to undo it.
+ * 3. commit, which cannot fail: publish new targets, tell the node what changed, remove the rest.
+ */
+#include "config.h"
+#include <string.h>
+#include "backstore/settings.h"
+#include "config/server-internal.h"
+#include "engine/log.h"
+
+/* What an initiator may take to end its commands and log out when its target goes. */
+#define REMOVE_GRACE_MS 2000u
+
+/* A step of the switch, as its undoing needs it. */
+struct undo {
+	enum { ADDED, CLOSED, CHANGED } what;
+	struct run_target *rt;
+	const struct conf_lun *old;	/* in the configuration that runs; ADDED: what was left out there, or NULL */
+	uint32_t number;
+};
+
+struct new_lun {
+	struct run_target *rt;
+	const struct conf_lun *conf;
+	struct device *dev;	/* NULL: it can only be opened when another is closed */
+	bool may_fail;
+};
+
+struct plan {
+	struct server *s;
+	const struct conf *next;
+	GPtrArray *portals;		/* struct run_portal, as next lists them */
+	GPtrArray *bound;		/* struct portal, new here */
+	GHashTable *targets;		/* name -> struct run_target of next; not owned */
+	GPtrArray *made;		/* struct run_target, new here */
+	GPtrArray *luns;		/* struct new_lun */
+	GHashTable *files;		/* keys of what luns opens */
+	GArray *undo;			/* struct undo */
+	unsigned changes;
+};
+
+/* ---- what is the same ---- */
+
+/* Settings that a running LUN can change; for any other its device is opened anew. */
+static bool changes_in_place(const struct setting *s)
+{
+	static const size_t offsets[] = {
+		offsetof(struct conf_lun, thin), offsetof(struct conf_lun, serial),
+		offsetof(struct conf_lun, vendor), offsetof(struct conf_lun, product),
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(offsets); i++)
+		if (s->offset == offsets[i])
+			return true;
+	return false;
+}
+
+static bool same_device(const struct conf_lun *a, const struct conf_lun *b)
+{
+	const struct setting *s = NULL;
+
+	while ((s = schema_next(CONF_LUN, s)))
+		if (!changes_in_place(s) && !setting_equal(s, a, b))
+			return false;
+	return true;
+}
+
+static const struct conf_lun *find_lun(const struct conf_target *t, uint32_t number)
+{
+	for (unsigned i = 0; i < t->luns->len; i++) {
+		const struct conf_lun *l = t->luns->pdata[i];
+
+		if (l->number == number)
+			return l;
+	}
+	return NULL;
+}
+
+/* Plugin and path: two LUNs with the same key may not be able to be open together.  NULL: it has no path. */
+static char *file_key(struct server *s, const struct conf_lun *l)
+{
+	const struct module *m = plugins_get(s->plugin_dirs, l->plugin, NULL);
+	const char *path = m ? settings_path_name(&m->ops) : NULL;
+
+	for (char **pair = l->settings; path && pair && *pair; pair += 2)
+		if (g_str_equal(pair[0], path))
+			return g_strdup_printf("%s:%s", l->plugin, pair[1]);
+	return NULL;
+}
+
+/* ---- prepare ---- */
+
+static struct run_portal *running_portal(struct plan *p, const struct conf_portal *c)
+{
+	for (unsigned i = 0; i < p->s->portals->len; i++) {
+		struct run_portal *rp = p->s->portals->pdata[i];
+		bool taken = false;
+
+		for (unsigned j = 0; j < p->portals->len; j++)
+			taken |= ((struct run_portal *)p->portals->pdata[j])->portal == rp->portal;
+		if (!taken && rp->conf->port == c->port && g_str_equal(rp->conf->address, c->address))
+			return rp;
+	}
+	return NULL;
+}
+
+static bool prepare_portals(struct plan *p, GError **error)
+{
+	for (unsigned i = 0; i < p->next->portals->len; i++) {
+		const struct conf_portal *c = p->next->portals->pdata[i];
+		struct run_portal *old = running_portal(p, c), *rp;
+		struct portal *portal = old ? old->portal : node_add_portal(p->s->node, c->address, (uint16_t)c->port, error);
+
+		if (!portal)
+			return false;
+		if (!old)
+			g_ptr_array_add(p->bound, portal);
+		rp = g_new0(struct run_portal, 1);
+		rp->conf = c;
+		rp->portal = portal;
+		g_ptr_array_add(p->portals, rp);
+	}
+	return true;
+}
+
+/* Does a LUN that runs, and will not, have this file open? */
+static bool waits_for_another(struct plan *p, const char *key)
+{
+	GHashTableIter it, luns;
+	gpointer value, rl_;
+
+	g_hash_table_iter_init(&it, p->s->targets);
+	while (key && g_hash_table_iter_next(&it, NULL, &value)) {
+		struct run_target *rt = value;
+
+		g_hash_table_iter_init(&luns, rt->luns);
+		while (g_hash_table_iter_next(&luns, NULL, &rl_)) {
+			struct run_lun *rl = rl_;
+			g_autofree char *other = rl->lun ? file_key(p->s, rl->conf) : NULL;
+
+			if (g_strcmp0(key, other) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* It did not open: a failure of the whole, or a LUN that is left out. */
+static bool left_out(struct run_target *rt, const struct conf_lun *conf, bool may, GError *why, GError **error)
+{
+	if (!may) {
+		g_propagate_error(error, why);
+		return false;
+	}
+	log_error("%s", why->message);
+	g_error_free(why);
+	if (!run_target_lun(rt, conf->number))
+		run_lun_left_out(rt, conf);
+	return true;
+}
+
+/* A LUN of next that does not run as it is. */
+static bool prepare_lun(struct plan *p, struct run_target *rt, const struct conf_lun *conf, bool may_fail, GError **error)
+{
+	struct new_lun *nl = g_new0(struct new_lun, 1);
+	char *key = file_key(p->s, conf);
+
+	nl->rt = rt;
+	nl->conf = conf;
+	nl->may_fail = may_fail;
+	g_ptr_array_add(p->luns, nl);
+	if (!waits_for_another(p, key)) {
+		g_autoptr(GError) why = NULL;
+
+		nl->dev = run_lun_device(p->s, rt->conf, conf, &why);
+		if (!nl->dev) {
+			g_ptr_array_remove_index(p->luns, p->luns->len - 1);
+			g_free(key);
+			return left_out(rt, conf, may_fail, g_steal_pointer(&why), error);
+		}
+	}
+	if (key)
+		g_hash_table_add(p->files, key);
+	return true;
+}
+
+static bool prepare_luns(struct plan *p, struct run_target *rt, const struct conf_target *t, GError **error)
+{
+	for (unsigned i = 0; i < t->luns->len; i++) {
+		const struct conf_lun *l = t->luns->pdata[i];
+		struct run_lun *rl = run_target_lun(rt, l->number);
+		bool same = rl && same_device(rl->conf, l);
+		bool may_fail = p->s->started ? same && !rl->lun : p->s->skip_broken;
+
+		if (!(same && rl->lun) && !prepare_lun(p, rt, l, may_fail, error))
+			return false;
+	}
+	return true;
+}
+
+static bool prepare_targets(struct plan *p, GError **error)
+{
+	for (unsigned i = 0; i < p->next->targets->len; i++) {
+		const struct conf_target *t = p->next->targets->pdata[i];
+		struct run_target *rt = g_hash_table_lookup(p->s->targets, t->iqn);
+
+		if (!rt) {
+			rt = run_target_new(p->s, t);
+			g_ptr_array_add(p->made, rt);
+		}
+		g_hash_table_insert(p->targets, t->iqn, rt);
+		if (!prepare_luns(p, rt, t, error))
+			return false;
+	}
+	return true;
+}
+
+/* ---- switch ---- */
+
+static const struct conf_target *next_target(const struct plan *p, const struct run_target *rt)
+{
+	struct run_target *found = g_hash_table_lookup(p->targets, rt->conf->iqn);
+
+	for (unsigned i = 0; found && i < p->next->targets->len; i++) {
+		const struct conf_target *t = p->next->targets->pdata[i];
+
+		if (g_str_equal(t->iqn, rt->conf->iqn))
+			return t;
+	}
+	return NULL;
+}
+
+static const struct conf_lun *next_lun(const struct plan *p, const struct run_target *rt, const struct run_lun *rl)
+{
+	const struct conf_target *t = next_target(p, rt);
+
+	return t ? find_lun(t, rl->conf->number) : NULL;
+}
+
+/* Its number, or its file, is needed by a new one. */
+static bool in_the_way(const struct plan *p, const struct run_target *rt, const struct run_lun *rl)
+{
+	const struct conf_lun *l = next_lun(p, rt, rl);
+	g_autofree char *key = NULL;
+
+	if (!rl->lun)
+		return false;
+	if (l)
+		return !same_device(rl->conf, l);
+	key = file_key(p->s, rl->conf);
+	return key && g_hash_table_contains(p->files, key);
+}
+
+static void note(struct plan *p, int what, struct run_target *rt, const struct conf_lun *old, uint32_t number)
+{
+	struct undo u = { .what = what, .rt = rt, .old = old, .number = number };
+
+	g_array_append_val(p->undo, u);
+}
+
+static void close_old(struct plan *p, struct run_target *rt)
+{
+	g_autoptr(GList) luns = g_hash_table_get_values(rt->luns);
+
+	for (GList *e = luns; e; e = e->next) {
+		struct run_lun *rl = e->data;
+		const struct conf_lun *old = rl->conf;
+
+		if (!in_the_way(p, rt, rl))
+			continue;
+		run_lun_close(rt, old->number);
+		note(p, CLOSED, rt, old, old->number);
+	}
+}
+
+static bool open_new(struct plan *p, struct new_lun *nl, GError **error)
+{
+	const struct run_lun *before = run_target_lun(nl->rt, nl->conf->number);
+	const struct conf_lun *old = before ? before->conf : NULL;
+	GError *why = NULL;
+
+	if (run_lun_open(p->s, nl->rt, nl->conf, g_steal_pointer(&nl->dev), &why)) {
+		note(p, ADDED, nl->rt, old, nl->conf->number);
+		return true;
+	}
+	return left_out(nl->rt, nl->conf, nl->may_fail, why, error);
+}
+
+static bool change_kept(struct plan *p, struct run_target *rt, GError **error)
+{
+	GHashTableIter it;
+	gpointer value;
+
+	g_hash_table_iter_init(&it, rt->luns);
+	while (g_hash_table_iter_next(&it, NULL, &value)) {
+		struct run_lun *rl = value;
+		const struct conf_lun *l = next_lun(p, rt, rl);
+		struct lun_conf lc;
+
+		if (!l || !rl->lun || l == rl->conf || schema_equal(CONF_LUN, l, rl->conf))
+			continue;
+		lc = run_lun_conf(l);
+		if (!lun_reconfigure(rl->lun, &lc, error)) {
+			g_prefix_error(error, "target %s lun %u: ", rt->conf->iqn, l->number);
+			return false;
+		}
+		note(p, CHANGED, rt, rl->conf, l->number);
+	}
+	return true;
+}
+
+static bool switch_luns(struct plan *p, GError **error)
+{
+	GHashTableIter it;
+	gpointer rt;
+
+	g_hash_table_iter_init(&it, p->s->targets);
+	while (g_hash_table_iter_next(&it, NULL, &rt))
+		close_old(p, rt);
+	for (unsigned i = 0; i < p->luns->len; i++)
+		if (!open_new(p, p->luns->pdata[i], error))
+			return false;
+	g_hash_table_iter_init(&it, p->s->targets);
+	while (g_hash_table_iter_next(&it, NULL, &rt))
+		if (!change_kept(p, rt, error))
+			return false;
+	return true;
+}
+
+static void undo_step(struct plan *p, const struct undo *u)
+{
+	g_autoptr(GError) error = NULL;
+	struct lun_conf lc;
+	bool ok = true;
+
+	switch (u->what) {
+	case ADDED:
+		run_lun_close(u->rt, u->number);
+		if (u->old)
+			run_lun_left_out(u->rt, u->old);
+		break;
+	case CLOSED:
+		ok = run_lun_open(p->s, u->rt, u->old, NULL, &error);
+		if (!ok)
+			run_lun_left_out(u->rt, u->old);
+		break;
+	case CHANGED:
+		lc = run_lun_conf(u->old);
+		ok = lun_reconfigure(run_target_lun(u->rt, u->number)->lun, &lc, &error);
+		break;
+	}
+	if (!ok)
+		log_error("%s: cannot be brought back", error->message);
+}
+
+static void undo_all(struct plan *p)
+{
+	while (p->undo->len) {
+		undo_step(p, &g_array_index(p->undo, struct undo, p->undo->len - 1));
+		g_array_set_size(p->undo, p->undo->len - 1);
+	}
+	for (unsigned i = 0; i < p->luns->len; i++) {
+		struct new_lun *nl = p->luns->pdata[i];
+
+		if (nl->dev)
+			device_close(nl->dev);
+	}
+	for (unsigned i = 0; i < p->made->len; i++)
+		run_target_free(p->made->pdata[i]);
+	for (unsigned i = 0; i < p->bound->len; i++)
+		node_remove_portal(p->s->node, p->bound->pdata[i]);
+}
+
+/* ---- commit ---- */
+
+static void G_GNUC_PRINTF(2, 3) changed(struct plan *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vline(GOTGT_LOG_INFO, fmt, ap);
+	va_end(ap);
+	p->changes++;
+}
+
+static struct portal *portal_called(const struct plan *p, const char *name)
+{
+	for (unsigned i = 0; i < p->portals->len; i++) {
+		const struct run_portal *rp = p->portals->pdata[i];
+
+		if (g_strcmp0(rp->conf->name, name) == 0)
+			return rp->portal;
+	}
+	return NULL;
+}
+
+static bool same_pointers(const GPtrArray *a, const GPtrArray *b)
+{
+	return a->len == b->len && (!a->len || memcmp(a->pdata, b->pdata, a->len * sizeof *a->pdata) == 0);
+}
+
+static void publish(struct plan *p, const struct conf_target *t)
+{
+	struct run_target *rt = g_hash_table_lookup(p->targets, t->iqn);
+	GPtrArray *portals = g_ptr_array_new();
+
+	for (char **name = t->portals; name && *name; name++)
+		g_ptr_array_add(portals, portal_called(p, *name));
+	if (!rt->node) {
+		rt->node = node_add_target(p->s->node, t->iqn, t->alias, rt->scsi, &t->iscsi,
+					   (struct portal *const *)portals->pdata, portals->len);
+		g_hash_table_insert(p->s->targets, g_strdup(t->iqn), rt);
+		changed(p, "target %s: added", t->iqn);
+	} else if (!same_pointers(rt->portals, portals) || g_strcmp0(rt->conf->alias, t->alias) ||
+		   !schema_equal(CONF_ISCSI, &rt->conf->iscsi, &t->iscsi)) {
+		node_update_target(p->s->node, rt->node, t->alias, &t->iscsi,
+				   (struct portal *const *)portals->pdata, portals->len);
+		changed(p, "target %s: changed", t->iqn);
+	}
+	g_ptr_array_unref(rt->portals);
+	rt->portals = portals;
+}
+
+/* LUNs and whole targets that next does not have. */
+static void remove_rest(struct plan *p, struct run_target *rt)
+{
+	g_autoptr(GList) luns = g_hash_table_get_values(rt->luns);
+	const struct conf_target *t = next_target(p, rt);
+
+	if (!t) {
+		changed(p, "target %s: removed", rt->conf->iqn);
+		node_remove_target(p->s->node, rt->node, REMOVE_GRACE_MS);
+		rt->node = NULL;
+	}
+	for (GList *e = luns; e; e = e->next) {
+		struct run_lun *rl = e->data;
+		const struct conf_lun *l = t ? find_lun(t, rl->conf->number) : NULL;
+
+		if (l) {
+			rl->conf = l;
+			continue;
+		}
+		if (t)
+			changed(p, "target %s lun %u: removed", rt->conf->iqn, rl->conf->number);
+		run_lun_close(rt, rl->conf->number);
+	}
+	if (t)
+		rt->conf = t;
+}
+
+static void commit_targets(struct plan *p)
+{
+	GHashTableIter it;
+	gpointer rt;
+
+	for (unsigned i = 0; i < p->undo->len; i++) {
+		static const char *const words[] = { [ADDED] = "added", [CLOSED] = "closed", [CHANGED] = "changed" };
+		const struct undo *u = &g_array_index(p->undo, struct undo, i);
+
+		changed(p, "target %s lun %u: %s", u->rt->conf->iqn, u->number, words[u->what]);
+	}
+	for (unsigned i = 0; i < p->next->targets->len; i++)
+		publish(p, p->next->targets->pdata[i]);
+	g_hash_table_iter_init(&it, p->s->targets);
+	while (g_hash_table_iter_next(&it, NULL, &rt)) {
+		remove_rest(p, rt);
+		if (!((struct run_target *)rt)->node)
+			g_hash_table_iter_remove(&it);
+	}
+}
+
+static void commit_portals(struct plan *p)
+{
+	for (unsigned i = 0; i < p->s->portals->len; i++) {
+		struct run_portal *old = p->s->portals->pdata[i];
+		bool kept = false;
+
+		for (unsigned j = 0; j < p->portals->len; j++)
+			kept |= ((struct run_portal *)p->portals->pdata[j])->portal == old->portal;
+		if (kept)
+			continue;
+		changed(p, "portal %s: closed", portal_name(old->portal));
+		node_remove_portal(p->s->node, old->portal);
+	}
+	for (unsigned i = 0; i < p->bound->len; i++)
+		changed(p, "portal %s: listening", portal_name(p->bound->pdata[i]));
+	g_ptr_array_unref(p->s->portals);
+	p->s->portals = g_steal_pointer(&p->portals);
+}
+
+static void commit(struct plan *p, struct conf *next)
+{
+	const struct setting *s = NULL;
+
+	while ((s = schema_next(CONF_TOP, s)))
+		if (s->restart && p->s->started && !setting_equal(s, p->s->conf, next))
+			log_warning("%s: the change takes effect at the next start", s->name);
+	commit_targets(p);
+	commit_portals(p);
+	log_set_level(next->log_level);
+	conf_free(p->s->conf);
+	p->s->conf = next;
+	if (p->s->started && !p->changes)
+		log_info("configuration: nothing changed");
+}
+
+bool server_apply(struct server *s, struct conf *conf, GError **error)
+{
+	struct plan p = {
+		.s = s, .next = conf,
+		.portals = g_ptr_array_new_with_free_func(g_free), .bound = g_ptr_array_new(),
+		.targets = g_hash_table_new(g_str_hash, g_str_equal), .made = g_ptr_array_new(),
+		.luns = g_ptr_array_new_with_free_func(g_free),
+		.files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+		.undo = g_array_new(FALSE, FALSE, sizeof(struct undo)),
+	};
+	bool ok = prepare_portals(&p, error) && prepare_targets(&p, error) && switch_luns(&p, error);
+
+	if (ok) {
+		commit(&p, conf);
+	} else {
+		undo_all(&p);
+		conf_free(conf);
+	}
+	if (p.portals)
+		g_ptr_array_unref(p.portals);
+	g_ptr_array_unref(p.bound);
+	g_hash_table_unref(p.targets);
+	g_ptr_array_unref(p.made);
+	g_ptr_array_unref(p.luns);
+	g_hash_table_unref(p.files);
+	g_array_unref(p.undo);
+	return ok;
+}

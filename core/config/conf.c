@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conf.c - objects of a configuration, and the checks that need more than one of them. */
+#include "config.h"
+#include <string.h>
+#include "config/conf.h"
+
+struct conf *conf_new(void)
+{
+	return schema_new(CONF_TOP);
+}
+
+void conf_free(struct conf *c)
+{
+	schema_free(CONF_TOP, c);
+}
+
+struct conf_portal *conf_add_portal(struct conf *c)
+{
+	struct conf_portal *p = schema_new(CONF_PORTAL);
+
+	g_ptr_array_add(c->portals, p);
+	return p;
+}
+
+struct conf_target *conf_add_target(struct conf *c)
+{
+	struct conf_target *t = schema_new(CONF_TARGET);
+
+	t->iscsi = c->iscsi;
+	g_ptr_array_add(c->targets, t);
+	return t;
+}
+
+struct conf_lun *conf_add_lun(struct conf_target *t)
+{
+	struct conf_lun *l = schema_new(CONF_LUN);
+
+	g_ptr_array_add(t->luns, l);
+	return l;
+}
+
+struct conf_portal *conf_find_portal(const struct conf *c, const char *name)
+{
+	for (unsigned i = 0; i < c->portals->len; i++) {
+		struct conf_portal *p = c->portals->pdata[i];
+
+		if (g_strcmp0(p->name, name) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+GPtrArray *conf_errors_new(void)
+{
+	return g_ptr_array_new_with_free_func(g_free);
+}
+
+void conf_error(GPtrArray *errors, const struct conf_where *where, const char *fmt, ...)
+{
+	g_autofree char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = g_strdup_vprintf(fmt, ap);
+	va_end(ap);
+	if (where->file && where->line)
+		g_ptr_array_add(errors, g_strdup_printf("%s:%u: %s", where->file, where->line, text));
+	else if (where->file)
+		g_ptr_array_add(errors, g_strdup_printf("%s: %s", where->file, text));
+	else
+		g_ptr_array_add(errors, g_steal_pointer(&text));
+}
+
+/* iqn.YYYY-MM.DOMAIN[:anything], RFC 7143 4.2.7.4 */
+static const char *iqn_check(const char *rest)
+{
+	static const char form[] = "0000-00.";
+	static const char why[] = "expected iqn.YYYY-MM.DOMAIN[:NAME]";
+	int month;
+
+	for (size_t i = 0; form[i]; i++)
+		if (form[i] == '0' ? !g_ascii_isdigit(rest[i]) : rest[i] != form[i])
+			return why;
+	month = (rest[5] - '0') * 10 + rest[6] - '0';
+	if (month < 1 || month > 12 || !g_ascii_isalnum(rest[8]))
+		return why;
+	return NULL;
+}
+
+static bool hex(const char *text, size_t digits)
+{
+	return strlen(text) == digits && strspn(text, "0123456789abcdef") == digits;
+}
+
+const char *iscsi_name_check(const char *name)
+{
+	for (const char *c = name; *c; c++)
+		if (g_ascii_isupper(*c))
+			return "iSCSI names are in lower case";
+		else if (!g_ascii_isalnum(*c) && !strchr("-.:", *c))
+			return "an iSCSI name has letters, digits, '-', '.' and ':' only";
+	if (strlen(name) > 223)
+		return "longer than 223 characters";
+	if (g_str_has_prefix(name, "iqn."))
+		return iqn_check(name + 4);
+	if (g_str_has_prefix(name, "eui."))
+		return hex(name + 4, 16) ? NULL : "expected eui. and 16 hexadecimal digits";
+	if (g_str_has_prefix(name, "naa."))
+		return hex(name + 4, 16) || hex(name + 4, 32) ? NULL : "expected naa. and 16 or 32 hexadecimal digits";
+	return "an iSCSI name starts with iqn., eui. or naa.";
+}
+
+static void check_portals(const struct conf *c, GPtrArray *errors)
+{
+	for (unsigned i = 0; i < c->portals->len; i++)
+		for (unsigned j = 0; j < i; j++) {
+			const struct conf_portal *p = c->portals->pdata[i], *q = c->portals->pdata[j];
+
+			if (p->port && p->port == q->port && g_strcmp0(p->address, q->address) == 0)
+				conf_error(errors, &p->where, "portal %s port %u: a second one", p->address, p->port);
+			if (p->name && g_strcmp0(p->name, q->name) == 0)
+				conf_error(errors, &p->where, "portal %s: a second one of that name", p->name);
+		}
+}
+
+static void check_luns(const struct conf_target *t, GPtrArray *errors)
+{
+	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+
+	for (unsigned i = 0; i < t->luns->len; i++) {
+		const struct conf_lun *l = t->luns->pdata[i];
+
+		if (!g_hash_table_add(seen, GUINT_TO_POINTER(l->number)))
+			conf_error(errors, &l->where, "target %s lun %u: a second one of that number", t->iqn, l->number);
+	}
+}
+
+static void check_target(const struct conf *c, const struct conf_target *t, GPtrArray *errors)
+{
+	for (char **name = t->portals; name && *name; name++)
+		if (!conf_find_portal(c, *name))
+			conf_error(errors, &t->where, "target %s: no portal is called \"%s\"", t->iqn, *name);
+	/* RFC 7143 13.14 */
+	if (t->iscsi.first_burst > t->iscsi.max_burst)
+		conf_error(errors, &t->where, "target %s: first-burst-length is over max-burst-length", t->iqn);
+	check_luns(t, errors);
+}
+
+void conf_check(const struct conf *c, GPtrArray *errors)
+{
+	g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+	check_portals(c, errors);
+	if (c->iscsi.first_burst > c->iscsi.max_burst)
+		conf_error(errors, &c->where, "iscsi: first-burst-length is over max-burst-length");
+	for (unsigned i = 0; i < c->targets->len; i++) {
+		const struct conf_target *t = c->targets->pdata[i];
+
+		if (!g_hash_table_add(seen, t->iqn))
+			conf_error(errors, &t->where, "target %s: a second one of that name", t->iqn);
+		check_target(c, t, errors);
+	}
+	if (c->targets->len && !c->portals->len)
+		conf_error(errors, &c->where, "no portals: nobody could reach the targets");
+}

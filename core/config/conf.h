@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conf.h - a configuration as plain data, from a file or built by `gotgt serve`.  [main] */
+#ifndef GOTGT_CONF_H
+#define GOTGT_CONF_H
+
+#include <glib.h>
+#include "config/schema.h"
+#include "iscsi/keys.h"
+
+/* Where an object stands in a file; file NULL: it did not come from one. */
+struct conf_where {
+	const char *file;	/* interned */
+	unsigned line;
+};
+
+struct conf_limits {
+	uint32_t login_timeout_s, nop_interval_s, nop_timeout_s;
+	uint32_t queue_depth, max_connections, max_logins;
+};
+
+struct conf_portal {
+	struct conf_where where;
+	char *name;		/* what targets call it by, or NULL */
+	char *address;		/* numeric */
+	uint32_t port;
+};
+
+struct conf_lun {
+	struct conf_where where;
+	uint32_t number;
+	char *plugin;
+	char **settings;	/* names and values in turn, NULL at the end, or NULL */
+	unsigned *setting_lines;	/* of each name, when read from a file, else NULL */
+	uint32_t block_size;	/* 0: the device's */
+	uint32_t read_only, thin;
+	char *serial, *vendor, *product;
+};
+
+struct conf_target {
+	struct conf_where where;
+	char *iqn, *alias;
+	char **portals;		/* names; NULL: all */
+	GPtrArray *luns;	/* struct conf_lun */
+	struct params iscsi;	/* what is not set here is as in struct conf */
+};
+
+struct conf {
+	struct conf_where where;
+	uint32_t reactors, workers, log_level;
+	struct conf_limits limits;
+	struct params iscsi;
+	GPtrArray *portals;	/* struct conf_portal */
+	GPtrArray *targets;	/* struct conf_target */
+};
+
+struct conf *conf_new(void);
+void conf_free(struct conf *c);
+
+/* New objects with their defaults, added to what they belong to. */
+struct conf_portal *conf_add_portal(struct conf *c);
+struct conf_target *conf_add_target(struct conf *c);
+struct conf_lun *conf_add_lun(struct conf_target *t);
+struct conf_portal *conf_find_portal(const struct conf *c, const char *name);
+
+/* Errors are lines "FILE:LINE: OBJECT: REASON" in an array of char *. */
+GPtrArray *conf_errors_new(void);
+void conf_error(GPtrArray *errors, const struct conf_where *where, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
+
+/* What no single setting shows: duplicates, references to nothing, FirstBurstLength over MaxBurstLength. */
+void conf_check(const struct conf *c, GPtrArray *errors);
+
+/* Read a file.  Every error is added to errors; NULL when there was one. */
+struct conf *conf_read(const char *path, GPtrArray *errors);
+
+/* Why this is no iSCSI name (RFC 7143 4.2.7), or NULL when it is one. */
+const char *iscsi_name_check(const char *name);
+
+#endif

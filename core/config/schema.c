@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* schema.c - the table, and what can be done with a row of it. */
+#include "config.h"
+#include <arpa/inet.h>
+#include <string.h>
+#include <gotgt/plugin.h>
+#include "config/conf.h"
+#include "config/schema.h"
+#include "engine/engine.h"
+#include "scsi/target.h"
+
+#define FIELD(strct, field) .offset = offsetof(strct, field)
+
+static const struct setting_choice log_levels[] = {
+	{ "error", GOTGT_LOG_ERROR }, { "warn", GOTGT_LOG_WARNING }, { "info", GOTGT_LOG_INFO },
+	{ "debug", GOTGT_LOG_DEBUG }, { NULL },
+};
+static const struct setting_choice block_sizes[] = { { "512", 512 }, { "4096", 4096 }, { NULL } };
+/* See struct params. */
+static const struct setting_choice digests[] = { { "none", 0 }, { "allowed", 1 }, { "required", 2 }, { NULL } };
+
+/* node_add_portal() takes numeric addresses: nothing here waits for a name server. */
+static const char *address_check(const char *text)
+{
+	struct in6_addr any;
+
+	if (inet_pton(AF_INET, text, &any) == 1 || inet_pton(AF_INET6, text, &any) == 1)
+		return NULL;
+	return "not a numeric IPv4 or IPv6 address";
+}
+
+/* SPC-5 4.4.1: ASCII data fields hold 0x20 to 0x7e. */
+static const char *ascii_check(const char *text)
+{
+	for (; *text; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			return "not printable ASCII";
+	return NULL;
+}
+
+static const char *utf8_check(const char *text)
+{
+	return g_utf8_validate(text, -1, NULL) ? NULL : "not UTF-8";
+}
+
+const struct setting schema[] = {
+	{ CONF_TOP, SETTING_UINT, "reactors", "0", .max = ENGINE_REACTORS_MAX, .restart = true, FIELD(struct conf, reactors),
+	  .help = "Threads that serve connections; 0 is one for each CPU." },
+	{ CONF_TOP, SETTING_UINT, "workers", "8", .min = 1, .max = 1024, .restart = true, FIELD(struct conf, workers),
+	  .help = "Threads for plugins that block; each is started when it is first needed." },
+	{ CONF_TOP, SETTING_CHOICE, "log-level", "info", .choices = log_levels, FIELD(struct conf, log_level),
+	  .help = "The least serious messages that are logged." },
+	{ CONF_TOP, SETTING_GROUP, "limits", .child = CONF_LIMITS, .restart = true, FIELD(struct conf, limits),
+	  .help = "What protects the daemon from its peers." },
+	{ CONF_TOP, SETTING_GROUP, "iscsi", .child = CONF_ISCSI, FIELD(struct conf, iscsi),
+	  .help = "What is offered in a login." },
+	{ CONF_TOP, SETTING_LIST, "portals", .child = CONF_PORTAL, FIELD(struct conf, portals),
+	  .help = "Addresses to listen on." },
+	{ CONF_TOP, SETTING_LIST, "targets", .child = CONF_TARGET, FIELD(struct conf, targets),
+	  .help = "What initiators log in to." },
+
+	{ CONF_LIMITS, SETTING_UINT, "login-timeout", "15", .unit = "seconds", .min = 1, .max = 3600,
+	  FIELD(struct conf_limits, login_timeout_s), .help = "Time a login may take." },
+	{ CONF_LIMITS, SETTING_UINT, "nop-interval", "30", .unit = "seconds", .max = 3600,
+	  FIELD(struct conf_limits, nop_interval_s),
+	  .help = "Silence after which an initiator is asked whether it is still there; 0 never asks." },
+	{ CONF_LIMITS, SETTING_UINT, "nop-timeout", "30", .unit = "seconds", .min = 1, .max = 3600,
+	  FIELD(struct conf_limits, nop_timeout_s), .help = "Time to answer that before the connection is dropped." },
+	{ CONF_LIMITS, SETTING_UINT, "queue-depth", "128", .unit = "commands", .min = 1, .max = 1024,
+	  FIELD(struct conf_limits, queue_depth), .help = "Commands a session may have open." },
+	{ CONF_LIMITS, SETTING_UINT, "max-connections", "4096", .min = 1, .max = 1000000,
+	  FIELD(struct conf_limits, max_connections), .help = "Connections at one time, to all targets." },
+	{ CONF_LIMITS, SETTING_UINT, "max-logins", "256", .min = 1, .max = 1000000,
+	  FIELD(struct conf_limits, max_logins), .help = "Connections at one time that have not logged in yet." },
+
+	{ CONF_PORTAL, SETTING_STRING, "name", .otherwise = "none", .min = 1, .max = 64, .check = ascii_check,
+	  FIELD(struct conf_portal, name), .help = "What a target's portals setting calls it." },
+	{ CONF_PORTAL, SETTING_STRING, "address", .min = 1, .max = 64, .check = address_check, .required = true,
+	  FIELD(struct conf_portal, address), .help = "Numeric IPv4 or IPv6 address; 0.0.0.0 or :: for every one." },
+	{ CONF_PORTAL, SETTING_UINT, "port", "3260", .max = 65535, FIELD(struct conf_portal, port),
+	  .help = "TCP port; 0 takes a free one, which is logged." },
+
+	{ CONF_TARGET, SETTING_STRING, "iqn", .min = 1, .max = 223, .check = iscsi_name_check, .required = true,
+	  FIELD(struct conf_target, iqn), .help = "iSCSI name: iqn.YYYY-MM.DOMAIN[:NAME], eui. or naa., in lower case." },
+	{ CONF_TARGET, SETTING_STRING, "alias", .otherwise = "none", .max = 255, .check = utf8_check,
+	  FIELD(struct conf_target, alias), .help = "Text that tells people what it is." },
+	{ CONF_TARGET, SETTING_NAMES, "portals", .otherwise = "all portals", FIELD(struct conf_target, portals),
+	  .help = "Names of the portals it is reached through." },
+	{ CONF_TARGET, SETTING_LIST, "luns", .child = CONF_LUN, FIELD(struct conf_target, luns),
+	  .help = "Its logical units." },
+	{ CONF_TARGET, SETTING_GROUP, "iscsi", .child = CONF_ISCSI, FIELD(struct conf_target, iscsi),
+	  .help = "What is offered in a login to this target; what is missing is as for all." },
+
+	{ CONF_LUN, SETTING_UINT, "number", .max = LUN_MAX, .required = true, FIELD(struct conf_lun, number),
+	  .help = "Logical unit number." },
+	{ CONF_LUN, SETTING_STRING, "plugin", .min = 1, .max = 64, .required = true, FIELD(struct conf_lun, plugin),
+	  .help = "Plugin that holds the data." },
+	{ CONF_LUN, SETTING_PLUGIN, "settings", .otherwise = "the plugin's defaults", FIELD(struct conf_lun, settings),
+	  .help = "The plugin's own settings, as gotgt plugin show lists them." },
+	{ CONF_LUN, SETTING_CHOICE, "block-size", .otherwise = "the device's", .unit = "bytes", .choices = block_sizes,
+	  FIELD(struct conf_lun, block_size), .help = "Logical block size." },
+	{ CONF_LUN, SETTING_BOOL, "read-only", "no", FIELD(struct conf_lun, read_only), .help = "Refuse writes." },
+	{ CONF_LUN, SETTING_BOOL, "thin", "yes", FIELD(struct conf_lun, thin),
+	  .help = "Say that blocks can be unmapped, when the device can." },
+	{ CONF_LUN, SETTING_STRING, "serial", .otherwise = "made from target and number", .min = 1, .max = 36,
+	  .check = ascii_check, FIELD(struct conf_lun, serial), .help = "Unit serial number." },
+	{ CONF_LUN, SETTING_STRING, "vendor", .otherwise = "GOTGT", .min = 1, .max = 8, .check = ascii_check,
+	  FIELD(struct conf_lun, vendor), .help = "T10 vendor identification." },
+	{ CONF_LUN, SETTING_STRING, "product", .otherwise = "VIRTUAL-DISK", .min = 1, .max = 16, .check = ascii_check,
+	  FIELD(struct conf_lun, product), .help = "Product identification." },
+
+	/* RFC 7143 13; their defaults are params_offered. */
+	{ CONF_ISCSI, SETTING_UINT, "max-connections", .min = 1, .max = 1, FIELD(struct params, max_connections),
+	  .help = "MaxConnections: connections of one session." },
+	{ CONF_ISCSI, SETTING_SIZE, "max-recv-data-segment-length", .unit = "bytes", .min = 512, .max = 16777215,
+	  FIELD(struct params, max_recv_dsl), .help = "MaxRecvDataSegmentLength: data accepted in one PDU." },
+	{ CONF_ISCSI, SETTING_SIZE, "max-burst-length", .unit = "bytes", .min = 512, .max = 16777215,
+	  FIELD(struct params, max_burst), .help = "MaxBurstLength: data asked for, or sent, in one sequence." },
+	{ CONF_ISCSI, SETTING_SIZE, "first-burst-length", .unit = "bytes", .min = 512, .max = 16777215,
+	  FIELD(struct params, first_burst), .help = "FirstBurstLength: data a write may send unasked; at most max-burst-length." },
+	{ CONF_ISCSI, SETTING_UINT, "max-outstanding-r2t", .min = 1, .max = 65535, FIELD(struct params, max_outstanding_r2t),
+	  .help = "MaxOutstandingR2T: sequences of one write asked for at one time." },
+	{ CONF_ISCSI, SETTING_BOOL, "initial-r2t", FIELD(struct params, initial_r2t),
+	  .help = "InitialR2T: whether a write's data must be asked for." },
+	{ CONF_ISCSI, SETTING_BOOL, "immediate-data", FIELD(struct params, immediate_data),
+	  .help = "ImmediateData: whether a write's data may come with the command." },
+	{ CONF_ISCSI, SETTING_CHOICE, "header-digest", .choices = digests, FIELD(struct params, header_digest),
+	  .help = "HeaderDigest: CRC32C over headers; when allowed, the initiator chooses." },
+	{ CONF_ISCSI, SETTING_CHOICE, "data-digest", .choices = digests, FIELD(struct params, data_digest),
+	  .help = "DataDigest: CRC32C over data; when allowed, the initiator chooses." },
+	{ CONF_ISCSI, SETTING_UINT, "time2wait", .unit = "seconds", .max = 3600, FIELD(struct params, time2wait),
+	  .help = "DefaultTime2Wait: pause before a lost connection may come back." },
+	{ CONF_ISCSI, SETTING_UINT, "time2retain", .unit = "seconds", .max = 3600, FIELD(struct params, time2retain),
+	  .help = "DefaultTime2Retain: how long a lost connection's commands are kept." },
+	{ .name = NULL },
+};
+
+static const struct {
+	const char *name;
+	size_t size;
+	const void *base;	/* what an object starts from; NULL: zeroes */
+} objects[CONF_OBJECTS] = {
+	[CONF_TOP] = { "top level", sizeof(struct conf) },
+	[CONF_LIMITS] = { "limits", sizeof(struct conf_limits) },
+	[CONF_PORTAL] = { "portal", sizeof(struct conf_portal) },
+	[CONF_TARGET] = { "target", sizeof(struct conf_target) },
+	[CONF_LUN] = { "lun", sizeof(struct conf_lun) },
+	[CONF_ISCSI] = { "iscsi", sizeof(struct params), &params_offered },
+};
+
+static inline void *field(const struct setting *s, const void *obj)
+{
+	return (char *)obj + s->offset;
+}
+
+static inline uint32_t *u32(const struct setting *s, const void *obj)
+{
+	return field(s, obj);
+}
+
+const struct setting *schema_next(enum conf_object object, const struct setting *after)
+{
+	const struct setting *s = after ? after + 1 : schema;
+
+	while (s->name && s->object != object)
+		s++;
+	return s->name ? s : NULL;
+}
+
+const struct setting *schema_find(enum conf_object object, const char *name)
+{
+	const struct setting *s = NULL;
+
+	while ((s = schema_next(object, s)))
+		if (g_str_equal(s->name, name))
+			return s;
+	return NULL;
+}
+
+const char *schema_object_name(enum conf_object object)
+{
+	return objects[object].name;
+}
+
+void schema_defaults(enum conf_object object, void *obj)
+{
+	const struct setting *s = NULL;
+
+	if (objects[object].base)
+		memcpy(obj, objects[object].base, objects[object].size);
+	while ((s = schema_next(object, s))) {
+		if (s->type == SETTING_GROUP)
+			schema_defaults(s->child, field(s, obj));
+		else if (s->type == SETTING_LIST)
+			*(GPtrArray **)field(s, obj) = g_ptr_array_new();
+		else if (s->fallback && !setting_parse(s, s->fallback, obj, NULL))
+			g_error("default of %s", s->name);	/* the table is wrong */
+	}
+}
+
+void schema_clear(enum conf_object object, void *obj)
+{
+	const struct setting *s = NULL;
+
+	while ((s = schema_next(object, s))) {
+		void *f = field(s, obj);
+
+		switch (s->type) {
+		case SETTING_GROUP:
+			schema_clear(s->child, f);
+			break;
+		case SETTING_LIST:
+			for (unsigned i = 0; i < (*(GPtrArray **)f)->len; i++)
+				schema_free(s->child, g_ptr_array_index(*(GPtrArray **)f, i));
+			g_ptr_array_unref(*(GPtrArray **)f);
+			break;
+		case SETTING_STRING:
+			g_free(*(char **)f);
+			break;
+		case SETTING_PLUGIN:
+			g_free(((struct conf_lun *)obj)->setting_lines);
+			g_strfreev(*(char ***)f);
+			break;
+		case SETTING_NAMES:
+			g_strfreev(*(char ***)f);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+void *schema_new(enum conf_object object)
+{
+	void *obj = g_malloc0(objects[object].size);
+
+	schema_defaults(object, obj);
+	return obj;
+}
+
+void schema_free(enum conf_object object, void *obj)
+{
+	if (!obj)
+		return;
+	schema_clear(object, obj);
+	g_free(obj);
+}
+
+static bool lists_equal(enum conf_object child, const GPtrArray *a, const GPtrArray *b)
+{
+	if (a->len != b->len)
+		return false;
+	for (unsigned i = 0; i < a->len; i++)
+		if (!schema_equal(child, a->pdata[i], b->pdata[i]))
+			return false;
+	return true;
+}
+
+static bool names_equal(char **a, char **b)
+{
+	static char *none[] = { NULL };
+
+	return g_strv_equal((const char *const *)(a ? a : none), (const char *const *)(b ? b : none));
+}
+
+bool setting_equal(const struct setting *s, const void *a, const void *b)
+{
+	const void *fa = field(s, a), *fb = field(s, b);
+
+	switch (s->type) {
+	case SETTING_GROUP:
+		return schema_equal(s->child, fa, fb);
+	case SETTING_LIST:
+		return lists_equal(s->child, *(GPtrArray *const *)fa, *(GPtrArray *const *)fb);
+	case SETTING_STRING:
+		return g_strcmp0(*(char *const *)fa, *(char *const *)fb) == 0;
+	case SETTING_NAMES:
+	case SETTING_PLUGIN:
+		return names_equal(*(char **const *)fa, *(char **const *)fb);
+	default:
+		return *u32(s, a) == *u32(s, b);
+	}
+}
+
+bool schema_equal(enum conf_object object, const void *a, const void *b)
+{
+	const struct setting *s = NULL;
+
+	while ((s = schema_next(object, s)))
+		if (!setting_equal(s, a, b))
+			return false;
+	return true;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server.c - the running set: engine, node, targets and their devices. */
+#include "config.h"
+#include "config/server-internal.h"
+#include "engine/log.h"
+
+
+
+struct run_target *run_target_new(struct server *s, const struct conf_target *conf)
+{
+	struct run_target *rt = g_new0(struct run_target, 1);
+
+	rt->conf = conf;
+	rt->scsi = target_new(s->engine, conf->iqn);
+	rt->portals = g_ptr_array_new();
+	rt->luns = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+	return rt;
+}
+
+void run_target_free(struct run_target *rt)
+{
+	target_free(rt->scsi);
+	g_ptr_array_unref(rt->portals);
+	g_hash_table_unref(rt->luns);
+	g_free(rt);
+}
+
+struct run_lun *run_target_lun(const struct run_target *rt, uint32_t number)
+{
+	return g_hash_table_lookup(rt->luns, GUINT_TO_POINTER(number));
+}
+
+struct lun_conf run_lun_conf(const struct conf_lun *conf)
+{
+	return (struct lun_conf){
+		.block_size = conf->block_size, .read_only = conf->read_only, .thin = conf->thin,
+		.serial = conf->serial, .vendor = conf->vendor, .product = conf->product,
+	};
+}
+
+struct device *run_lun_device(struct server *s, const struct conf_target *t, const struct conf_lun *conf, GError **error)
+{
+	g_autofree char *name = g_strdup_printf("target %s lun %u", t->iqn, conf->number);
+	const struct module *m = plugins_get(s->plugin_dirs, conf->plugin, error);
+	struct device *dev = NULL;
+
+	if (m)
+		dev = device_open(s->engine, m, name, (const char *const *)conf->settings, conf->read_only, error);
+	if (!dev)
+		g_prefix_error(error, "%s: ", name);
+	return dev;
+}
+
+static void insert_lun(struct run_target *rt, const struct conf_lun *conf, struct lun *lun)
+{
+	struct run_lun *rl = g_new0(struct run_lun, 1);
+
+	rl->conf = conf;
+	rl->lun = lun;
+	g_hash_table_insert(rt->luns, GUINT_TO_POINTER(conf->number), rl);
+}
+
+bool run_lun_open(struct server *s, struct run_target *rt, const struct conf_lun *conf, struct device *dev, GError **error)
+{
+	struct lun_conf lc = run_lun_conf(conf);
+	struct lun *lun;
+
+	if (!dev)
+		dev = run_lun_device(s, rt->conf, conf, error);
+	if (!dev)
+		return false;
+	lun = target_add_lun(rt->scsi, conf->number, dev, &lc, error);
+	if (!lun) {
+		device_close(dev);
+		g_prefix_error(error, "target %s lun %u: ", rt->conf->iqn, conf->number);
+		return false;
+	}
+	insert_lun(rt, conf, lun);
+	return true;
+}
+
+void run_lun_left_out(struct run_target *rt, const struct conf_lun *conf)
+{
+	insert_lun(rt, conf, NULL);
+}
+
+void run_lun_close(struct run_target *rt, uint32_t number)
+{
+	struct run_lun *rl = run_target_lun(rt, number);
+
+	if (rl->lun)
+		target_remove_lun(rt->scsi, number, rt->node ? node_quiesce_lun : NULL, rt->node);
+	g_hash_table_remove(rt->luns, GUINT_TO_POINTER(number));
+}
+
+static void free_target(gpointer data)
+{
+	run_target_free(data);
+}
+
+static bool start_threads(struct server *s, const struct conf *conf, GError **error)
+{
+	const struct conf_limits *l = &conf->limits;
+
+	s->engine = engine_new(conf->reactors, conf->workers, error);
+	if (!s->engine)
+		return false;
+	s->node = node_new(s->engine);
+	s->node->max_conns = l->max_connections;
+	s->node->max_logins = l->max_logins;
+	s->node->login_timeout_s = l->login_timeout_s;
+	s->node->nop_interval_s = l->nop_interval_s;
+	s->node->nop_timeout_s = l->nop_timeout_s;
+	s->node->queue_depth = l->queue_depth;
+	return true;
+}
+
+/* To start is to apply a configuration to a server that has nothing. */
+struct server *server_start(struct conf *conf, char **plugin_dirs, bool skip_broken, GError **error)
+{
+	struct server *s = g_new0(struct server, 1);
+
+	s->plugin_dirs = (const char *const *)plugin_dirs;
+	s->skip_broken = skip_broken;
+	s->portals = g_ptr_array_new_with_free_func(g_free);
+	s->targets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_target);
+	s->conf = conf_new();
+	if (!start_threads(s, conf, error)) {
+		conf_free(conf);
+	} else if (server_apply(s, conf, error)) {
+		s->started = true;
+		return s;
+	}
+	server_stop(s, 0);
+	return NULL;
+}
+
+static void close_luns(struct run_target *rt)
+{
+	g_autoptr(GList) numbers = g_hash_table_get_keys(rt->luns);
+
+	for (GList *n = numbers; n; n = n->next)
+		run_lun_close(rt, GPOINTER_TO_UINT(n->data));
+}
+
+/* After node_shutdown() nobody is logged in: LUNs go without asking the node. */
+static void close_targets(struct server *s)
+{
+	GHashTableIter it;
+	gpointer value;
+
+	g_hash_table_iter_init(&it, s->targets);
+	while (g_hash_table_iter_next(&it, NULL, &value)) {
+		struct run_target *rt = value;
+
+		if (rt->node)
+			node_remove_target(s->node, rt->node, 0);
+		rt->node = NULL;
+		close_luns(rt);
+		g_hash_table_iter_remove(&it);
+	}
+}
+
+void server_stop(struct server *s, unsigned grace_ms)
+{
+	if (!s)
+		return;
+	if (s->node) {
+		node_shutdown(s->node, grace_ms);
+		close_targets(s);
+		node_free(s->node);
+	}
+	if (s->engine)
+		engine_free(s->engine);
+	g_hash_table_unref(s->targets);
+	g_ptr_array_unref(s->portals);
+	conf_free(s->conf);
+	g_free(s);
+}
+
+const struct conf *server_conf(const struct server *s)
+{
+	return s->conf;
+}
+
+const char *server_portal(const struct server *s, unsigned n)
+{
+	struct run_portal *rp = n < s->portals->len ? s->portals->pdata[n] : NULL;
+
+	return rp ? portal_name(rp->portal) : NULL;
+}
+
+unsigned server_luns(const struct server *s)
+{
+	GHashTableIter it, luns;
+	gpointer rt, rl;
+	unsigned n = 0;
+
+	g_hash_table_iter_init(&it, s->targets);
+	while (g_hash_table_iter_next(&it, NULL, &rt)) {
+		g_hash_table_iter_init(&luns, ((struct run_target *)rt)->luns);
+		while (g_hash_table_iter_next(&luns, NULL, &rl))
+			n += ((struct run_lun *)rl)->lun != NULL;
+	}
+	return n;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server.h - what a configuration describes, running; and a new configuration applied to it.  [main] */
+#ifndef GOTGT_SERVER_H
+#define GOTGT_SERVER_H
+
+#include "config/conf.h"
+#include "config/plugins.h"
+
+struct server;
+
+#define SERVER_ERROR g_quark_from_static_string("gotgt-server-error")
+
+/*
+ * Start all of conf, which has been checked, or nothing.  skip_broken: a LUN whose plugin or device
+ * does not open is logged and left out, and the rest runs; else it is an error like any other.
+ * conf is the server's from here, even when this fails; plugin_dirs must outlive it.
+ */
+struct server *server_start(struct conf *conf, char **plugin_dirs, bool skip_broken, GError **error);
+
+/*
+ * Become what conf says, or stay as it was: what is new is opened first, what is the same is not
+ * touched.  What changed is logged.  A LUN that did not open before and has not changed is tried
+ * again, and may fail again.  conf is the server's from here, even when this fails.
+ */
+bool server_apply(struct server *s, struct conf *conf, GError **error);
+
+/* Finish commands in flight, log out sessions, flush and close every device. */
+void server_stop(struct server *s, unsigned grace_ms);
+
+const struct conf *server_conf(const struct server *s);
+/* "ADDR:PORT" of the n-th portal as bound, NULL past the end. */
+const char *server_portal(const struct server *s, unsigned n);
+/* LUNs that are served. */
+unsigned server_luns(const struct server *s);
+
+#endif
