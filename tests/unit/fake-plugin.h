@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fake-plugin.h - a device in memory that does as it is told and writes down what it was asked. */
+#ifndef FAKE_PLUGIN_H
+#define FAKE_PLUGIN_H
+
+#include "backstore/device.h"
+
+#define FAKE_BYTES (4u << 20)
+#define FAKE_CALLS 4096
+
+enum fake_mode {
+	FAKE_SYNC,	/* answers in submit() */
+	FAKE_ASYNC,	/* answers from a thread of its own */
+	FAKE_HOLD,	/* answers when fake_release() or cancel() says so */
+	FAKE_TWICE,	/* answers twice in submit() */
+};
+
+struct fake_call {
+	uint32_t op, flags, iovcnt;
+	uint64_t offset, length;
+	bool on_reactor;
+};
+
+struct fake {
+	enum fake_mode mode;
+	bool miss;			/* GOTGT_IO_NOWAIT is answered with GOTGT_ERR_AGAIN */
+	uint32_t unsupported;		/* ops answered so, as bits */
+	enum gotgt_status fail_with;	/* of everything */
+	struct gotgt_dev_info info;	/* what open() says */
+	int open_result;
+	const char *open_line;
+	enum gotgt_status check_status;
+	unsigned n_checks, n_reclaimed, n_canceled, n_closed;
+	bool opened_read_only;
+	struct gotgt_lun *lun;
+
+	GMutex lock;
+	struct fake_call calls[FAKE_CALLS];
+	unsigned n_calls, in_submit, most_in_submit, n_held;
+	uint8_t *bytes;
+};
+
+extern struct fake fake;
+
+/* A module over the fake, valid until the next call; flags: GOTGT_PLUGIN_*. */
+struct module *fake_module(uint32_t flags, uint32_t io_priv_size);
+/* Forget all of the last test. */
+void fake_reset(void);
+/* In FAKE_HOLD: how many are held; answer all of them. */
+unsigned fake_held(void);
+void fake_release(void);
+/* End the thread of FAKE_ASYNC. */
+void fake_stop(void);
+
+#endif
