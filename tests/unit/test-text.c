@@ -41,7 +41,9 @@ static void expect_rejected(struct verdict v)
 }
 
 #define DISCOVERY "InitiatorName=" HOST ";SessionType=Discovery;"
-#define DISK_IS "TargetName=" DISK ";TargetAddress=192.0.2.1:3260,3;TargetAddress=192.0.2.1:3261,3;TargetAddress=192.0.2.1:3262,3;"
+#define DISK_IS \
+	"TargetName=" DISK ";TargetAddress=192.0.2.1:3260,3;TargetAddress=192.0.2.1:3261,3;" \
+	"TargetAddress=192.0.2.1:3262,3;"
 
 static void test_send_targets(void)
 {
