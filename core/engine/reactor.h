@@ -15,7 +15,7 @@
 struct reactor;
 struct bufpool;
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
 /* A file descriptor watched; embedded in its owner, which closes fd itself. */
 struct watch {

@@ -115,12 +115,12 @@ static const struct key *key_find(const char *name)
 
 static uint32_t *field(struct params *p, const struct key *k)
 {
-	return (uint32_t *)((char *)p + k->offset);
+	return (uint32_t *)(void *)((char *)p + k->offset);
 }
 
 static uint32_t our_offer(const struct negotiation *n, const struct key *k)
 {
-	return k->offset == KEY_NO_OFFSET ? k->fixed : *(const uint32_t *)((const char *)n->offer + k->offset);
+	return k->offset == KEY_NO_OFFSET ? k->fixed : *(const uint32_t *)(const void *)((const char *)n->offer + k->offset);
 }
 
 bool keys_parse_number(const char *text, uint32_t *value)

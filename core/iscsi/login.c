@@ -237,9 +237,9 @@ static struct refusal introduce(struct conn *c, struct login *l)
 		if (r.why)
 			return r;
 	}
-	if (l->tsih && !session_is_there(l))
-		return REFUSE(LOGIN_NO_SESSION, "there is no session of its TSIH");
-	n->leading = !l->tsih;
+	if (l->tsih)	/* sessions have one connection: MaxConnections=1 */
+		return session_is_there(l) ? REFUSE(LOGIN_TOO_MANY_CONNECTIONS, "its session has a connection") :
+		       REFUSE(LOGIN_NO_SESSION, "there is no session of its TSIH");
 	l->introduced = true;
 	return ACCEPTED;
 }

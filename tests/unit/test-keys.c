@@ -63,7 +63,7 @@ static const struct key *find(const char *name)
 
 static uint32_t at(const struct params *p, const struct key *k)
 {
-	return *(const uint32_t *)((const char *)p + k->offset);
+	return *(const uint32_t *)(const void *)((const char *)p + k->offset);
 }
 
 /* Rows hold together, and with the two tables of values. */
@@ -153,7 +153,7 @@ static void test_booleans(void)
 				g_autofree char *want = g_strdup_printf("%s=%s;", k->name, result ? "Yes" : "No");
 
 				begin(PHASE_OPERATIONAL);
-				*(uint32_t *)((char *)&offer + k->offset) = ours;
+				*(uint32_t *)(void *)((char *)&offer + k->offset) = ours;
 				expect(ask, want);
 				g_assert_cmpuint(at(&neg.agreed, k), ==, result);
 			}

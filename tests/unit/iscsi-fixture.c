@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* iscsi-fixture.c - see fixture.h */
+#include "config.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include "engine/log.h"
+#include "iscsi-fixture.h"
+
+struct seen seen;
+struct node node;
+struct node_target target, elsewhere;
+struct portal portals[3] = { { "192.0.2.1:3260" }, { "0.0.0.0:3261" }, { "[::]:3262" } };
+struct session session;
+struct conn conn;
+char *logged;
+
+void conn_send(struct conn *c, uint8_t bhs[BHS_LEN], const void *data, uint32_t len)
+{
+	memcpy(seen.bhs, bhs, BHS_LEN);
+	g_byte_array_set_size(seen.data, 0);
+	g_byte_array_append(seen.data, data, len);
+	seen.digests = c->header_digest || c->data_digest;
+	seen.count++;
+}
+
+void conn_stamp(struct conn *c, uint8_t bhs[BHS_LEN], bool advance)
+{
+	put32(bhs + 24, c->stat_sn);
+	c->stat_sn += advance;
+	put32(bhs + 28, session.exp_cmd_sn);
+	put32(bhs + 32, session.exp_cmd_sn + 31);
+}
+
+void conn_logged_in(struct conn *c)
+{
+	c->state = CONN_LOGGED_IN;
+}
+
+void conn_finish(struct conn *c)
+{
+	seen.finished = true;
+}
+
+struct node_target *node_find_target(struct node *n, const char *name, const struct portal *p, bool *removed)
+{
+	struct node_target *t = g_hash_table_lookup(n->targets, name);
+
+	*removed = t && t->removed;
+	if (!t || t->removed)
+		return NULL;
+	t->refs++;
+	return t;
+}
+
+void node_target_unref(struct node *n, struct node_target *t)
+{
+	t->refs--;
+}
+
+const char *portal_name(const struct portal *p)
+{
+	return p->name;
+}
+
+void session_establish(struct conn *c, const struct session_open *open,
+		       void (*ready)(struct conn *c, enum login_status status))
+{
+	seen.open = *open;
+	seen.opened++;
+	session.target = open->target;
+	session.tsih = 7;
+	session.exp_cmd_sn = open->cmd_sn;
+	c->session = seen.session_status == LOGIN_SUCCESS ? &session : NULL;
+	seen.ready = ready;
+	c->paused = seen.session_waits;
+	if (!seen.session_waits)
+		ready(c, seen.session_status);
+}
+
+static void keep_log(enum gotgt_log_level level, const char *line, void *data)
+{
+	g_free(logged);
+	logged = g_strdup(line);
+}
+
+void local_is(int family, const char *addr)
+{
+	void *at = family == AF_INET ? (void *)&((struct sockaddr_in *)&conn.local)->sin_addr :
+		   (void *)&((struct sockaddr_in6 *)&conn.local)->sin6_addr;
+
+	memset(&conn.local, 0, sizeof conn.local);
+	conn.local.ss_family = (sa_family_t)family;
+	g_assert_cmpint(inet_pton(family, addr, at), ==, 1);
+}
+
+/* A connection nobody has said anything on. */
+static void connect_anew(void)
+{
+	login_free(conn.login);
+	text_free(conn.text);
+	memset(&conn, 0, sizeof conn);
+	conn.node = &node;
+	conn.portal = &portals[0];
+	conn.state = CONN_XPT_UP;
+	conn.params = params_initial;
+	conn.stat_sn = 100;
+	g_strlcpy(conn.peer, "192.0.2.9:1234", sizeof conn.peer);
+	local_is(AF_INET, "192.0.2.1");
+	if (session.target)
+		session.target->refs--;
+	memset(&session, 0, sizeof session);
+	seen.count = seen.opened = 0;
+	seen.finished = seen.session_waits = seen.digests = false;
+	seen.session_status = LOGIN_SUCCESS;
+	g_list_free(target.sessions);
+	target.sessions = NULL;
+	target.offer = params_offered;
+	target.removed = false;
+	g_clear_pointer(&logged, g_free);
+}
+
+uint8_t login_bhs[BHS_LEN];
+
+static void login_bhs_init(void)
+{
+	static const uint8_t isid[6] = { 0x80, 1, 2, 3, 4, 5 };
+
+	memset(login_bhs, 0, sizeof login_bhs);
+	login_bhs[0] = OP_LOGIN_REQUEST | IMMEDIATE_BIT;
+	memcpy(login_bhs + 8, isid, sizeof isid);
+	put32(login_bhs + 16, 0x1234);
+	put16(login_bhs + 20, 1);
+	put32(login_bhs + 24, 500);
+}
+
+struct verdict give(pdu_handler *handler, uint8_t *bhs, uint8_t flags, const char *pairs)
+{
+	g_autofree char *text = g_strdelimit(g_strdup(pairs), ";", '\0');
+	struct pdu p = { .bhs = bhs, .data = (const uint8_t *)text, .data_len = (uint32_t)strlen(pairs) };
+
+	bhs[1] = flags;
+	return handler(&conn, &p);
+}
+
+void login(uint8_t flags, const char *pairs)
+{
+	struct verdict v = give(login_on_pdu, login_bhs, flags, pairs);
+
+	g_assert_cmpint(v.act, ==, PDU_OK);
+}
+
+/* The text of the last response, ';' for NUL. */
+char *said(void)
+{
+	char *text = g_malloc(seen.data->len + 1);
+
+	for (guint i = 0; i < seen.data->len; i++)
+		text[i] = seen.data->data[i] ? (char)seen.data->data[i] : ';';
+	text[seen.data->len] = '\0';
+	return text;
+}
+
+void expect(uint8_t flags, const char *text)
+{
+	g_autofree char *got = said();
+
+	g_assert_cmphex(get16(seen.bhs + 36), ==, LOGIN_SUCCESS);
+	g_assert_cmphex(seen.bhs[0], ==, OP_LOGIN_RESPONSE);
+	g_assert_cmphex(seen.bhs[1], ==, flags);
+	g_assert_cmphex(get32(seen.bhs + 16), ==, get32(login_bhs + 16));
+	g_assert_cmpmem(seen.bhs + 8, 6, login_bhs + 8, 6);
+	g_assert_cmpuint(get32(seen.bhs + 24), ==, 99 + seen.count);
+	g_assert_cmpuint(conn.stat_sn, ==, 100 + seen.count);
+	g_assert_cmpuint(get32(seen.bhs + 28), ==, 500);
+	g_assert_cmpstr(got, ==, text);
+	g_assert_false(seen.finished);
+}
+
+void expect_refusal(enum login_status status)
+{
+	g_assert_cmphex(get16(seen.bhs + 36), ==, status);
+	g_assert_cmphex(seen.bhs[0], ==, OP_LOGIN_RESPONSE);
+	g_assert_cmphex(seen.bhs[1] & 0x80, ==, 0);
+	g_assert_cmphex(get32(seen.bhs + 16), ==, get32(login_bhs + 16));
+	g_assert_cmpuint(seen.data->len, ==, 0);
+	g_assert_cmpuint(get32(seen.bhs + 24), ==, 99 + seen.count);
+	g_assert_true(seen.finished);
+	g_assert_cmpint(conn.state, !=, CONN_LOGGED_IN);
+	g_assert_nonnull(strstr(logged, "refused"));
+}
+
+void begin(void)
+{
+	connect_anew();
+	login_bhs_init();
+}
+
+void set_up(void)
+{
+	static char disk[] = DISK, other[] = "iqn.elsewhere", alias[] = "a disk";
+
+	seen.data = g_byte_array_new();
+	node.targets = g_hash_table_new(g_str_hash, g_str_equal);
+	node.portals = g_ptr_array_new();
+	for (unsigned i = 0; i < G_N_ELEMENTS(portals); i++)
+		g_ptr_array_add(node.portals, &portals[i]);
+	target = (struct node_target){ .name = disk, .alias = alias, .tpgt = 3, .portals = g_ptr_array_new(),
+				       .offer = params_offered };
+	elsewhere = (struct node_target){ .name = other, .tpgt = 1, .portals = g_ptr_array_new(), .offer = params_offered };
+	g_ptr_array_add(elsewhere.portals, &portals[1]);
+	g_hash_table_insert(node.targets, disk, &target);
+	g_hash_table_insert(node.targets, other, &elsewhere);
+	log_set_sink(keep_log, NULL);
+}
+
+void tear_down(void)
+{
+	connect_anew();
+	g_assert_cmpint(target.refs, ==, 0);
+	g_ptr_array_unref(target.portals);
+	g_ptr_array_unref(elsewhere.portals);
+	g_ptr_array_unref(node.portals);
+	g_hash_table_unref(node.targets);
+	g_byte_array_unref(seen.data);
+}
