@@ -254,15 +254,9 @@ void node_remove_target(struct node *n, struct node_target *t, unsigned grace_ms
 
 void node_shutdown(struct node *n, unsigned grace_ms)
 {
-	GList *names;
-
 	while (n->portals->len)
 		node_remove_portal(n, n->portals->pdata[0]);
 	show_out(n, NULL, grace_ms);
-	names = g_hash_table_get_values(n->targets);
-	for (GList *l = names; l; l = l->next)
-		node_remove_target(n, l->data, 0);
-	g_list_free(names);
 }
 
 /* ---- one LUN ---- */

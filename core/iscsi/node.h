@@ -81,7 +81,7 @@ void node_remove_target(struct node *n, struct node_target *t, unsigned grace_ms
 /* target_remove_lun()'s quiesce, arg a struct node_target: abort every command on a LUN; returns when none is left. */
 void node_quiesce_lun(struct lun *lun, void *arg);
 
-/* Stop listening, finish commands in flight, ask every session to log out (Async Message 1), close what is left after grace_ms. */
+/* Stop listening, finish commands in flight, ask every session to log out (Async Message 1), close what is left after grace_ms.  Targets stay, for node_remove_target(). */
 void node_shutdown(struct node *n, unsigned grace_ms);
 
 /* Look a target up by name as seen through a portal: NULL when there is none there; *removed says it was here.  [any] */

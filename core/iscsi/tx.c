@@ -56,9 +56,9 @@ static struct txblk *block_with_room(struct conn *c, uint32_t n_iov, uint32_t by
 
 static void add_iov(struct txblk *b, void *base, size_t len)
 {
-	struct iovec *last = &b->iov[b->n_iov - 1];
+	struct iovec *last = b->n_iov > b->at_iov ? &b->iov[b->n_iov - 1] : NULL;
 
-	if (b->n_iov > b->at_iov && (uint8_t *)last->iov_base + last->iov_len == base)
+	if (last && (uint8_t *)last->iov_base + last->iov_len == base)
 		last->iov_len += len;
 	else
 		b->iov[b->n_iov++] = (struct iovec){ base, len };
