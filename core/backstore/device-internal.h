@@ -3,6 +3,7 @@
 #ifndef GOTGT_DEVICE_INTERNAL_H
 #define GOTGT_DEVICE_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include "backstore/device.h"
 #include "backstore/settings.h"
@@ -22,7 +23,7 @@ struct device {
 	char *name;
 	struct settings *settings;
 
-	GMutex lock;			/* the rest */
+	pthread_mutex_t lock;			/* the rest */
 	bool opening;
 	char *open_error;
 	void (*resized)(void *data);

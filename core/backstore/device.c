@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* device.c - open a plugin's device, check and keep what it says of itself, lend its memory. */
 #include "config.h"
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,12 +34,12 @@ static bool keep_open_error(struct device *dev, const char *line)
 {
 	bool kept = false;
 
-	g_mutex_lock(&dev->lock);
+	pthread_mutex_lock(&dev->lock);
 	if (dev->opening && !dev->open_error) {
 		dev->open_error = g_strdup(line);
 		kept = true;
 	}
-	g_mutex_unlock(&dev->lock);
+	pthread_mutex_unlock(&dev->lock);
 	return kept;
 }
 
@@ -63,13 +64,13 @@ static void host_resized(struct gotgt_lun *lun, uint64_t size)
 {
 	struct device *dev = device_of(lun);
 
-	g_mutex_lock(&dev->lock);
+	pthread_mutex_lock(&dev->lock);
 	if (!dev->opening) {
 		size &= ~(uint64_t)(dev->info.block_size - 1);
 		if (atomic_exchange(&dev->size, size) != size && dev->resized)
 			dev->resized(dev->resized_data);
 	}
-	g_mutex_unlock(&dev->lock);
+	pthread_mutex_unlock(&dev->lock);
 }
 
 static const void *host_extension(const char *id)
@@ -185,7 +186,7 @@ static void discard(struct device *dev)
 	g_free(dev->open_error);
 	g_free(dev->checks);
 	g_free(dev->name);
-	g_mutex_clear(&dev->lock);
+	pthread_mutex_destroy(&dev->lock);
 	g_free(dev);
 }
 
@@ -197,9 +198,9 @@ static bool open_plugin(struct device *dev, bool read_only, GError **error)
 
 	dev->opening = true;
 	r = dev->ops->open((struct gotgt_lun *)dev, settings_conf(dev->settings), &info, &dev->handle);
-	g_mutex_lock(&dev->lock);
+	pthread_mutex_lock(&dev->lock);
 	dev->opening = false;
-	g_mutex_unlock(&dev->lock);
+	pthread_mutex_unlock(&dev->lock);
 	if (r) {
 		g_set_error(error, DEVICE_ERROR, DEVICE_ERROR_OPEN, "plugin %s: %s", dev->ops->name,
 			    dev->open_error ? dev->open_error : g_strerror(r < 0 ? -r : EINVAL));
@@ -224,7 +225,7 @@ struct device *device_open(struct engine *e, const struct module *m, const char 
 {
 	struct device *dev = g_new0(struct device, 1);
 
-	g_mutex_init(&dev->lock);
+	pthread_mutex_init(&dev->lock, NULL);
 	dev->engine = e;
 	dev->ops = &m->ops;
 	dev->name = g_strdup(name);
@@ -242,8 +243,8 @@ struct device *device_open(struct engine *e, const struct module *m, const char 
 struct last_flush {
 	struct device_io dio;
 	struct device *dev;
-	GMutex lock;
-	GCond cond;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
 	bool done;
 	enum gotgt_status status;
 };
@@ -252,11 +253,11 @@ static void last_flush_done(struct device_io *dio, enum gotgt_status status)
 {
 	struct last_flush *f = container_of(dio, struct last_flush, dio);
 
-	g_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->lock);
 	f->status = status;
 	f->done = true;
-	g_cond_signal(&f->cond);
-	g_mutex_unlock(&f->lock);
+	pthread_cond_signal(&f->cond);
+	pthread_mutex_unlock(&f->lock);
 }
 
 static void last_flush_submit(void *arg)
@@ -274,15 +275,15 @@ static void last_flush(struct device *dev)
 		.dev = dev,
 	};
 
-	g_mutex_init(&f.lock);
-	g_cond_init(&f.cond);
+	pthread_mutex_init(&f.lock, NULL);
+	pthread_cond_init(&f.cond, NULL);
 	reactor_call(f.dio.reactor, last_flush_submit, &f);
-	g_mutex_lock(&f.lock);
+	pthread_mutex_lock(&f.lock);
 	while (!f.done)
-		g_cond_wait(&f.cond, &f.lock);
-	g_mutex_unlock(&f.lock);
-	g_mutex_clear(&f.lock);
-	g_cond_clear(&f.cond);
+		pthread_cond_wait(&f.cond, &f.lock);
+	pthread_mutex_unlock(&f.lock);
+	pthread_mutex_destroy(&f.lock);
+	pthread_cond_destroy(&f.cond);
 	if (f.status != GOTGT_OK)
 		log_error("%s: could not flush before closing: data written last may be lost", dev->name);
 }
@@ -311,10 +312,10 @@ uint64_t device_size(const struct device *dev)
 
 void device_on_resized(struct device *dev, void (*resized)(void *data), void *data)
 {
-	g_mutex_lock(&dev->lock);
+	pthread_mutex_lock(&dev->lock);
 	dev->resized = resized;
 	dev->resized_data = data;
-	g_mutex_unlock(&dev->lock);
+	pthread_mutex_unlock(&dev->lock);
 }
 
 /* ---- lent memory ---- */

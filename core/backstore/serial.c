@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* serial.c - the line before a plugin that takes one request at a time (GOTGT_PLUGIN_SERIAL). */
 #include "config.h"
+#include <pthread.h>
 #include "backstore/device-internal.h"
 
 bool device_serial_take(struct device *dev, struct device_turn *t)
 {
 	bool ours;
 
-	g_mutex_lock(&dev->lock);
+	pthread_mutex_lock(&dev->lock);
 	ours = !dev->serial_busy;
 	dev->serial_busy = true;
 	if (!ours) {
@@ -15,7 +16,7 @@ bool device_serial_take(struct device *dev, struct device_turn *t)
 		*dev->serial_tail = t;
 		dev->serial_tail = &t->next;
 	}
-	g_mutex_unlock(&dev->lock);
+	pthread_mutex_unlock(&dev->lock);
 	return ours;
 }
 
@@ -23,10 +24,10 @@ bool device_serial_try(struct device *dev)
 {
 	bool ours;
 
-	g_mutex_lock(&dev->lock);
+	pthread_mutex_lock(&dev->lock);
 	ours = !dev->serial_busy;
 	dev->serial_busy = true;
-	g_mutex_unlock(&dev->lock);
+	pthread_mutex_unlock(&dev->lock);
 	return ours;
 }
 
@@ -34,7 +35,7 @@ void device_serial_give(struct device *dev)
 {
 	struct device_turn *next;
 
-	g_mutex_lock(&dev->lock);
+	pthread_mutex_lock(&dev->lock);
 	next = dev->serial_head;
 	if (next) {
 		dev->serial_head = next->next;
@@ -43,7 +44,7 @@ void device_serial_give(struct device *dev)
 	} else {
 		dev->serial_busy = false;
 	}
-	g_mutex_unlock(&dev->lock);
+	pthread_mutex_unlock(&dev->lock);
 	if (next)
 		reactor_post(next->reactor, next->post);
 }
@@ -53,7 +54,7 @@ bool device_serial_leave(struct device *dev, struct device_turn *t)
 	struct device_turn **p;
 	bool waited;
 
-	g_mutex_lock(&dev->lock);
+	pthread_mutex_lock(&dev->lock);
 	for (p = &dev->serial_head; *p && *p != t; )
 		p = &(*p)->next;
 	waited = *p;
@@ -62,6 +63,6 @@ bool device_serial_leave(struct device *dev, struct device_turn *t)
 		if (dev->serial_tail == &t->next)
 			dev->serial_tail = p;
 	}
-	g_mutex_unlock(&dev->lock);
+	pthread_mutex_unlock(&dev->lock);
 	return waited;
 }

@@ -194,8 +194,8 @@ struct call {
 	struct post post;
 	void (*fn)(void *arg);
 	void *arg;
-	GMutex lock;
-	GCond cond;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
 	bool done;
 };
 
@@ -204,10 +204,10 @@ static void call_run(struct post *p)
 	struct call *c = container_of(p, struct call, post);
 
 	c->fn(c->arg);
-	g_mutex_lock(&c->lock);
+	pthread_mutex_lock(&c->lock);
 	c->done = true;
-	g_cond_signal(&c->cond);
-	g_mutex_unlock(&c->lock);
+	pthread_cond_signal(&c->cond);
+	pthread_mutex_unlock(&c->lock);
 }
 
 void reactor_call(struct reactor *r, void (*fn)(void *arg), void *arg)
@@ -215,15 +215,15 @@ void reactor_call(struct reactor *r, void (*fn)(void *arg), void *arg)
 	struct call c = { .post.run = call_run, .fn = fn, .arg = arg };
 
 	g_assert(!self);
-	g_mutex_init(&c.lock);
-	g_cond_init(&c.cond);
+	pthread_mutex_init(&c.lock, NULL);
+	pthread_cond_init(&c.cond, NULL);
 	reactor_post(r, &c.post);
-	g_mutex_lock(&c.lock);
+	pthread_mutex_lock(&c.lock);
 	while (!c.done)
-		g_cond_wait(&c.cond, &c.lock);
-	g_mutex_unlock(&c.lock);
-	g_mutex_clear(&c.lock);
-	g_cond_clear(&c.cond);
+		pthread_cond_wait(&c.cond, &c.lock);
+	pthread_mutex_unlock(&c.lock);
+	pthread_mutex_destroy(&c.lock);
+	pthread_cond_destroy(&c.cond);
 }
 
 /* ---- file descriptors ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conn.c - a connection's life: start, events, flush at the end of each batch, end. */
 #include "config.h"
+#include <pthread.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -77,9 +78,9 @@ void conn_logged_in(struct conn *c)
 	struct node *n = c->node;
 
 	c->state = CONN_LOGGED_IN;
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	n->logins--;
-	g_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&n->lock);
 	reactor_timer_cancel(c->reactor, &c->timer);
 	nop_tick(c);
 }
@@ -146,13 +147,13 @@ static void reap(struct defer *d)
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	n->n_conns[r]--;
 	n->conns_total--;
 	if (!c->was_logged_in)
 		n->logins--;
-	g_cond_broadcast(&n->idle);
-	g_mutex_unlock(&n->lock);
+	pthread_cond_broadcast(&n->idle);
+	pthread_mutex_unlock(&n->lock);
 	g_free(c);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* discovery.c - what SendTargets answers (RFC 7143 appendix C). */
 #include "config.h"
+#include <pthread.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -83,7 +84,7 @@ GByteArray *node_send_targets(struct node *n, const char *name, const struct por
 	GByteArray *out = g_byte_array_new();
 	GList *names;
 
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	names = g_list_sort(g_hash_table_get_keys(n->targets), by_name);
 	for (GList *at = names; at; at = at->next) {
 		const struct node_target *t = g_hash_table_lookup(n->targets, at->data);
@@ -92,6 +93,6 @@ GByteArray *node_send_targets(struct node *n, const char *name, const struct por
 			append_target(out, n, t, local);
 	}
 	g_list_free(names);
-	g_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&n->lock);
 	return out;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* login.c - the login phase: stages, rounds, and the status of every refusal (RFC 7143 6.3, 11.12, 11.13). */
 #include "config.h"
+#include <pthread.h>
 #include "engine/log.h"
 #include "iscsi/login.h"
 #include "iscsi/session.h"
@@ -189,14 +190,14 @@ static bool session_is_there(struct login *l)
 
 	if (!l->target)
 		return false;
-	g_mutex_lock(&l->node->lock);
+	pthread_mutex_lock(&l->node->lock);
 	for (GList *at = l->target->sessions; at && !found; at = at->next) {
 		const struct session *s = at->data;
 
 		found = s->tsih == l->tsih && !memcmp(s->isid, l->isid, sizeof s->isid) &&
 			!strcmp(s->initiator, l->keys.said[SAID_INITIATOR_NAME]);
 	}
-	g_mutex_unlock(&l->node->lock);
+	pthread_mutex_unlock(&l->node->lock);
 	return found;
 }
 
@@ -207,9 +208,9 @@ static struct refusal find_target(struct conn *c, struct login *l)
 	l->target = node_find_target(c->node, l->keys.said[SAID_TARGET_NAME], c->portal, &removed);
 	if (!l->target)
 		return removed ? REFUSE(LOGIN_REMOVED, "the target was removed") : REFUSE(LOGIN_NOT_FOUND, "no such target here");
-	g_mutex_lock(&c->node->lock);	/* node_update_target() */
+	pthread_mutex_lock(&c->node->lock);	/* node_update_target() */
 	l->offer = l->target->offer;
-	g_mutex_unlock(&c->node->lock);
+	pthread_mutex_unlock(&c->node->lock);
 	l->keys.agreed.max_recv_dsl = l->offer.max_recv_dsl;
 	return ACCEPTED;
 }
@@ -250,9 +251,9 @@ static void declare(struct login *l)
 	if (!l->told_tag && l->target) {	/* RFC 7143 13.9: in the first response */
 		char *alias;
 
-		g_mutex_lock(&l->node->lock);
+		pthread_mutex_lock(&l->node->lock);
 		alias = g_strdup(l->target->alias);
-		g_mutex_unlock(&l->node->lock);
+		pthread_mutex_unlock(&l->node->lock);
 		keys_append_number(l->out, "TargetPortalGroupTag", l->target->tpgt);
 		if (alias && *alias)
 			keys_append(l->out, "TargetAlias", alias);

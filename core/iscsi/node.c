@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* node.c - targets and portals come and go under running sessions. */
 #include "config.h"
+#include <pthread.h>
 #include "engine/log.h"
 #include "iscsi/cmd.h"
 #include "iscsi/conn.h"
@@ -12,9 +13,13 @@
 struct node *node_new(struct engine *e)
 {
 	struct node *n = g_new0(struct node, 1);
+	pthread_condattr_t monotonic;
 
-	g_mutex_init(&n->lock);
-	g_cond_init(&n->idle);
+	pthread_mutex_init(&n->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&n->idle, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	n->engine = e;
 	n->targets = g_hash_table_new(g_str_hash, g_str_equal);
 	n->portals = g_ptr_array_new();
@@ -38,8 +43,8 @@ void node_free(struct node *n)
 	g_hash_table_unref(n->removed_names);
 	g_ptr_array_unref(n->portals);
 	g_ptr_array_unref(n->old_portals);
-	g_mutex_clear(&n->lock);
-	g_cond_clear(&n->idle);
+	pthread_mutex_destroy(&n->lock);
+	pthread_cond_destroy(&n->idle);
 	g_free(n);
 }
 
@@ -63,9 +68,9 @@ struct portal *node_add_portal(struct node *n, const char *addr, uint16_t port, 
 
 	if (!p)
 		return NULL;
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	g_ptr_array_add(n->portals, p);
-	g_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&n->lock);
 	portal_open(p);
 	return p;
 }
@@ -73,10 +78,10 @@ struct portal *node_add_portal(struct node *n, const char *addr, uint16_t port, 
 void node_remove_portal(struct node *n, struct portal *p)
 {
 	portal_close(p);
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	g_ptr_array_remove(n->portals, p);
 	g_ptr_array_add(n->old_portals, p);	/* connections that came through it still name it */
-	g_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&n->lock);
 }
 
 /* ---- targets ---- */
@@ -104,19 +109,19 @@ struct node_target *node_add_target(struct node *n, const char *name, const char
 	t->portals = g_ptr_array_new();
 	t->refs = 1;
 	set_target(t, alias, offer, portals, n_portals);
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	g_hash_table_remove(n->removed_names, name);
 	g_hash_table_insert(n->targets, t->name, t);
-	g_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&n->lock);
 	return t;
 }
 
 void node_update_target(struct node *n, struct node_target *t, const char *alias, const struct params *offer,
 			struct portal *const *portals, unsigned n_portals)
 {
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	set_target(t, alias, offer, portals, n_portals);
-	g_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&n->lock);
 }
 
 static bool reached_through(const struct node_target *t, const struct portal *p)
@@ -128,14 +133,14 @@ struct node_target *node_find_target(struct node *n, const char *name, const str
 {
 	struct node_target *t;
 
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	t = g_hash_table_lookup(n->targets, name);
 	if (t && reached_through(t, p))
 		g_atomic_int_inc(&t->refs);
 	else
 		t = NULL;
 	*removed = g_hash_table_contains(n->removed_names, name);
-	g_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&n->lock);
 	return t;
 }
 
@@ -143,10 +148,10 @@ void node_target_unref(struct node *n, struct node_target *t)
 {
 	bool last;
 
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	last = g_atomic_int_dec_and_test(&t->refs);
-	g_cond_broadcast(&n->idle);
-	g_mutex_unlock(&n->lock);
+	pthread_cond_broadcast(&n->idle);
+	pthread_mutex_unlock(&n->lock);
 	if (!last)
 		return;
 	g_ptr_array_unref(t->portals);
@@ -159,9 +164,9 @@ unsigned node_sessions(struct node *n)
 {
 	unsigned count;
 
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	count = g_list_length(n->sessions);
-	g_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&n->lock);
 	return count;
 }
 
@@ -206,13 +211,21 @@ static bool anybody(const struct node *n, const struct node_target *t)
 
 static bool wait_empty(struct node *n, const struct node_target *t, unsigned ms)
 {
-	gint64 until = g_get_monotonic_time() + ms * G_TIME_SPAN_MILLISECOND;
+	struct timespec until;
 	bool left;
 
-	g_mutex_lock(&n->lock);
-	while ((left = anybody(n, t)) && g_cond_wait_until(&n->idle, &n->lock, until))
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+
+	pthread_mutex_lock(&n->lock);
+	while ((left = anybody(n, t)) && pthread_cond_timedwait(&n->idle, &n->lock, &until) == 0)
 		;
-	g_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&n->lock);
 	return !left;
 }
 
@@ -243,11 +256,11 @@ static void show_out(struct node *n, const struct node_target *t, unsigned grace
 
 void node_remove_target(struct node *n, struct node_target *t, unsigned grace_ms)
 {
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	t->removed = true;
 	g_hash_table_remove(n->targets, t->name);
 	g_hash_table_add(n->removed_names, g_strdup(t->name));
-	g_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&n->lock);
 	show_out(n, t, grace_ms);
 	node_target_unref(n, t);
 }
@@ -265,8 +278,8 @@ struct quiesce {
 	struct lun_abort abort;
 	struct node_target *target;
 	struct lun *lun;
-	GMutex lock;
-	GCond cond;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
 	bool done;
 };
 
@@ -274,10 +287,10 @@ static void quiesced(struct lun_abort *a)
 {
 	struct quiesce *q = container_of(a, struct quiesce, abort);
 
-	g_mutex_lock(&q->lock);
+	pthread_mutex_lock(&q->lock);
 	q->done = true;
-	g_cond_signal(&q->cond);
-	g_mutex_unlock(&q->lock);
+	pthread_cond_signal(&q->cond);
+	pthread_mutex_unlock(&q->lock);
 }
 
 static void quiesce_start(void *arg)
@@ -292,13 +305,13 @@ void node_quiesce_lun(struct lun *lun, void *arg)
 	struct node_target *t = arg;
 	struct quiesce q = { .abort.done = quiesced, .target = t, .lun = lun };
 
-	g_mutex_init(&q.lock);
-	g_cond_init(&q.cond);
+	pthread_mutex_init(&q.lock, NULL);
+	pthread_cond_init(&q.cond, NULL);
 	reactor_call(t->node->engine->reactors[0], quiesce_start, &q);
-	g_mutex_lock(&q.lock);
+	pthread_mutex_lock(&q.lock);
 	while (!q.done)
-		g_cond_wait(&q.cond, &q.lock);
-	g_mutex_unlock(&q.lock);
-	g_mutex_clear(&q.lock);
-	g_cond_clear(&q.cond);
+		pthread_cond_wait(&q.cond, &q.lock);
+	pthread_mutex_unlock(&q.lock);
+	pthread_mutex_destroy(&q.lock);
+	pthread_cond_destroy(&q.cond);
 }

@@ -6,6 +6,7 @@
 #ifndef GOTGT_NODE_H
 #define GOTGT_NODE_H
 
+#include <pthread.h>
 #include <glib.h>
 #include <sys/socket.h>
 #include "engine/engine.h"
@@ -34,8 +35,8 @@ struct node_target {
 };
 
 struct node {
-	GMutex lock;
-	GCond idle;			/* signalled when a session or connection is gone */
+	pthread_mutex_t lock;
+	pthread_cond_t idle;			/* signalled when a session or connection is gone */
 	struct engine *engine;
 	GHashTable *targets;		/* name -> struct node_target */
 	GPtrArray *portals;		/* struct portal */

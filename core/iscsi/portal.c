@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* portal.c - accept connections. */
 #include "config.h"
+#include <pthread.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -68,7 +69,7 @@ static struct reactor *least_loaded(struct node *n, const struct portal *p)
 	unsigned best = 0;
 	struct reactor *r = NULL;
 
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	if (n->conns_total < n->max_conns && n->logins < n->max_logins) {
 		for (unsigned i = 1; i < e->n_reactors; i++)
 			if (n->n_conns[i] < n->n_conns[best])
@@ -78,7 +79,7 @@ static struct reactor *least_loaded(struct node *n, const struct portal *p)
 		n->logins++;
 		r = e->reactors[best];
 	}
-	g_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&n->lock);
 	return r;
 }
 

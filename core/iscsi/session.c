@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* session.c - sessions come, order their commands, and go. */
 #include "config.h"
+#include <pthread.h>
 #include "iscsi/cmd.h"
 #include "iscsi/session.h"
 
@@ -127,13 +128,13 @@ static void session_end(struct defer *d)
 
 	if (s->nexus)
 		nexus_free(s->nexus);
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	n->sessions = g_list_remove(n->sessions, s);
 	if (s->target)
 		s->target->sessions = g_list_remove(s->target->sessions, s);
 	wake_waiting(s);
-	g_cond_broadcast(&n->idle);
-	g_mutex_unlock(&n->lock);
+	pthread_cond_broadcast(&n->idle);
+	pthread_mutex_unlock(&n->lock);
 	if (s->target)
 		node_target_unref(n, s->target);
 	g_free(s->initiator);
@@ -188,10 +189,10 @@ static void kill_run(struct post *p)
 	struct kill *k = container_of(p, struct kill, post);
 	struct conn *c = NULL;
 
-	g_mutex_lock(&k->node->lock);
+	pthread_mutex_lock(&k->node->lock);
 	if (g_list_find(k->node->sessions, k->session) && k->session->tsih == k->tsih)
 		c = k->session->conn;
-	g_mutex_unlock(&k->node->lock);
+	pthread_mutex_unlock(&k->node->lock);
 	if (c)
 		conn_drop(c, "session ended by the target or replaced by its initiator");
 	g_free(k);
@@ -311,18 +312,18 @@ void session_establish(struct conn *c, const struct session_open *o,
 	enum login_status status = LOGIN_SUCCESS;
 	struct session *s = NULL, *older;
 
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	older = find_older(n, o);
 	if (older) {
 		wait_for(older, c, o, ready);
-		g_mutex_unlock(&n->lock);
+		pthread_mutex_unlock(&n->lock);
 		return;
 	}
 	if (o->target && o->target->removed)
 		status = LOGIN_REMOVED;
 	else
 		s = add_session(c, o);
-	g_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&n->lock);
 	if (s && s->target)
 		add_nexus(s, c);
 	if (!s && o->target)

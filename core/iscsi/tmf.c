@@ -4,6 +4,7 @@
  * go of its data, wherever it was (RFC 7143 4.2.3.2 for one session, on each reactor for a LUN).
  */
 #include "config.h"
+#include <pthread.h>
 #include "iscsi/cmd.h"
 #include "iscsi/tmf.h"
 
@@ -37,10 +38,10 @@ static struct conn *still_there(const struct tmf *t)
 {
 	struct conn *c = NULL;
 
-	g_mutex_lock(&t->node->lock);
+	pthread_mutex_lock(&t->node->lock);
 	if (g_list_find(t->node->sessions, t->session) && t->session->tsih == t->tsih)
 		c = t->session->conn;
-	g_mutex_unlock(&t->node->lock);
+	pthread_mutex_unlock(&t->node->lock);
 	return c;
 }
 
@@ -119,11 +120,11 @@ static void abort_here(struct post *p)
 	struct node *n = h->target->node;
 	GSList *mine = NULL;
 
-	g_mutex_lock(&n->lock);
+	pthread_mutex_lock(&n->lock);
 	for (GList *l = h->target->sessions; l; l = l->next)
 		if (((struct session *)l->data)->reactor == h->reactor)
 			mine = g_slist_prepend(mine, l->data);
-	g_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&n->lock);
 	h->waiting = 1;
 	for (GSList *l = mine; l; l = l->next) {
 		struct lun_abort_job *j = g_new0(struct lun_abort_job, 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lun.c - a logical unit: its sizes, its identity, its state, and when nobody uses it any more. */
 #include "config.h"
+#include <pthread.h>
 #include <string.h>
 #include "scsi/lun.h"
 
@@ -41,9 +42,9 @@ void lun_set_state(struct lun *lun, unsigned clear, unsigned set)
 
 void lun_get_identity(struct lun *lun, struct lun_identity *id)
 {
-	g_mutex_lock(&lun->lock);
+	pthread_mutex_lock(&lun->lock);
 	*id = lun->identity;
-	g_mutex_unlock(&lun->lock);
+	pthread_mutex_unlock(&lun->lock);
 }
 
 uint64_t lun_naa(const struct lun_identity *id)
@@ -119,10 +120,10 @@ bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **erro
 	}
 	if (!make_identity(lun, conf, &id, error))
 		return false;
-	g_mutex_lock(&lun->lock);
+	pthread_mutex_lock(&lun->lock);
 	renamed = memcmp(&lun->identity, &id, sizeof id) != 0;
 	lun->identity = id;
-	g_mutex_unlock(&lun->lock);
+	pthread_mutex_unlock(&lun->lock);
 	lun_set_state(lun, LUN_READ_ONLY | LUN_THIN, now);
 	if (renamed || (old ^ now) & LUN_THIN)
 		target_set_ua(lun->target, lun->number, UA_INQUIRY_CHANGED, NULL);
@@ -160,7 +161,7 @@ void lun_reset(struct lun *lun, const struct nexus *by)
 
 	/* SAM-5 6.3.3: mode parameters as after power on, medium removal allowed, and everybody hears of it, the cause too. */
 	lun_set_state(lun, LUN_STOPPED | LUN_MODE_BITS, lun_default_mode(lun));
-	g_mutex_lock(&t->lock);
+	pthread_mutex_lock(&t->lock);
 	for (guint i = 0; i < t->nexuses->len; i++) {
 		struct nexus *n = t->nexuses->pdata[i];
 		struct nexus_chunk *c = atomic_load(&n->chunks[lun->number / NEXUS_CHUNK]);
@@ -169,7 +170,7 @@ void lun_reset(struct lun *lun, const struct nexus *by)
 			atomic_store(&c->luns[lun->number % NEXUS_CHUNK].prevent, false);
 		nexus_set_ua(n, lun->number, UA_RESET);
 	}
-	g_mutex_unlock(&t->lock);
+	pthread_mutex_unlock(&t->lock);
 }
 
 /* ---- from birth to death ---- */
@@ -212,8 +213,8 @@ struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const
 	lun->dev = dev;
 	lun->info = device_info(dev);
 	lun->can_unmap = lun->info->ops & GOTGT_OP_BIT(GOTGT_OP_UNMAP);
-	g_mutex_init(&lun->lock);
-	g_cond_init(&lun->drained);
+	pthread_mutex_init(&lun->lock, NULL);
+	pthread_cond_init(&lun->drained, NULL);
 	if (!take_sizes(lun, conf, error) || !make_identity(lun, conf, &lun->identity, error)) {
 		lun->dev = NULL;
 		lun_free(lun);
@@ -231,8 +232,8 @@ void lun_free(struct lun *lun)
 		device_on_resized(lun->dev, NULL, NULL);
 		device_close(lun->dev);
 	}
-	g_cond_clear(&lun->drained);
-	g_mutex_clear(&lun->lock);
+	pthread_cond_destroy(&lun->drained);
+	pthread_mutex_destroy(&lun->lock);
 	g_free(lun);
 }
 
@@ -241,26 +242,26 @@ static void start_draining(struct reactor *r, void *arg)
 	struct lun *lun = arg;
 	struct lun_count *count = &lun->count[reactor_index(r)];
 
-	g_mutex_lock(&lun->lock);
+	pthread_mutex_lock(&lun->lock);
 	count->draining = true;
 	lun->left += count->n;
-	g_mutex_unlock(&lun->lock);
+	pthread_mutex_unlock(&lun->lock);
 }
 
 void lun_count_down_draining(struct lun *lun)
 {
-	g_mutex_lock(&lun->lock);
+	pthread_mutex_lock(&lun->lock);
 	if (--lun->left == 0)
-		g_cond_signal(&lun->drained);
-	g_mutex_unlock(&lun->lock);
+		pthread_cond_signal(&lun->drained);
+	pthread_mutex_unlock(&lun->lock);
 }
 
 void lun_drain(struct lun *lun)
 {
 	/* Each reactor adds what it has before any of that can be taken off again. */
 	engine_each(lun->target->engine, start_draining, lun);
-	g_mutex_lock(&lun->lock);
+	pthread_mutex_lock(&lun->lock);
 	while (lun->left)
-		g_cond_wait(&lun->drained, &lun->lock);
-	g_mutex_unlock(&lun->lock);
+		pthread_cond_wait(&lun->drained, &lun->lock);
+	pthread_mutex_unlock(&lun->lock);
 }

@@ -3,6 +3,7 @@
 #ifndef GOTGT_LUN_H
 #define GOTGT_LUN_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include "scsi/target.h"
 
@@ -50,9 +51,9 @@ struct lun {
 	bool can_unmap;
 	atomic_uint state;		/* enum lun_bits */
 
-	GMutex lock;
+	pthread_mutex_t lock;
 	struct lun_identity identity;	/* under lock */
-	GCond drained;			/* with lock: left became 0 */
+	pthread_cond_t drained;			/* with lock: left became 0 */
 	uint64_t left;
 	struct lun_count count[];	/* by reactor */
 };
@@ -67,7 +68,7 @@ struct target {
 	struct engine *engine;
 	char *name;
 	_Atomic(struct lun_map *) map;
-	GMutex lock;			/* nexuses, and the order of what is told to them */
+	pthread_mutex_t lock;			/* nexuses, and the order of what is told to them */
 	GPtrArray *nexuses;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nexus.c - I_T nexuses and what each keeps of each LUN. */
 #include "config.h"
+#include <pthread.h>
 #include <string.h>
 #include "scsi/lun.h"
 
@@ -13,17 +14,17 @@ struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiat
 	n->initiator_port = g_strdup(initiator_port);
 	n->rel_port = rel_port;
 	n->tpgt = tpgt;
-	g_mutex_lock(&t->lock);
+	pthread_mutex_lock(&t->lock);
 	g_ptr_array_add(t->nexuses, n);
-	g_mutex_unlock(&t->lock);
+	pthread_mutex_unlock(&t->lock);
 	return n;
 }
 
 void nexus_free(struct nexus *n)
 {
-	g_mutex_lock(&n->target->lock);
+	pthread_mutex_lock(&n->target->lock);
 	g_ptr_array_remove_fast(n->target->nexuses, n);
-	g_mutex_unlock(&n->target->lock);
+	pthread_mutex_unlock(&n->target->lock);
 	for (unsigned i = 0; i < NEXUS_CHUNKS; i++)
 		g_free(atomic_load_explicit(&n->chunks[i], memory_order_relaxed));
 	g_free(n->initiator_port);

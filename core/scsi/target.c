@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* target.c - a SCSI target device and its LUN map. */
 #include "config.h"
+#include <pthread.h>
 #include <string.h>
 #include "scsi/lun.h"
 
@@ -21,7 +22,7 @@ struct target *target_new(struct engine *e, const char *name)
 	t->engine = e;
 	t->name = g_strdup(name);
 	atomic_init(&t->map, map_new(0));
-	g_mutex_init(&t->lock);
+	pthread_mutex_init(&t->lock, NULL);
 	t->nexuses = g_ptr_array_new();
 	return t;
 }
@@ -34,7 +35,7 @@ void target_free(struct target *t)
 	for (uint32_t i = 0; i < map->n; i++)
 		g_assert(!map->luns[i]);
 	g_ptr_array_free(t->nexuses, TRUE);
-	g_mutex_clear(&t->lock);
+	pthread_mutex_destroy(&t->lock);
 	g_free(map);
 	g_free(t->name);
 	g_free(t);
@@ -70,10 +71,10 @@ static void publish(struct target *t, uint32_t number, struct lun *lun)
 /* Nexuses start a LUN of this number afresh. */
 static void forget_lun(struct target *t, uint32_t number)
 {
-	g_mutex_lock(&t->lock);
+	pthread_mutex_lock(&t->lock);
 	for (guint i = 0; i < t->nexuses->len; i++)
 		nexus_forget_lun(t->nexuses->pdata[i], number);
-	g_mutex_unlock(&t->lock);
+	pthread_mutex_unlock(&t->lock);
 }
 
 struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ua.c - unit attention conditions: a set of bits for each nexus and LUN, so none is queued twice. */
 #include "config.h"
+#include <pthread.h>
 #include "scsi/lun.h"
 
 const uint8_t ua_codes[UA_COUNT] = {
@@ -35,17 +36,17 @@ enum sense_code ua_take(struct nexus_lun *nl)
 
 void target_set_ua(struct target *t, uint32_t number, enum ua ua, const struct nexus *except)
 {
-	g_mutex_lock(&t->lock);
+	pthread_mutex_lock(&t->lock);
 	for (guint i = 0; i < t->nexuses->len; i++)
 		if (t->nexuses->pdata[i] != except)
 			nexus_set_ua(t->nexuses->pdata[i], number, ua);
-	g_mutex_unlock(&t->lock);
+	pthread_mutex_unlock(&t->lock);
 }
 
 void target_set_ua_all(struct target *t, enum ua ua)
 {
-	g_mutex_lock(&t->lock);
+	pthread_mutex_lock(&t->lock);
 	for (guint i = 0; i < t->nexuses->len; i++)
 		nexus_set_ua_all(t->nexuses->pdata[i], ua);
-	g_mutex_unlock(&t->lock);
+	pthread_mutex_unlock(&t->lock);
 }

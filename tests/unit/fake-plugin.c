@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
+#include <pthread.h>
 #include <errno.h>
 #include <string.h>
 #include "fake-plugin.h"
@@ -74,7 +75,7 @@ static void *answer_thread(void *arg)
 
 static void write_down(const struct gotgt_io *io)
 {
-	g_mutex_lock(&fake.lock);
+	pthread_mutex_lock(&fake.lock);
 	g_assert_cmpuint(fake.n_calls, <, FAKE_CALLS);
 	fake.calls[fake.n_calls++] = (struct fake_call){
 		.op = io->op, .flags = io->flags, .iovcnt = io->iovcnt, .offset = io->offset, .length = io->length,
@@ -82,7 +83,7 @@ static void write_down(const struct gotgt_io *io)
 	};
 	fake.in_submit++;
 	fake.most_in_submit = MAX(fake.most_in_submit, fake.in_submit);
-	g_mutex_unlock(&fake.lock);
+	pthread_mutex_unlock(&fake.lock);
 }
 
 static void fake_submit(void *dev, struct gotgt_io *io)
@@ -95,17 +96,17 @@ static void fake_submit(void *dev, struct gotgt_io *io)
 		g_async_queue_push(queue, io);
 		break;
 	case FAKE_HOLD:
-		g_mutex_lock(&fake.lock);
+		pthread_mutex_lock(&fake.lock);
 		held[fake.n_held++] = io;
-		g_mutex_unlock(&fake.lock);
+		pthread_mutex_unlock(&fake.lock);
 		break;
 	default:
 		status = perform(io);
 		/* As big as asked for, and ours. */
 		memset(io->priv, 0xa5, 64);
-		g_mutex_lock(&fake.lock);
+		pthread_mutex_lock(&fake.lock);
 		fake.in_submit--;
-		g_mutex_unlock(&fake.lock);
+		pthread_mutex_unlock(&fake.lock);
 		device_host.io_done(io, status);
 		if (fake.mode == FAKE_TWICE)
 			device_host.io_done(io, GOTGT_ERR_IO);
@@ -116,14 +117,14 @@ static void fake_cancel(void *dev, struct gotgt_io *io)
 {
 	bool found = false;
 
-	g_mutex_lock(&fake.lock);
+	pthread_mutex_lock(&fake.lock);
 	for (unsigned i = 0; i < fake.n_held && !found; i++)
 		if (held[i] == io) {
 			held[i] = held[--fake.n_held];
 			fake.n_canceled++;
 			found = true;
 		}
-	g_mutex_unlock(&fake.lock);
+	pthread_mutex_unlock(&fake.lock);
 	if (found)
 		device_host.io_done(io, GOTGT_ERR_CANCELED);
 }
@@ -200,9 +201,9 @@ unsigned fake_held(void)
 {
 	unsigned n;
 
-	g_mutex_lock(&fake.lock);
+	pthread_mutex_lock(&fake.lock);
 	n = fake.n_held;
-	g_mutex_unlock(&fake.lock);
+	pthread_mutex_unlock(&fake.lock);
 	return n;
 }
 
@@ -211,11 +212,11 @@ void fake_release(void)
 	struct gotgt_io *all[64];
 	unsigned n;
 
-	g_mutex_lock(&fake.lock);
+	pthread_mutex_lock(&fake.lock);
 	n = fake.n_held;
 	memcpy(all, held, n * sizeof *all);
 	fake.n_held = 0;
-	g_mutex_unlock(&fake.lock);
+	pthread_mutex_unlock(&fake.lock);
 	for (unsigned i = 0; i < n; i++)
 		device_host.io_done(all[i], perform(all[i]));
 }

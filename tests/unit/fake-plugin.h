@@ -3,6 +3,7 @@
 #ifndef FAKE_PLUGIN_H
 #define FAKE_PLUGIN_H
 
+#include <pthread.h>
 #include "backstore/device.h"
 
 #define FAKE_BYTES (4u << 20)
@@ -34,7 +35,7 @@ struct fake {
 	bool opened_read_only;
 	struct gotgt_lun *lun;
 
-	GMutex lock;
+	pthread_mutex_t lock;
 	struct fake_call calls[FAKE_CALLS];
 	unsigned n_calls, in_submit, most_in_submit, n_held;
 	uint8_t *bytes;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What device.h promises, over a plugin that does as it is told. */
 #include "config.h"
+#include <pthread.h>
 #include <errno.h>
 #include <string.h>
 #include "engine/log.h"
@@ -10,21 +11,21 @@ static struct engine *engine;
 
 /* ---- the log, kept ---- */
 
-static GMutex log_lock;
+static pthread_mutex_t log_lock;
 static GString *logged;
 
 static void keep_line(enum gotgt_log_level level, const char *line, void *data)
 {
-	g_mutex_lock(&log_lock);
+	pthread_mutex_lock(&log_lock);
 	g_string_append_printf(logged, "%s\n", line);
-	g_mutex_unlock(&log_lock);
+	pthread_mutex_unlock(&log_lock);
 }
 
 static void assert_logged(const char *all)
 {
-	g_mutex_lock(&log_lock);
+	pthread_mutex_lock(&log_lock);
 	g_assert_cmpstr(logged->str, ==, all);
-	g_mutex_unlock(&log_lock);
+	pthread_mutex_unlock(&log_lock);
 }
 
 /* ---- one request, from this thread ---- */
@@ -32,8 +33,8 @@ static void assert_logged(const char *all)
 struct req {
 	struct device_io dio;
 	struct device *dev;
-	GMutex lock;
-	GCond cond;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
 	unsigned n_done;
 	enum gotgt_status status;
 	struct iovec iov[40];
@@ -45,11 +46,11 @@ static void req_done(struct device_io *dio, enum gotgt_status status)
 	struct req *q = container_of(dio, struct req, dio);
 
 	g_assert_true(reactor_self() == dio->reactor);
-	g_mutex_lock(&q->lock);
+	pthread_mutex_lock(&q->lock);
 	q->n_done++;
 	q->status = status;
-	g_cond_signal(&q->cond);
-	g_mutex_unlock(&q->lock);
+	pthread_cond_signal(&q->cond);
+	pthread_mutex_unlock(&q->lock);
 }
 
 static void req_submit(void *arg)
@@ -99,10 +100,10 @@ static void req_start(struct req *q)
 
 static enum gotgt_status req_wait(struct req *q)
 {
-	g_mutex_lock(&q->lock);
+	pthread_mutex_lock(&q->lock);
 	while (!q->n_done)
-		g_cond_wait(&q->cond, &q->lock);
-	g_mutex_unlock(&q->lock);
+		pthread_cond_wait(&q->cond, &q->lock);
+	pthread_mutex_unlock(&q->lock);
 	g_assert_cmpuint(q->n_done, ==, 1);
 	return q->status;
 }
