@@ -130,17 +130,17 @@ static void read_plugin(struct reader *r, const char *path, const struct setting
 
 static void read_object(struct reader *r, const char *path, enum conf_object object, config_setting_t *group, void *obj);
 
-/* "targets[2]." tells which; an iqn or a number tells better, once it is known. */
+/* "target 2: " tells which; an iqn or a number tells better, once it is known. */
 static char *element_path(const char *path, const struct setting *s, config_setting_t *e, int i)
 {
-	const char *iqn = NULL;
-	int number;
+	const char *iqn = NULL, *colon = strrchr(path, ':'), *space = colon ? " " : "";
+	int within = colon ? (int)(colon - path) : 0, number = i + 1;
 
 	if (s->child == CONF_TARGET && config_setting_lookup_string(e, "iqn", &iqn))
 		return g_strdup_printf("target %s: ", iqn);
-	if (s->child == CONF_LUN && config_setting_lookup_int(e, "number", &number))
-		return g_strdup_printf("%.*s lun %d: ", (int)strlen(path) - 2, path, number);
-	return g_strdup_printf("%s%s %d: ", path, schema_object_name(s->child), i + 1);
+	if (s->child == CONF_LUN)
+		config_setting_lookup_int(e, "number", &number);
+	return g_strdup_printf("%.*s%s%s %d: ", within, path, space, schema_object_name(s->child), number);
 }
 
 static void read_list(struct reader *r, const char *path, const struct setting *s, config_setting_t *cs, void *obj)

@@ -131,7 +131,7 @@ char *setting_format(const struct setting *s, const void *obj)
 
 	switch (s->type) {
 	case SETTING_BOOL:
-		return g_strdup(*n ? "yes" : "no");
+		return g_strdup(*n ? "true" : "false");
 	case SETTING_UINT:
 	case SETTING_SIZE:
 		return number_format(s, *n);
