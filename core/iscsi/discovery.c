@@ -14,37 +14,27 @@ static const struct {
 	bool v6;
 } wildcards[] = { { "0.0.0.0:", false }, { "[::]:", true } };
 
-/* The address alone, in brackets when it is IPv6; IPv4 also when it comes mapped.  False: not an internet address. */
-static bool format_local(char out[DISCOVERY_ADDR_MAX], const struct sockaddr_storage *local, bool *v6)
+/* The address alone, in brackets when it is IPv6.  False: it is of another family, or none of the internet. */
+static bool format_local(char out[DISCOVERY_ADDR_MAX], const struct sockaddr_storage *local, bool v6)
 {
-	const struct sockaddr_in *in = (const struct sockaddr_in *)local;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)local;
+	const void *addr = v6 ? (const void *)&((const struct sockaddr_in6 *)local)->sin6_addr :
+			   (const void *)&((const struct sockaddr_in *)local)->sin_addr;
 	char text[INET6_ADDRSTRLEN];
-	const void *addr = &in->sin_addr;
 
-	if (local->ss_family != AF_INET && local->ss_family != AF_INET6)
+	if (local->ss_family != (v6 ? AF_INET6 : AF_INET) || !inet_ntop(local->ss_family, addr, text, sizeof text))
 		return false;
-	*v6 = local->ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-	if (*v6)
-		addr = &in6->sin6_addr;
-	else if (local->ss_family == AF_INET6)
-		addr = in6->sin6_addr.s6_addr + 12;
-	if (!inet_ntop(*v6 ? AF_INET6 : AF_INET, addr, text, sizeof text))
-		return false;
-	g_snprintf(out, DISCOVERY_ADDR_MAX, *v6 ? "[%s]" : "%s", text);
+	g_snprintf(out, DISCOVERY_ADDR_MAX, v6 ? "[%s]" : "%s", text);
 	return true;
 }
 
 bool discovery_address(char out[DISCOVERY_ADDR_MAX], const struct portal *p, const struct sockaddr_storage *local)
 {
 	const char *name = portal_name(p);
-	bool v6;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(wildcards); i++) {
 		if (!g_str_has_prefix(name, wildcards[i].name))
 			continue;
-		/* An IPv4 peer may have come in through [::] too. */
-		if (!format_local(out, local, &v6) || (v6 && !wildcards[i].v6))
+		if (!format_local(out, local, wildcards[i].v6))
 			return false;
 		g_strlcat(out, strrchr(name, ':'), DISCOVERY_ADDR_MAX);
 		return true;

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server.c - a plugin in memory, and what it takes to serve it. */
+#include "config.h"
+#include <string.h>
+#include <sys/socket.h>
+#include "engine/log.h"
+#include "server.h"
+
+/* ---- a device in memory; a request can be held there, to be aborted or let go ---- */
+
+struct ram { uint8_t *bytes; };
+
+static struct {
+	GMutex lock;
+	GCond changed;
+	bool holding;
+	GPtrArray *ios, *devs;	/* held; the n-th of one belongs to the n-th of the other */
+} held;
+
+static int ram_open(struct gotgt_lun *lun, const void *conf, struct gotgt_dev_info *info, void **dev)
+{
+	struct ram *r = g_new0(struct ram, 1);
+
+	r->bytes = g_malloc0(BLOCKS * BLOCK);
+	*info = (struct gotgt_dev_info){ .size = BLOCKS * BLOCK, .block_size = BLOCK, .flags = GOTGT_DEV_THIN,
+		.ops = GOTGT_OP_BIT(GOTGT_OP_READ) | GOTGT_OP_BIT(GOTGT_OP_WRITE) | GOTGT_OP_BIT(GOTGT_OP_UNMAP) };
+	*dev = r;
+	return 0;
+}
+
+static void ram_close(void *dev)
+{
+	struct ram *r = dev;
+
+	g_free(r->bytes);
+	g_free(r);
+}
+
+static void transfer(struct ram *r, const struct gotgt_io *io)
+{
+	uint8_t *at = r->bytes + io->offset;
+
+	if (io->op == GOTGT_OP_UNMAP)
+		memset(at, 0, io->length);
+	for (uint32_t i = 0; i < io->iovcnt; at += io->iov[i++].iov_len) {
+		if (io->op == GOTGT_OP_READ)
+			memcpy(io->iov[i].iov_base, at, io->iov[i].iov_len);
+		else
+			memcpy(at, io->iov[i].iov_base, io->iov[i].iov_len);
+	}
+}
+
+static void ram_submit(void *dev, struct gotgt_io *io)
+{
+	g_mutex_lock(&held.lock);
+	if (held.holding) {
+		g_ptr_array_add(held.ios, io);
+		g_ptr_array_add(held.devs, dev);
+		g_cond_broadcast(&held.changed);
+		g_mutex_unlock(&held.lock);
+		return;
+	}
+	g_mutex_unlock(&held.lock);
+	transfer(dev, io);
+	device_host.io_done(io, GOTGT_OK);
+}
+
+static void ram_cancel(void *dev, struct gotgt_io *io)
+{
+	guint at;
+	bool found;
+
+	g_mutex_lock(&held.lock);
+	found = g_ptr_array_find(held.ios, io, &at);
+	if (found) {
+		g_ptr_array_remove_index(held.ios, at);
+		g_ptr_array_remove_index(held.devs, at);
+	}
+	g_mutex_unlock(&held.lock);
+	if (found)
+		device_host.io_done(io, GOTGT_ERR_CANCELED);
+}
+
+static const struct module ram = {
+	.path = (char *)"ram",
+	.ops = { .abi = GOTGT_ABI, .size = sizeof(struct gotgt_plugin), .name = "ram", .version = "1", .description = "memory",
+		 .open = ram_open, .close = ram_close, .submit = ram_submit, .cancel = ram_cancel },
+};
+
+void ram_hold(void)
+{
+	g_mutex_lock(&held.lock);
+	held.holding = true;
+	g_mutex_unlock(&held.lock);
+}
+
+void ram_wait_held(unsigned n)
+{
+	g_mutex_lock(&held.lock);
+	while (held.ios->len < n)
+		g_cond_wait(&held.changed, &held.lock);
+	g_mutex_unlock(&held.lock);
+}
+
+void ram_release(void)
+{
+	g_mutex_lock(&held.lock);
+	held.holding = false;
+	while (held.ios->len) {
+		struct gotgt_io *io = g_ptr_array_steal_index(held.ios, 0);
+		void *dev = g_ptr_array_steal_index(held.devs, 0);
+
+		g_mutex_unlock(&held.lock);
+		transfer(dev, io);
+		device_host.io_done(io, GOTGT_OK);
+		g_mutex_lock(&held.lock);
+	}
+	g_mutex_unlock(&held.lock);
+}
+
+/* ---- the server ---- */
+
+static void keep_quiet(enum gotgt_log_level level, const char *line, void *data)
+{
+	g_test_message("%s", line);
+}
+
+static void add_lun(struct server *s, uint32_t number)
+{
+	const char *const settings[] = { NULL };
+	struct lun_conf conf = { .thin = true };
+	GError *error = NULL;
+	struct device *dev = device_open(s->engine, &ram, "ram", settings, false, &error);
+
+	g_assert_no_error(error);
+	target_add_lun(s->scsi, number, dev, &conf, &error);
+	g_assert_no_error(error);
+}
+
+struct server *server_new(void)
+{
+	struct server *s = g_new0(struct server, 1);
+	struct params offer = params_offered;
+	GError *error = NULL;
+
+	log_set_sink(keep_quiet, NULL);
+	held.ios = g_ptr_array_new();
+	held.devs = g_ptr_array_new();
+	s->engine = engine_new(2, 2, &error);
+	g_assert_no_error(error);
+	s->node = node_new(s->engine);
+	s->portal = node_add_portal(s->node, "127.0.0.1", 0, &error);
+	g_assert_no_error(error);
+	s->scsi = target_new(s->engine, DISK);
+	add_lun(s, 0);
+	add_lun(s, 1);
+	offer.max_outstanding_r2t = 4;
+	s->target = node_add_target(s->node, DISK, "a disk", s->scsi, &offer, NULL, 0);
+	return s;
+}
+
+void server_free(struct server *s)
+{
+	node_shutdown(s->node, 0);
+	target_remove_lun(s->scsi, 0, NULL, NULL);
+	target_remove_lun(s->scsi, 1, NULL, NULL);
+	target_free(s->scsi);
+	node_free(s->node);
+	engine_free(s->engine);
+	g_ptr_array_unref(held.ios);
+	g_ptr_array_unref(held.devs);
+	g_free(s);
+}
+
+int server_connect(struct server *s)
+{
+	int pair[2];
+
+	g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
+	node_adopt(s->node, s->portal, pair[1]);
+	return pair[0];
+}

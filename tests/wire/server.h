@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server.h - a whole target in this process: one node, one target, LUN 0 and 1 on memory. */
+#ifndef GOTGT_TESTS_SERVER_H
+#define GOTGT_TESTS_SERVER_H
+
+#include "iscsi/node.h"
+
+#define HOST "iqn.2010-01.org.example:host"
+#define DISK "iqn.2010-01.org.example:disk"
+#define BLOCK 512u
+#define BLOCKS 16384u		/* 8 MiB */
+
+struct server {
+	struct engine *engine;
+	struct node *node;
+	struct target *scsi;
+	struct node_target *target;
+	struct portal *portal;
+};
+
+struct server *server_new(void);
+void server_free(struct server *s);
+/* Our end of a new connection. */
+int server_connect(struct server *s);
+
+/* While held, requests stay at the device. */
+void ram_hold(void);
+/* Wait until n requests are held. */
+void ram_wait_held(unsigned n);
+/* Let go of them all. */
+void ram_release(void);
+
+#endif
