@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fake-device.h - device.h's functions over memory, doing what a test tells them to. */
+#ifndef FAKE_DEVICE_H
+#define FAKE_DEVICE_H
+
+#include "backstore/device.h"
+
+struct device {
+	struct device_info info;
+	uint8_t *ram;
+	void (*resized)(void *data);
+	void *resized_data;
+	bool closed;
+
+	/* What to do. */
+	enum gotgt_status fail;		/* of requests with fail_op, after fail_after more of them */
+	uint32_t fail_op, fail_after;
+	enum gotgt_status lend_fail, query_fail;
+	bool no_try;			/* device_try() declines */
+	bool hold;			/* requests wait for fake_let_go(), as queries always do */
+	bool post;			/* requests complete from the reactor's loop */
+	unsigned lend_pieces;		/* 0: one */
+	struct gotgt_extent extents[8];
+	uint32_t n_extents;
+
+	/* What was done. */
+	unsigned submits, tries, lends, reclaims, faults, cancels, flushes, unmaps;
+	uint32_t last_op, last_flags;
+	uint64_t last_offset, last_length;
+	struct device_io *held;
+	struct device_query *held_query;
+};
+
+struct device *fake_new(uint64_t size, uint32_t block_size, uint32_t flags, uint32_t ops);
+void fake_free(struct device *dev);
+void fake_let_go(struct device *dev, enum gotgt_status status);
+void fake_resize(struct device *dev, uint64_t size);
+
+#endif

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands about the logical unit: INQUIRY, mode pages, reports, readiness. */
+#include "config.h"
+#include "scsi-rig.h"
+
+enum { BS = 512 };
+
+/* ---- INQUIRY ---- */
+
+static void test_inquiry(void)
+{
+	uint8_t whole[96];
+
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 96);
+	g_assert_cmpuint(res.xfer_len, ==, 96);
+	memcpy(whole, res.in, 96);
+	g_assert_cmpmem(whole, 8, ((uint8_t[]){ 0, 0, 6, 0x12, 91, 0, 0, 2 }), 8);
+	g_assert_cmpmem(whole + 8, 24, "GOTGT   VIRTUAL-DISK    ", 24);
+	g_assert_cmpmem(whole + 58, 8, ((uint8_t[]){ 0x00, 0xa0, 0x04, 0x60, 0x04, 0xc0, 0x09, 0x60 }), 8);
+	for (unsigned len = 0; len < 256; len++) {
+		SEND(255, OP_INQUIRY, 0, 0, 0, (uint8_t)len);
+		assert_good();
+		g_assert_cmpuint(res.xfer_len, ==, MIN(len, 96));
+		g_assert_cmpmem(res.in, res.in_len, whole, MIN(len, 96));
+	}
+	SEND(256, OP_INQUIRY, 0, 0, 1, 0);
+	g_assert_cmpmem(res.in, res.in_len, whole, 96);
+	SEND(10, OP_INQUIRY, 0, 0, 0, 255);	/* EDTL is less than what there is */
+	g_assert_cmpuint(res.in_len, ==, 10);
+	g_assert_cmpuint(res.xfer_len, ==, 96);
+	SEND(255, OP_INQUIRY, 0, 1, 0, 255);
+	assert_cdb_field(2, -1);
+	SEND(255, OP_INQUIRY, 2, 0, 0, 255);
+	assert_cdb_field(1, 1);
+}
+
+static const uint8_t *find_designator(uint8_t assoc_type)
+{
+	for (unsigned at = 4; at < res.in_len; at += 4u + res.in[at + 3])
+		if ((res.in[at + 1] & 0x3f) == assoc_type)
+			return res.in + at;
+	g_error("no designator %02x", assoc_type);
+}
+
+static void test_identification(void)
+{
+	const uint8_t *d;
+	struct lun_identity id;
+
+	lun_get_identity(rig.lun, &id);
+	SEND(255, OP_INQUIRY, 1, 0x80, 0, 255);
+	g_assert_cmpmem(res.in + 4, res.in_len - 4, id.serial, strlen(id.serial));
+	SEND(1024, OP_INQUIRY, 1, 0x83, 4, 0);
+	d = find_designator(0x01);
+	g_assert_cmpuint(d[0], ==, 2);
+	g_assert_cmpmem(d + 4, 8, "GOTGT   ", 8);
+	g_assert_cmpmem(d + 12, d[3] - 8u, id.serial, strlen(id.serial));
+	d = find_designator(0x03);
+	g_assert_cmpuint(d[4] >> 4, ==, 3);
+	g_assert_cmpuint(get_be64(d + 4), ==, lun_naa(&id));
+	g_assert_cmpuint(get_be32(find_designator(0x14) + 4), ==, 1);
+	g_assert_cmpuint(get_be32(find_designator(0x15) + 4), ==, 1);
+	d = find_designator(0x18);
+	g_assert_cmpuint(d[0], ==, 0x53);
+	g_assert_cmpuint(d[1], ==, 0x98);
+	g_assert_cmpuint(d[3] % 4, ==, 0);
+	g_assert_cmpstr((const char *)d + 4, ==, RIG_NAME ",t,0x0001");
+	g_assert_cmpstr((const char *)find_designator(0x28) + 4, ==, RIG_NAME);
+	/* The other nexus comes in by another port. */
+	rig.nexus = rig.b;
+	SEND(1024, OP_INQUIRY, 1, 0x83, 4, 0);
+	g_assert_cmpuint(get_be32(find_designator(0x14) + 4), ==, 2);
+}
+
+static void test_limits(void)
+{
+	rig.dev->info.physical_block_size = 4096;
+	rig.dev->info.optimal_io_size = 65536;
+	rig.dev->info.unmap_granularity = 4096;
+	SEND(255, OP_INQUIRY, 1, 0xb0, 0, 255);
+	g_assert_cmpuint(get_be16(res.in + 2), ==, 0x3c);
+	g_assert_cmpuint(res.in[4], ==, 1);
+	g_assert_cmpuint(get_be16(res.in + 6), ==, 8);
+	g_assert_cmpuint(get_be32(res.in + 8), ==, LUN_TRANSFER_MAX / BS);
+	g_assert_cmpuint(get_be32(res.in + 12), ==, 128);
+	g_assert_cmpuint(get_be32(res.in + 20), ==, UINT32_MAX);
+	g_assert_cmpuint(get_be32(res.in + 24), ==, LUN_UNMAP_DESCRIPTORS_MAX);
+	g_assert_cmpuint(get_be32(res.in + 28), ==, 8);
+	g_assert_cmpuint(get_be64(res.in + 36), ==, LUN_WRITE_SAME_MAX / BS);
+	SEND(255, OP_INQUIRY, 1, 0xb1, 0, 255);
+	g_assert_cmpuint(get_be16(res.in + 4), ==, 1);
+	SEND(255, OP_INQUIRY, 1, 0xb2, 0, 255);
+	g_assert_cmpmem(res.in + 4, 4, ((uint8_t[]){ 0, 0xe4, 2, 0 }), 4);
+	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
+	g_assert_cmpuint(res.in[13], ==, 3);
+	g_assert_cmpuint(res.in[14], ==, 0xc0);
+	lun_set_state(rig.lun, LUN_THIN, 0);
+	SEND(255, OP_INQUIRY, 1, 0xb0, 0, 255);
+	g_assert_cmpuint(get_be32(res.in + 20) | get_be32(res.in + 24) | get_be32(res.in + 28), ==, 0);
+	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
+	g_assert_cmpuint(res.in[14], ==, 0);
+}
+
+/* ---- capacity ---- */
+
+static void test_capacity(void)
+{
+	SEND(8, OP_READ_CAPACITY_10);
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 8);
+	g_assert_cmpuint(get_be32(res.in), ==, RIG_BLOCKS - 1);
+	g_assert_cmpuint(get_be32(res.in + 4), ==, BS);
+	for (unsigned len = 0; len <= 40; len++) {
+		SEND(40, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (uint8_t)len);
+		assert_good();
+		g_assert_cmpuint(res.in_len, ==, MIN(len, 32));
+		g_assert_cmpuint(res.xfer_len, ==, MIN(len, 32));
+	}
+	g_assert_cmpuint(get_be64(res.in), ==, RIG_BLOCKS - 1);
+	g_assert_cmpuint(get_be32(res.in + 8), ==, BS);
+	fake_resize(rig.dev, (UINT64_C(1) << 32) * BS + BS);
+	SEND(8, OP_READ_CAPACITY_10);
+	assert_sense(UA_CAPACITY_CHANGED);
+	SEND(8, OP_READ_CAPACITY_10);
+	g_assert_cmpuint(get_be32(res.in), ==, UINT32_MAX);
+	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
+	g_assert_cmpuint(get_be64(res.in), ==, UINT64_C(1) << 32);
+	SEND(8, OP_READ_CAPACITY_10, 0, 0, 0, 0, 0, 0, 0, 1);	/* PMI */
+	assert_cdb_field(8, 0);
+	fake_resize(rig.dev, 0);
+	rig_clear_ua(rig.a);
+	SEND(8, OP_READ_CAPACITY_10);
+	assert_sense(NOT_READY);
+	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
+	assert_sense(NOT_READY);
+	SEND(32, OP_SERVICE_ACTION_IN_16, 0x11);
+	assert_cdb_field(1, 4);
+}
+
+/* ---- mode pages ---- */
+
+static void test_mode_sense(void)
+{
+	SEND(255, OP_MODE_SENSE_6, 0, 0x3f, 0, 255);
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 4 + 8 + 20 + 12 + 12);
+	g_assert_cmpmem(res.in, 4, ((uint8_t[]){ 55, 0, 0x10, 8 }), 4);
+	g_assert_cmpuint(get_be32(res.in + 4), ==, RIG_BLOCKS);
+	g_assert_cmpuint(get_be24(res.in + 9), ==, BS);
+	g_assert_cmpmem(res.in + 12, 3, ((uint8_t[]){ 0x08, 18, 0x04 }), 3);
+	SEND(4, OP_MODE_SENSE_6, 0, 0x3f, 0, 4);
+	g_assert_cmpuint(res.xfer_len, ==, 4);
+	SEND(0, OP_MODE_SENSE_6, 0, 0x3f, 0, 4);
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 0);
+	SEND(255, OP_MODE_SENSE_6, 8, 0x0a, 0xff, 255);	/* DBD, all subpages */
+	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 15, 0, 0x10, 0, 0x0a, 10, 2, 0x10, 0, 0, 0, 0, 0, 0, 0, 0 }), 16);
+	SEND(255, OP_MODE_SENSE_6, 8, 0x4a, 0, 255);	/* what can be changed */
+	g_assert_cmpmem(res.in + 4, 12, ((uint8_t[]){ 0x0a, 10, 4, 0, 8, 0, 0, 0, 0, 0, 0, 0 }), 12);
+	SEND(255, OP_MODE_SENSE_10, 0x10, 0x08, 0, 0, 0, 0, 0, 255);	/* LLBAA */
+	assert_good();
+	g_assert_cmpuint(get_be16(res.in), ==, res.in_len - 2);
+	g_assert_cmpuint(res.in[4], ==, 1);
+	g_assert_cmpuint(get_be16(res.in + 6), ==, 16);
+	g_assert_cmpuint(get_be64(res.in + 8), ==, RIG_BLOCKS);
+	g_assert_cmpuint(get_be32(res.in + 20), ==, BS);
+	SEND(255, OP_MODE_SENSE_6, 0, 0xff, 0, 255);
+	assert_sense(SAVING_NOT_SUPPORTED);
+	SEND(255, OP_MODE_SENSE_6, 0, 0x02, 0, 255);
+	assert_cdb_field(2, 5);
+	SEND(255, OP_MODE_SENSE_6, 0, 0x0a, 1, 255);
+	assert_cdb_field(3, -1);
+	lun_set_state(rig.lun, 0, LUN_READ_ONLY);
+	SEND(255, OP_MODE_SENSE_6, 0, 0x3f, 0, 255);
+	g_assert_cmpuint(res.in[2], ==, 0x90);
+	/* A device that has no cache has nothing to switch off. */
+	lun_set_state(rig.lun, LUN_CACHE | LUN_WCE, 0);
+	SEND(255, OP_MODE_SENSE_6, 8, 0x48, 0, 255);
+	g_assert_cmpuint(res.in[6], ==, 0);
+}
+
+/* MODE SELECT(6) with what MODE SENSE(6) gave, and a byte changed. */
+static void select_changed(uint8_t page, unsigned at, uint8_t value)
+{
+	uint8_t list[64];
+	uint32_t len;
+
+	SEND(255, OP_MODE_SENSE_6, 8, page, 0, 255);
+	assert_good();
+	len = res.in_len;
+	memcpy(list, res.in, len);
+	list[0] = 0;
+	list[4 + at] = value;
+	SEND_OUT(list, len, OP_MODE_SELECT_6, 0x10, 0, 0, (uint8_t)len);
+}
+
+static void test_mode_select(void)
+{
+	uint8_t list[64] = { 0 };
+
+	for (unsigned way = WAY_FROM; way <= WAY_LENT; way++) {
+		rig.way = (enum rig_way)way;
+		select_changed(0x08, 2, 0x00);
+		assert_good();
+		g_assert_false(lun_state(rig.lun) & LUN_WCE);
+		g_assert_cmpuint(rig.dev->flushes, ==, way + 1);
+		select_changed(0x08, 2, 0x04);
+		assert_good();
+		g_assert_true(lun_state(rig.lun) & LUN_WCE);
+	}
+	/* The others hear of it, once. */
+	rig.nexus = rig.b;
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(UA_MODE_CHANGED);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	rig.nexus = rig.a;
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	/* ... and only of changes. */
+	select_changed(0x08, 2, 0x04);
+	assert_good();
+	g_assert_cmpint(ua_take(nexus_lun(rig.b, 0)), ==, SENSE_NONE);
+	select_changed(0x0a, 4, 0x08);
+	assert_good();
+	SEND_OUT(list, BS, OP_WRITE_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_sense(WRITE_PROTECTED);
+	select_changed(0x0a, 4, 0x00);
+	assert_good();
+	select_changed(0x0a, 2, 0x06);	/* D_SENSE, GLTSD as it is */
+	assert_good();
+	SEND(0, 0x8b);
+	assert_sense(INVALID_OPCODE);
+	g_assert_cmpuint(res.sense[0], ==, 0x72);
+	/* All of it is as it was after a reset. */
+	lun_reset(rig.lun, rig.a);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(UA_RESET);
+	g_assert_cmpuint(res.sense[0], ==, 0x70);
+}
+
+static void test_mode_select_refused(void)
+{
+	uint8_t list[64] = { 0 };
+
+	select_changed(0x08, 3, 0x01);
+	assert_param_field(4 + 3, 0);
+	select_changed(0x0a, 2, 0x00);	/* GLTSD cannot be changed */
+	assert_param_field(4 + 2, 1);
+	select_changed(0x08, 1, 0x11);
+	assert_param_field(4 + 1, -1);
+	select_changed(0x08, 0, 0x09);
+	assert_param_field(4, 5);
+	select_changed(0x08, 0, 0x48);
+	assert_param_field(4, 5);
+	SEND_OUT(list, 4, OP_MODE_SELECT_6, 0x11, 0, 0, 4);	/* SP */
+	assert_cdb_field(1, 0);
+	SEND_OUT(list, 4, OP_MODE_SELECT_6, 0x00, 0, 0, 4);	/* no PF */
+	assert_cdb_field(1, 4);
+	SEND_OUT(list, 0, OP_MODE_SELECT_6, 0x10, 0, 0, 0);
+	assert_good();
+	SEND_OUT(list, 0, OP_MODE_SELECT_6, 0x10, 0, 0, 16);
+	assert_sense(PARAMETER_LIST_LENGTH);
+	SEND_OUT(list, 3, OP_MODE_SELECT_6, 0x10, 0, 0, 3);
+	assert_sense(PARAMETER_LIST_LENGTH);
+	SEND_OUT(list, 4, OP_MODE_SELECT_6, 0x10, 0, 0, 4);
+	assert_good();
+	list[1] = 1;
+	SEND_OUT(list, 4, OP_MODE_SELECT_6, 0x10, 0, 0, 4);
+	assert_param_field(1, -1);
+	list[1] = 0;
+	list[3] = 7;
+	SEND_OUT(list, 12, OP_MODE_SELECT_6, 0x10, 0, 0, 12);
+	assert_param_field(3, -1);
+	list[3] = 8;
+	SEND_OUT(list, 8, OP_MODE_SELECT_6, 0x10, 0, 0, 8);
+	assert_sense(PARAMETER_LIST_LENGTH);
+	put_be24(list + 9, 1024);
+	SEND_OUT(list, 12, OP_MODE_SELECT_6, 0x10, 0, 0, 12);
+	assert_param_field(4, -1);
+	put_be24(list + 9, BS);
+	SEND_OUT(list, 12, OP_MODE_SELECT_6, 0x10, 0, 0, 12);
+	assert_good();
+	put_be32(list + 4, RIG_BLOCKS - 1);
+	SEND_OUT(list, 12, OP_MODE_SELECT_6, 0x10, 0, 0, 12);
+	assert_param_field(4, -1);
+	put_be32(list + 4, RIG_BLOCKS);
+	list[12] = 0x0a;
+	list[13] = 10;
+	SEND_OUT(list, 16, OP_MODE_SELECT_6, 0x10, 0, 0, 16);	/* cut within a page */
+	assert_sense(PARAMETER_LIST_LENGTH);
+	SEND_OUT(list, 13, OP_MODE_SELECT_6, 0x10, 0, 0, 13);
+	assert_sense(PARAMETER_LIST_LENGTH);
+	/* Nothing of a list with an error in it has happened. */
+	memset(list, 0, sizeof list);
+	memcpy(list + 8, ((uint8_t[]){ 0x08, 18, 0x00 }), 3);
+	memcpy(list + 28, ((uint8_t[]){ 0x0a, 10, 0x02, 0xff }), 4);
+	SEND_OUT(list, 40, OP_MODE_SELECT_10, 0x10, 0, 0, 0, 0, 0, 0, 40);
+	assert_param_field(31, 7);
+	g_assert_true(lun_state(rig.lun) & LUN_WCE);
+	list[31] = 0x10;
+	SEND_OUT(list, 40, OP_MODE_SELECT_10, 0x10, 0, 0, 0, 0, 0, 0, 40);
+	assert_good();
+	g_assert_false(lun_state(rig.lun) & LUN_WCE);
+}
+
+/* ---- reports and sense ---- */
+
+static void test_no_lun(void)
+{
+	static const uint8_t well_known[8] = { 0xc1, 0x01 };
+
+	for (unsigned i = 0; i < 2; i++) {
+		memset(rig.addr, 0, 8);
+		if (i)
+			memcpy(rig.addr, well_known, 8);
+		else
+			rig.addr[1] = 5;
+		SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+		assert_good();
+		g_assert_cmpuint(res.in[0], ==, 0x7f);
+		SEND(255, OP_INQUIRY, 1, 0, 0, 255);
+		assert_cdb_field(2, -1);
+		SEND(18, OP_REQUEST_SENSE, 0, 0, 0, 18);
+		assert_good();
+		g_assert_cmpuint(res.in[12], ==, 0x25);
+		SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 64);
+		assert_good();
+		g_assert_cmpuint(get_be32(res.in), ==, 8);
+		SEND(0, OP_TEST_UNIT_READY);
+		assert_sense(LUN_NOT_SUPPORTED);
+		SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+		assert_sense(LUN_NOT_SUPPORTED);
+		SEND(0, 0xff);
+		assert_sense(LUN_NOT_SUPPORTED);
+	}
+}
+
+static void test_request_sense(void)
+{
+	SEND(18, OP_REQUEST_SENSE, 0, 0, 0, 18);
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 18);
+	g_assert_cmpuint(res.in[2], ==, 0);
+	lun_unit_attention(rig.lun, SENSE_UA_MODE_CHANGED, NULL);
+	SEND(252, OP_REQUEST_SENSE, 1, 0, 0, 252);
+	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 0x72, 6, 0x2a, 1, 0, 0, 0, 0 }), 8);
+	SEND(0, OP_TEST_UNIT_READY);	/* it has been taken */
+	assert_good();
+}
+
+static void test_unit_attention(void)
+{
+	struct nexus *n = nexus_new(rig.target, rig.r, "iqn.x:c,i,0x3", 1, 1);
+
+	rig.nexus = n;
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	assert_good();
+	SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 64);
+	assert_good();
+	SEND(0, 0x8b);
+	assert_sense(UA_POWER_ON);
+	SEND(0, 0x8b);
+	assert_sense(INVALID_OPCODE);
+	/* REPORT LUNS is what LUNS CHANGED asks for. */
+	target_set_ua_all(rig.target, UA_LUNS_CHANGED);
+	lun_unit_attention(rig.lun, SENSE_UA_INQUIRY_CHANGED, NULL);
+	SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 64);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(UA_INQUIRY_CHANGED);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	nexus_free(n);
+}
+
+static void test_report_luns(void)
+{
+	SEND(64, OP_REPORT_LUNS, 0, 1, 0, 0, 0, 0, 0, 0, 64);	/* well known ones */
+	assert_good();
+	g_assert_cmpuint(get_be32(res.in), ==, 0);
+	SEND(64, OP_REPORT_LUNS, 0, 2, 0, 0, 0, 0, 0, 0, 64);
+	g_assert_cmpuint(get_be32(res.in), ==, 8);
+	SEND(64, OP_REPORT_LUNS, 0, 3, 0, 0, 0, 0, 0, 0, 64);
+	assert_cdb_field(2, -1);
+	SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 4);
+	g_assert_cmpuint(res.in_len, ==, 4);
+}
+
+/* ---- ready or not ---- */
+
+static void test_start_stop(void)
+{
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 2);	/* LOEJ */
+	assert_cdb_field(4, 1);
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 0x10);	/* POWER CONDITION */
+	assert_cdb_field(4, 4);
+	SEND(0, OP_START_STOP_UNIT, 1, 0, 0, 0);
+	assert_good();
+	g_assert_cmpuint(rig.dev->flushes, ==, 1);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(NOT_READY_MANUAL);
+	SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_sense(NOT_READY_MANUAL);
+	SEND(0, OP_SYNCHRONIZE_CACHE_10);
+	assert_sense(NOT_READY_MANUAL);
+	SEND(18, OP_REQUEST_SENSE, 0, 0, 0, 18);
+	g_assert_cmpuint(res.in[2], ==, 2);
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	assert_good();
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 1);
+	assert_good();
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 4);	/* NO_FLUSH */
+	assert_good();
+	g_assert_cmpuint(rig.dev->flushes, ==, 1);
+	lun_reset(rig.lun, NULL);
+	rig_clear_ua(rig.a);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+}
+
+static void test_prevent(void)
+{
+	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 1);
+	assert_good();
+	g_assert_true(atomic_load(&nexus_lun(rig.a, 0)->prevent));
+	g_assert_false(atomic_load(&nexus_lun(rig.b, 0)->prevent));
+	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 0);
+	g_assert_false(atomic_load(&nexus_lun(rig.a, 0)->prevent));
+	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 2);
+	assert_cdb_field(4, 1);
+	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 1);
+	lun_reset(rig.lun, NULL);
+	g_assert_false(atomic_load(&nexus_lun(rig.a, 0)->prevent));
+}
+
+static void test_sync_cache(void)
+{
+	SEND(0, OP_SYNCHRONIZE_CACHE_10, 2, 0, 0, 0, 1, 0, 0, 1);
+	assert_good();
+	SEND(0, OP_SYNCHRONIZE_CACHE_16);
+	assert_good();
+	g_assert_cmpuint(rig.dev->flushes, ==, 2);
+	SEND(0, OP_SYNCHRONIZE_CACHE_10, 0, 0xff, 0, 0, 1, 0, 0, 1);
+	assert_sense(LBA_OUT_OF_RANGE);
+	rig.dev->fail = GOTGT_ERR_IO;
+	rig.dev->fail_op = GOTGT_OP_FLUSH;
+	SEND(0, OP_SYNCHRONIZE_CACHE_10);
+	assert_sense(WRITE_ERROR);
+}
+
+/* ---- GET LBA STATUS ---- */
+
+static void lba_status(uint8_t lba, uint8_t room)
+{
+	SEND(room, OP_SERVICE_ACTION_IN_16, 0x12, 0, 0, 0, 0, 0, 0, 0, lba, 0, 0, 0, room);
+}
+
+static void assert_status(unsigned i, uint64_t lba, uint32_t blocks, uint8_t state)
+{
+	const uint8_t *d = res.in + 8 + (size_t)i * 16;
+
+	g_assert_cmpuint(res.in_len, >=, 24 + i * 16);
+	g_assert_cmpuint(get_be64(d), ==, lba);
+	g_assert_cmpuint(get_be32(d + 8), ==, blocks);
+	g_assert_cmpuint(d[12], ==, state);
+}
+
+static void test_lba_status(void)
+{
+	lba_status(7, 24);	/* no way to know: mapped */
+	assert_good();
+	assert_status(0, 7, RIG_BLOCKS - 7, 0);
+	rig.dev->info.extents = true;
+	rig.dev->n_extents = 5;
+	memcpy(rig.dev->extents, ((struct gotgt_extent[]){
+		{ 4 * BS, GOTGT_EXTENT_ALLOCATED }, { 2 * BS, GOTGT_EXTENT_ZERO }, { 4 * BS - 100, GOTGT_EXTENT_HOLE },
+		{ 100, GOTGT_EXTENT_ALLOCATED }, { 8 * BS, GOTGT_EXTENT_HOLE } }), 5 * sizeof(struct gotgt_extent));
+	lba_status(10, 104);
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 8 + 4 * 16);
+	g_assert_cmpuint(get_be32(res.in), ==, res.in_len - 4);
+	assert_status(0, 10, 6, 0);
+	assert_status(1, 16, 3, 1);
+	assert_status(2, 19, 1, 0);	/* in part a hole */
+	assert_status(3, 20, 8, 1);
+	lba_status(10, 24);
+	g_assert_cmpuint(res.in_len, ==, 24);
+	assert_status(0, 10, 4, 0);
+	lba_status(10, 0);
+	assert_good();
+	rig.dev->query_fail = GOTGT_ERR_IO;
+	lba_status(10, 24);
+	assert_sense(READ_ERROR);
+	SEND(24, OP_SERVICE_ACTION_IN_16, 0x12, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 24);
+	assert_sense(LBA_OUT_OF_RANGE);
+	lun_set_state(rig.lun, LUN_THIN, 0);
+	lba_status(10, 24);
+	assert_status(0, 10, RIG_BLOCKS - 10, 0);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	rig_add("/scsi/inquiry/standard", test_inquiry);
+	rig_add("/scsi/inquiry/identification", test_identification);
+	rig_add("/scsi/inquiry/limits", test_limits);
+	rig_add("/scsi/capacity", test_capacity);
+	rig_add("/scsi/mode/sense", test_mode_sense);
+	rig_add("/scsi/mode/select", test_mode_select);
+	rig_add("/scsi/mode/select-refused", test_mode_select_refused);
+	rig_add("/scsi/no-lun", test_no_lun);
+	rig_add("/scsi/request-sense", test_request_sense);
+	rig_add("/scsi/unit-attention", test_unit_attention);
+	rig_add("/scsi/report-luns", test_report_luns);
+	rig_add("/scsi/start-stop", test_start_stop);
+	rig_add("/scsi/prevent", test_prevent);
+	rig_add("/scsi/sync-cache", test_sync_cache);
+	rig_add("/scsi/lba-status", test_lba_status);
+	return g_test_run();
+}
