@@ -10,11 +10,13 @@ struct device *fake_new(uint64_t size, uint32_t block_size, uint32_t flags, uint
 	dev->info = (struct device_info){ .size = size, .block_size = block_size, .physical_block_size = block_size,
 					  .flags = flags, .ops = ops };
 	dev->ram = g_malloc0(size);
+	pthread_mutex_init(&dev->lock, NULL);
 	return dev;
 }
 
 void fake_free(struct device *dev)
 {
+	pthread_mutex_destroy(&dev->lock);
 	g_free(dev->ram);
 	g_free(dev);
 }
@@ -70,10 +72,12 @@ static enum gotgt_status perform(struct device *dev, struct device_io *dio)
 	g_assert_cmpuint(io->length % dev->info.block_size, ==, 0);
 	g_assert_cmpuint(io->offset + io->length, <=, dev->info.size);
 	g_assert_true(reactor_self() == dio->reactor);
+	pthread_mutex_lock(&dev->lock);
 	dev->last_op = io->op;
 	dev->last_flags = io->flags;
 	dev->last_offset = io->offset;
 	dev->last_length = io->length;
+	pthread_mutex_unlock(&dev->lock);
 	if (dev->fail && io->op == dev->fail_op) {
 		if (!dev->fail_after)
 			return dev->fail;
@@ -111,7 +115,9 @@ static void posted(struct post *p)
 
 void device_submit(struct device *dev, struct device_io *dio)
 {
+	pthread_mutex_lock(&dev->lock);
 	dev->submits++;
+	pthread_mutex_unlock(&dev->lock);
 	dio->dev = dev;
 	if (dev->hold) {
 		g_assert_null(dev->held);

@@ -3,9 +3,11 @@
 #ifndef FAKE_DEVICE_H
 #define FAKE_DEVICE_H
 
+#include <pthread.h>
 #include "backstore/device.h"
 
 struct device {
+	pthread_mutex_t lock;		/* what was done, when several reactors do it */
 	struct device_info info;
 	uint8_t *ram;
 	void (*resized)(void *data);
