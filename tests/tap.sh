@@ -5,6 +5,7 @@
 #   tap_need CMD...          skip the whole test where one is absent
 #   check 'what must hold' command args...
 #   tap_skip 'what' 'why'
+#   tap_wait FILE TEXT       for what runs in the background
 #   tap_end
 
 tap_n=0 tap_failed=0
@@ -54,6 +55,12 @@ check()
 		sed 's/^/# /' "$tap_tmp/.out" | tail -20
 		tap_not_ok "$tap_what"
 	fi
+}
+
+# Wait for a line with TEXT in a file another process writes; false when it does not come within 20 seconds.
+tap_wait()
+{
+	timeout 20 tail -f -n +1 "$1" | grep -qF -m 1 -e "$2"
 }
 
 tap_end()

@@ -143,7 +143,7 @@ static void close_luns(struct run_target *rt)
 		run_lun_close(rt, GPOINTER_TO_UINT(n->data));
 }
 
-/* After node_shutdown(), which has removed the targets from the node: nobody has a command on a LUN. */
+/* After node_shutdown() nobody is logged in: LUNs go without asking the node. */
 static void close_targets(struct server *s)
 {
 	GHashTableIter it;
@@ -153,6 +153,8 @@ static void close_targets(struct server *s)
 	while (g_hash_table_iter_next(&it, NULL, &value)) {
 		struct run_target *rt = value;
 
+		if (rt->node)
+			node_remove_target(s->node, rt->node, 0);
 		rt->node = NULL;
 		close_luns(rt);
 		g_hash_table_iter_remove(&it);

@@ -1,0 +1,151 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The command line: help, wrong usage, what is printed where, exit statuses.
+. "${srcdir:-.}/tests/tap.sh"
+# Messages are compared: no translations.
+export LC_ALL=C
+not()
+{
+	! "$@"
+}
+
+# status N COMMAND...: it exits with N; out and err are what it printed.
+status()
+{
+	expected=$1
+	shift
+	"$@" >"$tap_tmp/out" 2>"$tap_tmp/err"
+	got=$?
+	[ "$got" -eq "$expected" ] && return
+	echo "status $got, not $expected"
+	cat "$tap_tmp/out" "$tap_tmp/err"
+	return 1
+}
+
+lines() # FILE N
+{
+	[ "$(wc -l <"$tap_tmp/$1")" -eq "$2" ] || { cat "$tap_tmp/$1"; return 1; }
+}
+
+has() # FILE TEXT
+{
+	grep -qF -e "$2" "$tap_tmp/$1" || { cat "$tap_tmp/$1"; return 1; }
+}
+
+# One line on standard error, nothing on standard output.
+complains() # STATUS TEXT COMMAND...
+{
+	code=$1
+	text=$2
+	shift 2
+	status "$code" "$@" && lines out 0 && lines err 1 && has err "$text"
+}
+
+helps() # TEXT COMMAND...
+{
+	text=$1
+	shift
+	status 0 "$@" && lines err 0 && has out "$text"
+}
+
+check "help lists the commands" helps "daemon" "$gotgt" --help
+for command in daemon serve "plugin list" "plugin show" version; do
+	# shellcheck disable=SC2086
+	check "$command has help" helps "gotgt $command" "$gotgt" $command --help
+	check "help lists $command" helps "$command " "$gotgt" --help
+	# shellcheck disable=SC2086
+	check "$command: unknown option" complains 2 "--nonsense" "$gotgt" $command --nonsense
+done
+check "no command" complains 2 "no command" "$gotgt"
+check "unknown command" complains 2 '"nonsense"' "$gotgt" nonsense
+check "half a command" complains 2 '"plugin"' "$gotgt" plugin
+check "half a command has help" helps "plugin show" "$gotgt" plugin --help
+check "too many arguments" complains 2 '"x"' "$gotgt" version x
+check "too few arguments" complains 2 "NAME is missing" "$gotgt" plugin show
+check "wrong log level" complains 2 "--log" "$gotgt" daemon --log loud
+check "option without its value" complains 2 "--config" "$gotgt" daemon --config
+
+version=$(sed -n 's/^AC_INIT(\[gotgt\], \[\(.*\)\])$/\1/p' "${srcdir:-.}/configure.ac")
+check "version" helps "gotgt $version" "$gotgt" version
+check "--version" helps "gotgt $version" "$gotgt" --version
+# A full disk must not look like success.
+if [ -c /dev/full ]; then
+	check "output that cannot be written" not sh -c '"$1" version >/dev/full' sh "$gotgt"
+else
+	tap_skip "output that cannot be written" "no /dev/full"
+fi
+
+check "plugin list names null" helps "null " "$gotgt" plugin list
+check "plugin list names file" helps "file " "$gotgt" plugin list
+check "plugin list, JSON" helps '"name":"null"' "$gotgt" plugin list --json
+check "plugin show" helps "settings:" "$gotgt" plugin show null
+check "plugin show, JSON" helps '"settings":[{"name":"size"' "$gotgt" plugin show --json null
+check "plugin show: none of that name" complains 1 "no nonsense.so" "$gotgt" plugin show nonsense
+check "plugin show: no name at all" complains 1 "not a plugin name" "$gotgt" plugin show ../null
+mkdir "$tap_tmp/empty"
+check "no plugins" status 0 env GOTGT_PLUGIN_PATH="$tap_tmp/empty" "$gotgt" plugin list --json
+if command -v python3 >/dev/null; then
+	"$gotgt" plugin list --json >"$tap_tmp/list.json"
+	check "JSON is JSON" python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$tap_tmp/list.json"
+else
+	tap_skip "JSON is JSON" "no python3"
+fi
+echo "not a plugin" >"$tap_tmp/empty/broken.so"
+broken_list()
+{
+	status 0 "$gotgt" plugin list --plugin-dir "$tap_tmp/empty:$G_TEST_BUILDDIR/../plugins/null/.libs" &&
+		has out "null " && lines err 1 && has err broken.so
+}
+check "a broken plugin does not hide the others" broken_list
+
+check "serve without a LUN" complains 2 "is missing" "$gotgt" serve
+check "serve a missing file" complains 1 "no such file (--size SIZE makes one)" "$gotgt" serve -p 127.0.0.1:0 "$tap_tmp/none.img"
+check "serve by no plugin" complains 1 "no nonsense.so" "$gotgt" serve -p 127.0.0.1:0 nonsense:x
+check "serve a path where none goes" complains 2 "takes no path" "$gotgt" serve -p 127.0.0.1:0 null:x
+check "serve with an unknown setting" complains 2 "unknown setting nonsense" "$gotgt" serve -p 127.0.0.1:0 null:,nonsense=1
+check "serve with a setting of no value" complains 2 "KEY=VALUE" "$gotgt" serve -p 127.0.0.1:0 null:,size
+check "serve with a wrong value" complains 2 "size" "$gotgt" serve -p 127.0.0.1:0 null:,size=big
+check "serve with a wrong block size" complains 2 "expected 512 or 4096" "$gotgt" serve -p 127.0.0.1:0 null:,block-size=1
+check "serve with a wrong size" complains 2 "size" "$gotgt" serve -p 127.0.0.1:0 --size big null:
+check "serve at a name" complains 2 "numeric" "$gotgt" serve -p localhost:0 null:
+check "serve at no port" complains 2 "from 0 to 65535" "$gotgt" serve -p 127.0.0.1:70000 null:
+check "serve under no iSCSI name" complains 2 "--iqn" "$gotgt" serve --iqn disk null:
+check "serve twice at one address" complains 2 "second one" "$gotgt" serve -p 127.0.0.1:1 -p 127.0.0.1:1 null:
+check "serve an address of others" complains 1 "192.0.2.1" "$gotgt" serve -p 192.0.2.1:0 null:
+
+check "--run: its status" status 7 "$gotgt" serve -p 127.0.0.1:0 --run 'exit 7' null:
+check "--run: its signal" status 137 "$gotgt" serve -p 127.0.0.1:0 --run 'kill -9 $$' null:
+check "--run: its input" sh -c 'echo hello | "$1" serve -p 127.0.0.1:0 --run "read x; test \$x = hello" null:' sh \
+	"$gotgt"
+# The shell that --run starts expands these.
+# shellcheck disable=SC2016
+run_env='test "$uri" = "iscsi://$portal/$iqn/0" && test "$uris" = "$uri iscsi://$portal/$iqn/1" &&
+	test "$iqn" = iqn.2016-09.com.example:run && case $portal in 127.0.0.1:[1-9]*) ;; *) false ;; esac'
+check "--run: its environment" status 0 "$gotgt" serve -p 127.0.0.1:0 --iqn iqn.2016-09.com.example:run --run "$run_env" \
+	null:,size=1M null:,block-size=4096,read-only=yes
+# shellcheck disable=SC2016
+check "--run: an address in place of all" status 0 "$gotgt" serve -p 0.0.0.0:0 --run 'case $uri in iscsi://127.0.0.1:*) ;; *) false ;; esac' null:
+check "a port in use" complains 1 "in use" "$gotgt" serve -p 127.0.0.1:0 --run "\"$gotgt\" serve -p \$portal null:" null:
+
+check "--size makes a file" status 0 "$gotgt" serve -p 127.0.0.1:0 --size 3M --run true "$tap_tmp/new,,file.img"
+size_is()
+{
+	[ "$(wc -c <"$1")" -eq "$2" ]
+}
+check "of that size, and of that name" size_is "$tap_tmp/new,file.img" 3145728
+
+# Start it, wait for its URL, stop it.
+start_stop() # SIGNAL
+{
+	"$gotgt" serve -p 127.0.0.1:0 --pid-file "$tap_tmp/pid" null: null: >"$tap_tmp/out" 2>"$tap_tmp/err" &
+	job=$!
+	tap_wait "$tap_tmp/out" /1 || { cat "$tap_tmp/out" "$tap_tmp/err"; kill "$job"; wait "$job"; return 1; }
+	[ "$(cat "$tap_tmp/pid")" -eq "$job" ] || return
+	kill "-$1" "$job"
+	wait "$job" || return
+	lines err 0 && [ ! -e "$tap_tmp/pid" ] && sed 1q "$tap_tmp/out" | grep -qE '^iscsi://127\.0\.0\.1:[0-9]+/iqn\.[^/]*/0$'
+}
+for signal in TERM INT; do
+	check "serve prints URLs and stops at SIG$signal" start_stop "$signal"
+done
+tap_end
