@@ -1,94 +1,113 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* file: a device in a regular file. */
+/*
+ * file: a device in a file or on a block device.  What the page cache has, or takes, is answered
+ * on the caller's thread with RWF_NOWAIT; the rest may block.
+ */
 #include "config.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <gotgt/plugin.h>
+#include "../common/disk.h"
 
 struct file_conf {
-	const char *path;
-	int readonly;
+	struct disk_conf disk;
+	int direct;
 };
 
 static const struct gotgt_param file_params[] = {
-	{ "path", GOTGT_PARAM_STRING, GOTGT_PARAM_REQUIRED, offsetof(struct file_conf, path), NULL, "File" },
-	{ "readonly", GOTGT_PARAM_BOOL, 0, offsetof(struct file_conf, readonly), "no", "Refuse writes" },
+	DISK_PARAMS,
+	{ "direct", GOTGT_PARAM_BOOL, 0, offsetof(struct file_conf, direct), "no", "Bypass the page cache (O_DIRECT)" },
 	{ NULL },
 };
 
 struct file_dev {
-	int fd;
+	struct disk disk;
+	atomic_bool no_nowait[2];	/* READ, WRITE: the file system does not know RWF_NOWAIT */
 };
 
 static int file_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_dev_info *info, void **dev)
 {
 	const struct file_conf *conf = conf_;
-	struct file_dev *d;
-	struct stat st;
+	struct file_dev *d = calloc(1, sizeof *d);
 	int r;
 
-	d = calloc(1, sizeof *d);
 	if (!d)
 		return -ENOMEM;
-	d->fd = open(conf->path, (conf->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (d->fd < 0 || fstat(d->fd, &st) < 0) {
-		r = -errno;
-		gotgt_error(lun, "%s: %s", conf->path, strerror(-r));
-		goto fail;
+	r = disk_open(&d->disk, lun, &conf->disk, conf->direct ? O_DIRECT : 0, info);
+	if (r) {
+		free(d);
+		return r;
 	}
-	info->block_size = 512;
-	info->size = (uint64_t)st.st_size;
-	info->flags = GOTGT_DEV_WRITE_CACHE | (conf->readonly ? GOTGT_DEV_READ_ONLY : 0);
-	info->ops = GOTGT_OP_BIT(GOTGT_OP_READ) | GOTGT_OP_BIT(GOTGT_OP_WRITE) | GOTGT_OP_BIT(GOTGT_OP_FLUSH);
+	/* Without the cache every request waits for the medium. */
+	d->no_nowait[GOTGT_OP_READ] = d->no_nowait[GOTGT_OP_WRITE] = conf->direct;
 	*dev = d;
 	return 0;
-
-fail:
-	if (d->fd >= 0)
-		close(d->fd);
-	free(d);
-	return r;
 }
 
 static void file_close(void *dev)
 {
 	struct file_dev *d = dev;
 
-	close(d->fd);
+	disk_close(&d->disk);
 	free(d);
+}
+
+/* A part that was done is done again with the whole: the bytes are the same. */
+static enum gotgt_status rw_now(struct file_dev *d, const struct gotgt_io *io)
+{
+	enum gotgt_status status;
+
+	if (io->flags & GOTGT_IO_FUA || atomic_load_explicit(&d->no_nowait[io->op], memory_order_relaxed))
+		return GOTGT_ERR_AGAIN;
+	status = disk_rw(&d->disk, io, RWF_NOWAIT);
+	if (status != GOTGT_ERR_UNSUPPORTED)
+		return status;
+	atomic_store_explicit(&d->no_nowait[io->op], true, memory_order_relaxed);
+	return GOTGT_ERR_AGAIN;
+}
+
+static enum gotgt_status rw(struct file_dev *d, const struct gotgt_io *io)
+{
+	if (io->flags & GOTGT_IO_NOWAIT)
+		return rw_now(d, io);
+	return disk_rw(&d->disk, io, io->flags & GOTGT_IO_FUA ? RWF_DSYNC : 0);
 }
 
 static void file_submit(void *dev, struct gotgt_io *io)
 {
+	static enum gotgt_status (*const ops[])(struct disk *d, const struct gotgt_io *io) = {
+		[GOTGT_OP_FLUSH] = disk_flush, [GOTGT_OP_UNMAP] = disk_unmap, [GOTGT_OP_ZERO] = disk_zero,
+	};
 	struct file_dev *d = dev;
-	ssize_t n = 0;
 
-	switch (io->op) {
-	case GOTGT_OP_READ:
-		n = preadv(d->fd, io->iov, (int)io->iovcnt, (off_t)io->offset);
-		break;
-	case GOTGT_OP_WRITE:
-		n = pwritev(d->fd, io->iov, (int)io->iovcnt, (off_t)io->offset);
-		break;
-	case GOTGT_OP_FLUSH:
-		n = fdatasync(d->fd);
-		break;
-	}
-	gotgt_io_done(io, n < 0 ? GOTGT_ERR_IO : GOTGT_OK);
+	gotgt_io_done(io, io->op <= GOTGT_OP_WRITE ? rw(d, io) : ops[io->op](&d->disk, io));
+}
+
+static enum gotgt_status file_extents(void *dev, uint64_t offset, uint64_t length, struct gotgt_extent *extents,
+				      uint32_t max, uint32_t *count)
+{
+	struct file_dev *d = dev;
+
+	return disk_extents(&d->disk, offset, length, extents, max, count);
+}
+
+static const void *file_extension(const char *id)
+{
+	static const struct gotgt_extents extents = { .size = sizeof extents, .query = file_extents };
+
+	return strcmp(id, GOTGT_EXT_EXTENTS) ? NULL : &extents;
 }
 
 GOTGT_PLUGIN(
 	.name = "file",
 	.version = "1",
-	.description = "A device in a regular file",
-	.flags = GOTGT_PLUGIN_BLOCKING,
+	.description = "A file or block device",
+	.flags = GOTGT_PLUGIN_BLOCKING | GOTGT_PLUGIN_NOWAIT,
 	.conf_size = sizeof(struct file_conf),
 	.params = file_params,
 	.open = file_open,
 	.close = file_close,
 	.submit = file_submit,
+	.extension = file_extension,
 )

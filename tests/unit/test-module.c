@@ -91,7 +91,7 @@ static void test_refused(gconstpointer data)
 
 int main(int argc, char **argv)
 {
-	g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/module/load/null", test_null);
 	g_test_add_func("/plugin/null/read", test_null_read);
 	g_test_add_func("/module/load/older-than-core", test_old);

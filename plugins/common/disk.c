@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* disk.c - I/O on a file or block device, and its errors. */
+#include "config.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+#include "disk.h"
+
+#define QUIET_S 10
+#define REST_IOV 32
+
+/* ---- errors ---- */
+
+static enum gotgt_status status_of(int err)
+{
+	switch (err) {
+	case EAGAIN:
+		return GOTGT_ERR_AGAIN;
+	case ENOSPC:
+	case EDQUOT:
+		return GOTGT_ERR_NO_SPACE;
+	case EROFS:
+	case EPERM:
+		return GOTGT_ERR_READ_ONLY;
+	case EOPNOTSUPP:
+	case ENOSYS:
+	case ENOTTY:
+		return GOTGT_ERR_UNSUPPORTED;
+	case ENOMEM:
+		return GOTGT_ERR_NO_MEMORY;
+	default:
+		return GOTGT_ERR_IO;
+	}
+}
+
+static bool may_speak(struct disk *d)
+{
+	struct timespec now;
+	int64_t until = atomic_load_explicit(&d->quiet_until_s, memory_order_relaxed);
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec >= until && atomic_compare_exchange_strong(&d->quiet_until_s, &until, now.tv_sec + QUIET_S);
+}
+
+enum gotgt_status disk_failed(struct disk *d, const char *what, int err)
+{
+	enum gotgt_status status = status_of(err);
+
+	if (status != GOTGT_ERR_AGAIN && status != GOTGT_ERR_UNSUPPORTED && may_speak(d))
+		gotgt_error(d->lun, "%s: %s: %s", d->path, what, strerror(err));
+	return status;
+}
+
+/* ---- reading and writing ---- */
+
+/* What is left of io after done bytes, up to max elements. */
+static int rest_of(const struct gotgt_io *io, uint64_t done, struct iovec *rest, int max)
+{
+	int n = 0;
+
+	for (uint32_t i = 0; i < io->iovcnt && n < max; i++) {
+		if (done >= io->iov[i].iov_len) {
+			done -= io->iov[i].iov_len;
+			continue;
+		}
+		rest[n].iov_base = (char *)io->iov[i].iov_base + done;
+		rest[n++].iov_len = io->iov[i].iov_len - done;
+		done = 0;
+	}
+	return n;
+}
+
+enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf)
+{
+	const bool write = io->op == GOTGT_OP_WRITE;
+	const struct iovec *iov = io->iov;
+	int n = (int)io->iovcnt;
+	struct iovec rest[REST_IOV];
+
+	for (uint64_t done = 0; done < io->length; ) {
+		off_t at = (off_t)(io->offset + done);
+		ssize_t r;
+
+		if (done || io->iovcnt > IOV_MAX) {
+			n = rest_of(io, done, rest, REST_IOV);
+			iov = rest;
+		}
+		r = write ? pwritev2(d->fd, iov, n, at, rwf) : preadv2(d->fd, iov, n, at, rwf);
+		if (r > 0)
+			done += (uint64_t)r;
+		else if (r == 0)	/* the end of a file that was longer: there is nothing to be zero */
+			return disk_failed(d, write ? "nothing written" : "read past its end: it has shrunk", EIO);
+		else if (errno != EINTR)
+			return disk_failed(d, write ? "write" : "read", errno);
+	}
+	return GOTGT_OK;
+}
+
+enum gotgt_status disk_flush(struct disk *d, const struct gotgt_io *io)
+{
+	return fdatasync(d->fd) < 0 ? disk_failed(d, "flush", errno) : GOTGT_OK;
+}
+
+static int allocate(struct disk *d, const struct gotgt_io *io, int mode)
+{
+	int r;
+
+	do
+		r = fallocate(d->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)io->offset, (off_t)io->length);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+/*
+ * Of a block device too: the kernel then discards only where that leaves zeroes, which BLKDISCARD
+ * alone does not promise and GOTGT_OP_UNMAP must.
+ */
+enum gotgt_status disk_unmap(struct disk *d, const struct gotgt_io *io)
+{
+	int r = allocate(d, io, FALLOC_FL_PUNCH_HOLE);
+
+	return r < 0 ? disk_failed(d, "unmap", -r) : GOTGT_OK;
+}
+
+static int zero(struct disk *d, const struct gotgt_io *io)
+{
+	uint64_t range[2] = { io->offset, io->length };
+
+	if (io->flags & GOTGT_IO_MAY_UNMAP && !allocate(d, io, FALLOC_FL_PUNCH_HOLE))
+		return 0;
+	if (d->block_device)
+		return ioctl(d->fd, BLKZEROOUT, range) < 0 ? -errno : 0;
+	return allocate(d, io, FALLOC_FL_ZERO_RANGE);
+}
+
+/* UNSUPPORTED, as on tmpfs: the core writes zeroes. */
+enum gotgt_status disk_zero(struct disk *d, const struct gotgt_io *io)
+{
+	int r = zero(d, io);
+
+	if (r < 0)
+		return disk_failed(d, "zero", -r);
+	return io->flags & GOTGT_IO_FUA ? disk_flush(d, io) : GOTGT_OK;
+}
+
+/* ---- extents ---- */
+
+/* The state at pos, and where it ends; a file system that cannot tell says all is data. */
+static uint32_t state_at(const struct disk *d, off_t pos, off_t end, off_t *next)
+{
+	off_t data = d->block_device ? pos : lseek(d->fd, pos, SEEK_DATA);
+	off_t hole;
+
+	*next = end;
+	if (data < 0 && errno == ENXIO)
+		return GOTGT_EXTENT_HOLE;
+	if (data > pos) {
+		*next = data < end ? data : end;
+		return GOTGT_EXTENT_HOLE;
+	}
+	hole = data < 0 || d->block_device ? -1 : lseek(d->fd, pos, SEEK_HOLE);
+	if (hole > pos && hole < end)
+		*next = hole;
+	return GOTGT_EXTENT_ALLOCATED;
+}
+
+enum gotgt_status disk_extents(struct disk *d, uint64_t offset, uint64_t length, struct gotgt_extent *extents,
+			       uint32_t max, uint32_t *count)
+{
+	off_t pos = (off_t)offset, end = (off_t)(offset + length);
+	uint32_t n = 0;
+
+	while (pos < end && n < max) {
+		off_t next;
+
+		extents[n].state = state_at(d, pos, end, &next);
+		extents[n].length = (uint64_t)(next - pos);
+		extents[n++].reserved0 = 0;
+		pos = next;
+	}
+	*count = n;
+	return GOTGT_OK;
+}

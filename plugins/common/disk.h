@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* disk.h - a file or block device and what the system can do with it; part of file and of mmap. */
+#ifndef PLUGIN_DISK_H
+#define PLUGIN_DISK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <gotgt/ext-extents.h>
+#include <gotgt/plugin.h>
+
+/* The settings both have, first in the configuration struct of each. */
+struct disk_conf {
+	const char *path;
+	uint64_t size;
+	int create, readonly, lock;
+};
+
+#define DISK_PARAMS									\
+	{ "path", GOTGT_PARAM_STRING, GOTGT_PARAM_REQUIRED | GOTGT_PARAM_PATH,		\
+	  offsetof(struct disk_conf, path), NULL, "File or block device" },		\
+	{ "size", GOTGT_PARAM_SIZE, 0, offsetof(struct disk_conf, size), NULL,		\
+	  "Size it must have; with create, size it is made or grown to" },		\
+	{ "create", GOTGT_PARAM_BOOL, 0, offsetof(struct disk_conf, create), "no",	\
+	  "Make a missing file, sparse; needs size" },					\
+	{ "readonly", GOTGT_PARAM_BOOL, 0, offsetof(struct disk_conf, readonly), "no",	\
+	  "Open it for reading, refuse writes" },					\
+	{ "lock", GOTGT_PARAM_BOOL, 0, offsetof(struct disk_conf, lock), "yes",		\
+	  "Refuse a file that another program has locked" }
+
+struct disk {
+	int fd;
+	bool block_device, readonly;
+	uint64_t size;
+	const char *path;		/* the configuration's */
+	struct gotgt_lun *lun;
+	_Atomic int64_t quiet_until_s;	/* one line an interval about failing I/O */
+};
+
+/* Open and lock; fill info.  open_flags: O_DIRECT or 0.  0 or -errno after a line. */
+int disk_open(struct disk *d, struct gotgt_lun *lun, const struct disk_conf *conf, int open_flags,
+	      struct gotgt_dev_info *info);
+void disk_close(struct disk *d);
+
+/* READ or WRITE, all of it.  rwf: RWF_*. */
+enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf);
+enum gotgt_status disk_flush(struct disk *d, const struct gotgt_io *io);
+enum gotgt_status disk_unmap(struct disk *d, const struct gotgt_io *io);
+enum gotgt_status disk_zero(struct disk *d, const struct gotgt_io *io);
+/* The status for an errno, after a line about what the operator should know. */
+enum gotgt_status disk_failed(struct disk *d, const char *what, int err);
+
+/* struct gotgt_extents.query. */
+enum gotgt_status disk_extents(struct disk *d, uint64_t offset, uint64_t length, struct gotgt_extent *extents,
+			       uint32_t max, uint32_t *count);
+
+#endif

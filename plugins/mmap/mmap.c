@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mmap: a file or block device mapped into memory and lent: a READ is one copy from the page cache
+ * to the socket.  This file never touches the mapping, since bytes that are not there (a file that
+ * shrank, a full disk) would be a SIGBUS: submit() uses the file.
+ */
+#include "config.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <gotgt/ext-memory.h>
+#include "../common/disk.h"
+
+static const struct gotgt_param mmap_params[] = { DISK_PARAMS, { NULL } };
+
+struct mmap_dev {
+	struct disk disk;
+	uint8_t *bytes;
+	size_t len_bytes;
+};
+
+static int mmap_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_dev_info *info, void **dev)
+{
+	const struct disk_conf *conf = conf_;
+	struct mmap_dev *d = calloc(1, sizeof *d);
+	void *bytes;
+	int r;
+
+	if (!d)
+		return -ENOMEM;
+	r = disk_open(&d->disk, lun, conf, 0, info);
+	if (r) {
+		free(d);
+		return r;
+	}
+	d->len_bytes = (size_t)d->disk.size;
+	bytes = mmap(NULL, d->len_bytes, PROT_READ | (conf->readonly ? 0 : PROT_WRITE), MAP_SHARED, d->disk.fd, 0);
+	if (bytes == MAP_FAILED) {
+		r = -errno;
+		gotgt_error(lun, "%s: cannot be mapped: %s", conf->path, strerror(-r));
+		disk_close(&d->disk);
+		free(d);
+		return r;
+	}
+	d->bytes = bytes;
+	*dev = d;
+	return 0;
+}
+
+static void mmap_close(void *dev)
+{
+	struct mmap_dev *d = dev;
+
+	munmap(d->bytes, d->len_bytes);
+	disk_close(&d->disk);
+	free(d);
+}
+
+static enum gotgt_status mmap_check(void *dev)
+{
+	struct mmap_dev *d = dev;
+	struct stat st;
+
+	if (d->disk.block_device)
+		return GOTGT_OK;
+	if (fstat(d->disk.fd, &st) < 0)
+		return disk_failed(&d->disk, "stat", errno);
+	if ((uint64_t)st.st_size < d->disk.size)
+		return disk_failed(&d->disk, "it has shrunk", EIO);
+	return GOTGT_OK;
+}
+
+/* With GOTGT_IO_NOWAIT too: memory is what this plugin is for. */
+static enum gotgt_status rw(struct disk *d, const struct gotgt_io *io)
+{
+	bool sync = io->flags & GOTGT_IO_FUA;
+
+	if (sync && io->flags & GOTGT_IO_NOWAIT)
+		return GOTGT_ERR_AGAIN;
+	return disk_rw(d, io, sync ? RWF_DSYNC : 0);
+}
+
+/* A full disk under a hole looks the same here as through lent memory: the medium fails. */
+static enum gotgt_status as_medium(enum gotgt_status status)
+{
+	return status == GOTGT_ERR_NO_SPACE ? GOTGT_ERR_IO : status;
+}
+
+static void mmap_submit(void *dev, struct gotgt_io *io)
+{
+	static enum gotgt_status (*const ops[])(struct disk *d, const struct gotgt_io *io) = {
+		[GOTGT_OP_READ] = rw, [GOTGT_OP_WRITE] = rw, [GOTGT_OP_FLUSH] = disk_flush,
+		[GOTGT_OP_UNMAP] = disk_unmap, [GOTGT_OP_ZERO] = disk_zero,
+	};
+	struct mmap_dev *d = dev;
+	enum gotgt_status status = mmap_check(d);
+
+	gotgt_io_done(io, status == GOTGT_OK ? as_medium(ops[io->op](&d->disk, io)) : status);
+}
+
+static uint32_t mmap_lend(void *dev, uint64_t offset, uint64_t length, int write, struct iovec *iov, uint32_t iovmax)
+{
+	struct mmap_dev *d = dev;
+
+	if (!iovmax || (write && d->disk.readonly))
+		return 0;
+	iov[0].iov_base = d->bytes + offset;
+	iov[0].iov_len = (size_t)length;
+	return 1;
+}
+
+static enum gotgt_status mmap_extents(void *dev, uint64_t offset, uint64_t length, struct gotgt_extent *extents,
+				      uint32_t max, uint32_t *count)
+{
+	struct mmap_dev *d = dev;
+
+	return disk_extents(&d->disk, offset, length, extents, max, count);
+}
+
+static const void *mmap_extension(const char *id)
+{
+	static const struct gotgt_memory memory = { .size = sizeof memory, .lend = mmap_lend, .check = mmap_check };
+	static const struct gotgt_extents extents = { .size = sizeof extents, .query = mmap_extents };
+
+	if (!strcmp(id, GOTGT_EXT_MEMORY))
+		return &memory;
+	return strcmp(id, GOTGT_EXT_EXTENTS) ? NULL : &extents;
+}
+
+GOTGT_PLUGIN(
+	.name = "mmap",
+	.version = "1",
+	.description = "A file or block device mapped into memory",
+	.flags = GOTGT_PLUGIN_BLOCKING | GOTGT_PLUGIN_NOWAIT,
+	.conf_size = sizeof(struct disk_conf),
+	.params = mmap_params,
+	.open = mmap_open,
+	.close = mmap_close,
+	.submit = mmap_submit,
+	.extension = mmap_extension,
+)
