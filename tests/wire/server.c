@@ -162,6 +162,7 @@ struct server *server_new(void)
 void server_free(struct server *s)
 {
 	node_shutdown(s->node, 0);
+	node_remove_target(s->node, s->target, 0);
 	target_remove_lun(s->scsi, 0, NULL, NULL);
 	target_remove_lun(s->scsi, 1, NULL, NULL);
 	target_free(s->scsi);
