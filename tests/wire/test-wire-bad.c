@@ -100,7 +100,8 @@ static GByteArray *login_bytes(void)
 	bhs[8] = 0x80;
 	bhs[13] = BAD;
 	g_byte_array_append(b, bhs, sizeof bhs);
-	g_byte_array_append(b, (const guint8 *)pairs, pad4(sizeof pairs));
+	g_byte_array_append(b, (const guint8 *)pairs, sizeof pairs);
+	g_byte_array_append(b, (const guint8 *)"\0\0\0", pad4(sizeof pairs) - sizeof pairs);
 	return b;
 }
 
@@ -226,8 +227,9 @@ static void test_odd_commands(void)
 
 static void test_no_such_lun(void)
 {
-	static const uint8_t addresses[][8] = { { 0, 9 }, { 0x3f, 0xff }, { 0x7f, 0xff }, { 0xc0, 1 }, { 0xff, 0xff, 0xff, 0xff },
-						{ 0, 0, 0, 1 } };
+	static const uint8_t addresses[][8] = {
+		{ 0, 9 }, { 0x3f, 0xff }, { 0x7f, 0xff }, { 0xc0, 1 }, { 0xff, 0xff, 0xff, 0xff }, { 0, 0, 0, 1 },
+	};
 	struct ini *i = ini_new_login(server, BAD, "");
 
 	for (unsigned n = 0; n < G_N_ELEMENTS(addresses); n++) {
@@ -245,12 +247,25 @@ static void test_no_such_lun(void)
 
 /* ---- data out ---- */
 
+/* Whatever the server makes of it, it is not GOOD. */
+static void expect_no_good(struct ini *i)
+{
+	shutdown(i->fd, SHUT_WR);
+	while (ini_recv(i))
+		g_assert_false((i->bhs[0] & OPCODE_MASK) == OP_SCSI_RESPONSE && i->bhs[3] == 0);
+}
+
 enum where { UNSOLICITED, SOLICITED };
 
 /* What no initiator may send; the connection may end for it, or the command. */
 static void test_odd_data_out(void)
 {
-	static const struct { const char *what; enum where where; uint32_t data_sn, offset, len; uint8_t flags; } rows[] = {
+	static const struct {
+		const char *what;
+		enum where where;
+		uint32_t data_sn, offset, len;
+		uint8_t flags;
+	} rows[] = {
 		{ "beyond the EDTL", UNSOLICITED, 0, 4096, 512, FINAL },
 		{ "over the EDTL", UNSOLICITED, 0, 0, 8192, FINAL },
 		{ "far beyond", UNSOLICITED, 0, 0xfffffe00, 512, FINAL },
@@ -268,7 +283,7 @@ static void test_odd_data_out(void)
 
 	for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++) {
 		bool wait = rows[n].where == SOLICITED;
-		struct ini *i = ini_new_login(server, BAD, wait ? "InitialR2T=Yes;ImmediateData=No;" : "InitialR2T=No;");
+		struct ini *i = ini_new_login(server, BAD, wait ? "InitialR2T=Yes;" : "InitialR2T=No;");
 		uint32_t itt = ini_write(i, wait ? FINAL : 0, 15200, 8, 4096, NULL, 0), ttt = TAG_NONE;
 
 		g_test_message("%s", rows[n].what);
@@ -277,7 +292,7 @@ static void test_odd_data_out(void)
 			ttt = get32(i->bhs + 20);
 		}
 		ini_data_out(i, rows[n].flags, itt, ttt, rows[n].data_sn, rows[n].offset, data, rows[n].len);
-		ini_hang_up(i);
+		expect_no_good(i);
 		ini_free(i);
 	}
 	all_is_well();
@@ -313,7 +328,7 @@ static void test_unagreed_data(void)
 		struct ini *i = ini_new_login(server, BAD, rows[n].keys);
 
 		ini_write(i, rows[n].flags, 15300, 8, rows[n].edtl, data, rows[n].len);
-		ini_hang_up(i);
+		expect_no_good(i);
 		ini_free(i);
 	}
 	all_is_well();

@@ -18,7 +18,10 @@ static void fill(uint8_t *buf, size_t len, uint32_t seed)
 
 /* ---- data ---- */
 
-struct ways { const char *keys; uint32_t immediate, unsolicited; };	/* bytes to send of the first, with, before any R2T */
+struct ways {
+	const char *keys;
+	uint32_t immediate, unsolicited;	/* bytes to send with the command, and in all before any R2T */
+};
 
 /* Every way to hand over data; lengths around the limits that these keys set. */
 static const struct ways ways[] = {
@@ -97,7 +100,7 @@ static void test_data_digests(void)
 /* As many R2Ts as agreed are out at once, numbered, and one more for each that is answered. */
 static void test_several_r2ts(void)
 {
-	struct ini *i = ini_new_login(server, 1, "InitialR2T=Yes;ImmediateData=No;MaxBurstLength=4096;MaxOutstandingR2T=4;");
+	struct ini *i = ini_new_login(server, 1, "InitialR2T=Yes;MaxBurstLength=4096;MaxOutstandingR2T=4;");
 	g_autofree uint8_t *data = g_malloc(32768);
 	uint32_t itt, ttt[8], done = 0;
 
@@ -383,7 +386,8 @@ static void test_abort_task_set(void)
 /* Everybody's commands there end, and everybody but who asked hears of it; the other LUN goes on. */
 static void test_lun_reset(void)
 {
-	struct ini *i = ini_new_login(server, 1, ""), *other = ini_new_login(server, 2, ""), *third = ini_new_login(server, 3, "");
+	struct ini *i = ini_new_login(server, 1, ""), *other = ini_new_login(server, 2, "");
+	struct ini *third = ini_new_login(server, 3, "");
 	uint8_t read[16] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 1 }, got[512];
 	uint32_t kept, itt;
 
