@@ -69,7 +69,8 @@ static gint by_name(gconstpointer a, gconstpointer b)
 	return strcmp(a, b);
 }
 
-GByteArray *node_send_targets(struct node *n, const char *name, const struct portal *p, const struct sockaddr_storage *local)
+GByteArray *node_send_targets(struct node *n, const char *name, const struct portal *p,
+			      const struct sockaddr_storage *local)
 {
 	GByteArray *out = g_byte_array_new();
 	GList *names;

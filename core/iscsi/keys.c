@@ -120,7 +120,12 @@ static uint32_t *field(struct params *p, const struct key *k)
 
 static uint32_t our_offer(const struct negotiation *n, const struct key *k)
 {
-	return k->offset == KEY_NO_OFFSET ? k->fixed : *(const uint32_t *)(const void *)((const char *)n->offer + k->offset);
+	const void *at;
+
+	if (k->offset == KEY_NO_OFFSET)
+		return k->fixed;
+	at = (const char *)n->offer + k->offset;
+	return *(const uint32_t *)at;
 }
 
 bool keys_parse_number(const char *text, uint32_t *value)

@@ -21,7 +21,8 @@ struct params {
 	uint32_t time2wait, time2retain;
 	uint32_t max_outstanding_r2t;
 	uint32_t error_recovery_level;
-	uint32_t header_digest, data_digest;	/* agreed: DIGEST_*; offered: 0 None only, 1 either (initiator's order), 2 CRC32C only */
+	/* agreed: DIGEST_*; offered: 0 None only, 1 either (initiator's order), 2 CRC32C only */
+	uint32_t header_digest, data_digest;
 	uint32_t initial_r2t, immediate_data, data_pdu_in_order, data_sequence_in_order;	/* 0 or 1 */
 };
 

@@ -207,7 +207,8 @@ static struct refusal find_target(struct conn *c, struct login *l)
 
 	l->target = node_find_target(c->node, l->keys.said[SAID_TARGET_NAME], c->portal, &removed);
 	if (!l->target)
-		return removed ? REFUSE(LOGIN_REMOVED, "the target was removed") : REFUSE(LOGIN_NOT_FOUND, "no such target here");
+		return removed ? REFUSE(LOGIN_REMOVED, "the target was removed") :
+		       REFUSE(LOGIN_NOT_FOUND, "no such target here");
 	pthread_mutex_lock(&c->node->lock);	/* node_update_target() */
 	l->offer = l->target->offer;
 	pthread_mutex_unlock(&c->node->lock);

@@ -206,7 +206,8 @@ void set_up(void)
 		g_ptr_array_add(node.portals, &portals[i]);
 	target = (struct node_target){ .name = disk, .alias = alias, .tpgt = 3, .portals = g_ptr_array_new(),
 				       .offer = params_offered };
-	elsewhere = (struct node_target){ .name = other, .tpgt = 1, .portals = g_ptr_array_new(), .offer = params_offered };
+	elsewhere = (struct node_target){ .name = other, .tpgt = 1, .portals = g_ptr_array_new(),
+					  .offer = params_offered };
 	g_ptr_array_add(elsewhere.portals, &portals[1]);
 	g_hash_table_insert(node.targets, disk, &target);
 	g_hash_table_insert(node.targets, other, &elsewhere);

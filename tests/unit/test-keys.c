@@ -179,7 +179,8 @@ static void test_digests(void)
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++)
 		for (unsigned ours = 0; ours < 3; ours++) {
-			g_autofree char *ask = g_strdup_printf("HeaderDigest=%s;DataDigest=%s;", rows[i].ask, rows[i].ask);
+			g_autofree char *ask = g_strdup_printf("HeaderDigest=%s;DataDigest=%s;", rows[i].ask,
+							       rows[i].ask);
 			g_autofree char *want = g_strdup_printf("HeaderDigest=%s;DataDigest=%s;", rows[i].answer[ours],
 								rows[i].answer[ours]);
 			bool crc = g_str_equal(rows[i].answer[ours], "CRC32C");
@@ -367,7 +368,8 @@ static void test_names(void)
 	static const char *const good[] = { "iqn.2001-04.com.example:storage.disk1", "iqn.x", "eui.02004567A425678D",
 					    "naa.52004567BA64678D", "naa.62004567BA64678D0123456789ABCDEF" };
 	static const char *const bad[] = { "", "iqn.", "iqn", "disk", "IQN.2001-04.com.example", "iqn.a b", "iqn.a\nb",
-					   "eui.02004567A425678", "eui.02004567A425678DD", "eui.02004567A425678G", "naa.1",
+					   "eui.02004567A425678", "eui.02004567A425678DD", "eui.02004567A425678G",
+					   "naa.1",
 					   "naa.52004567BA64678D0", "iqn.\x7f" };
 	char longest[225];
 

@@ -227,7 +227,8 @@ uint32_t ini_read(struct ini *i, uint32_t lba, uint16_t blocks, uint32_t edtl)
 	return ini_command(i, FINAL | READ, 0, edtl, cdb, NULL, 0);
 }
 
-uint32_t ini_write(struct ini *i, uint8_t flags, uint32_t lba, uint16_t blocks, uint32_t edtl, const void *data, uint32_t len)
+uint32_t ini_write(struct ini *i, uint8_t flags, uint32_t lba, uint16_t blocks, uint32_t edtl, const void *data,
+		   uint32_t len)
 {
 	uint8_t cdb[16] = { 0x2a };
 

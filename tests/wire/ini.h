@@ -55,7 +55,8 @@ uint32_t ini_command(struct ini *i, uint8_t flags, uint32_t lun, uint32_t edtl, 
 		     uint32_t len);
 uint32_t ini_read(struct ini *i, uint32_t lba, uint16_t blocks, uint32_t edtl);
 /* Immediate data of len bytes; flags FINAL when nothing follows unsolicited. */
-uint32_t ini_write(struct ini *i, uint8_t flags, uint32_t lba, uint16_t blocks, uint32_t edtl, const void *data, uint32_t len);
+uint32_t ini_write(struct ini *i, uint8_t flags, uint32_t lba, uint16_t blocks, uint32_t edtl, const void *data,
+		   uint32_t len);
 uint32_t ini_test_unit_ready(struct ini *i, uint32_t lun);
 void ini_data_out(struct ini *i, uint8_t flags, uint32_t itt, uint32_t ttt, uint32_t data_sn, uint32_t offset,
 		  const void *data, uint32_t len);

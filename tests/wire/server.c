@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server.c - a plugin in memory, and what it takes to serve it. */
 #include "config.h"
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "engine/log.h"
@@ -11,11 +12,11 @@
 struct ram { uint8_t *bytes; };
 
 static struct {
-	GMutex lock;
-	GCond changed;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
 	bool holding;
 	GPtrArray *ios, *devs;	/* held; the n-th of one belongs to the n-th of the other */
-} held;
+} held = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 static int ram_open(struct gotgt_lun *lun, const void *conf, struct gotgt_dev_info *info, void **dev)
 {
@@ -52,15 +53,15 @@ static void transfer(struct ram *r, const struct gotgt_io *io)
 
 static void ram_submit(void *dev, struct gotgt_io *io)
 {
-	g_mutex_lock(&held.lock);
+	pthread_mutex_lock(&held.lock);
 	if (held.holding) {
 		g_ptr_array_add(held.ios, io);
 		g_ptr_array_add(held.devs, dev);
-		g_cond_broadcast(&held.changed);
-		g_mutex_unlock(&held.lock);
+		pthread_cond_broadcast(&held.changed);
+		pthread_mutex_unlock(&held.lock);
 		return;
 	}
-	g_mutex_unlock(&held.lock);
+	pthread_mutex_unlock(&held.lock);
 	transfer(dev, io);
 	device_host.io_done(io, GOTGT_OK);
 }
@@ -70,52 +71,52 @@ static void ram_cancel(void *dev, struct gotgt_io *io)
 	guint at;
 	bool found;
 
-	g_mutex_lock(&held.lock);
+	pthread_mutex_lock(&held.lock);
 	found = g_ptr_array_find(held.ios, io, &at);
 	if (found) {
 		g_ptr_array_remove_index(held.ios, at);
 		g_ptr_array_remove_index(held.devs, at);
 	}
-	g_mutex_unlock(&held.lock);
+	pthread_mutex_unlock(&held.lock);
 	if (found)
 		device_host.io_done(io, GOTGT_ERR_CANCELED);
 }
 
 static const struct module ram = {
 	.path = (char *)"ram",
-	.ops = { .abi = GOTGT_ABI, .size = sizeof(struct gotgt_plugin), .name = "ram", .version = "1", .description = "memory",
-		 .open = ram_open, .close = ram_close, .submit = ram_submit, .cancel = ram_cancel },
+	.ops = { .abi = GOTGT_ABI, .size = sizeof(struct gotgt_plugin), .name = "ram", .version = "1",
+		 .description = "memory", .open = ram_open, .close = ram_close, .submit = ram_submit, .cancel = ram_cancel },
 };
 
 void ram_hold(void)
 {
-	g_mutex_lock(&held.lock);
+	pthread_mutex_lock(&held.lock);
 	held.holding = true;
-	g_mutex_unlock(&held.lock);
+	pthread_mutex_unlock(&held.lock);
 }
 
 void ram_wait_held(unsigned n)
 {
-	g_mutex_lock(&held.lock);
+	pthread_mutex_lock(&held.lock);
 	while (held.ios->len < n)
-		g_cond_wait(&held.changed, &held.lock);
-	g_mutex_unlock(&held.lock);
+		pthread_cond_wait(&held.changed, &held.lock);
+	pthread_mutex_unlock(&held.lock);
 }
 
 void ram_release(void)
 {
-	g_mutex_lock(&held.lock);
+	pthread_mutex_lock(&held.lock);
 	held.holding = false;
 	while (held.ios->len) {
 		struct gotgt_io *io = g_ptr_array_steal_index(held.ios, 0);
 		void *dev = g_ptr_array_steal_index(held.devs, 0);
 
-		g_mutex_unlock(&held.lock);
+		pthread_mutex_unlock(&held.lock);
 		transfer(dev, io);
 		device_host.io_done(io, GOTGT_OK);
-		g_mutex_lock(&held.lock);
+		pthread_mutex_lock(&held.lock);
 	}
-	g_mutex_unlock(&held.lock);
+	pthread_mutex_unlock(&held.lock);
 }
 
 /* ---- the server ---- */
@@ -162,6 +163,7 @@ struct server *server_new(void)
 void server_free(struct server *s)
 {
 	node_shutdown(s->node, 0);
+	node_remove_target(s->node, s->target, 0);
 	target_remove_lun(s->scsi, 0, NULL, NULL);
 	target_remove_lun(s->scsi, 1, NULL, NULL);
 	target_free(s->scsi);

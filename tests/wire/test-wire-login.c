@@ -151,7 +151,8 @@ static void test_second_connection(void)
 /* RFC 7143 6.3.5: the same nexus again ends the older session, even with commands at the device. */
 static void test_reinstatement(void)
 {
-	struct ini *older = ini_new_login(server, 1, ""), *beside = ini_new_login(server, 2, ""), *newer = ini_new(server, 1);
+	struct ini *older = ini_new_login(server, 1, ""), *beside = ini_new_login(server, 2, "");
+	struct ini *newer = ini_new(server, 1);
 
 	ram_hold();
 	ini_read(older, 0, 8, 4096);
