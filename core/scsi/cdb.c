@@ -18,7 +18,10 @@
 #define READS (CDB_MEDIUM | CDB_LBA)
 #define WRITES (CDB_MEDIUM | CDB_LBA | CDB_WRITE)
 
-/* SPC-5 6, SBC-4 5.  DPO is taken and needs nothing done; FUA of a read is met by a coherent cache. */
+/*
+ * SPC-5 6, SBC-4 5.  DPO and PRE-FETCH's GROUP NUMBER are taken and need nothing done; FUA of a read is
+ * met by a coherent cache.
+ */
 static const struct cdb_op ops[] = {
 	{ .name = "TEST UNIT READY", .opcode = OP_TEST_UNIT_READY, .len = 6, .flags = CDB_MEDIUM,
 	  .usage = { 0xff }, .run = test_unit_ready_run },
@@ -50,7 +53,7 @@ static const struct cdb_op ops[] = {
 	{ .name = "VERIFY(10)", .opcode = OP_VERIFY_10, .len = 10, .dir = CDB_OUT, .unit = CDB_RANGE, LBA_10, LEN(7, 2),
 	  .flags = READS, .usage = { 0xff, 0x16, B4, 0, B2 }, .check = verify_check, .run = verify_run },
 	{ .name = "PRE-FETCH(10)", .opcode = OP_PRE_FETCH_10, .len = 10, .unit = CDB_RANGE, LBA_10, LEN(7, 2),
-	  .flags = READS, .usage = { 0xff, 0x02, B4, 0, B2 }, .run = pre_fetch_run },
+	  .flags = READS, .usage = { 0xff, 0x02, B4, 0x1f, B2 }, .run = pre_fetch_run },
 	{ .name = "SYNCHRONIZE CACHE(10)", .opcode = OP_SYNCHRONIZE_CACHE_10, .len = 10, .unit = CDB_RANGE, LBA_10,
 	  LEN(7, 2), .flags = READS, .usage = { 0xff, 0x02, B4, 0, B2 }, .run = sync_cache_run },
 	{ .name = "WRITE SAME(10)", .opcode = OP_WRITE_SAME_10, .len = 10, .dir = CDB_OUT, .unit = CDB_RANGE, LBA_10,
@@ -72,7 +75,7 @@ static const struct cdb_op ops[] = {
 	{ .name = "VERIFY(16)", .opcode = OP_VERIFY_16, .len = 16, .dir = CDB_OUT, .unit = CDB_RANGE, LBA_16, LEN(10, 4),
 	  .flags = READS, .usage = { 0xff, 0x16, B8, B4 }, .check = verify_check, .run = verify_run },
 	{ .name = "PRE-FETCH(16)", .opcode = OP_PRE_FETCH_16, .len = 16, .unit = CDB_RANGE, LBA_16, LEN(10, 4),
-	  .flags = READS, .usage = { 0xff, 0x02, B8, B4 }, .run = pre_fetch_run },
+	  .flags = READS, .usage = { 0xff, 0x02, B8, B4, 0x1f }, .run = pre_fetch_run },
 	{ .name = "SYNCHRONIZE CACHE(16)", .opcode = OP_SYNCHRONIZE_CACHE_16, .len = 16, .unit = CDB_RANGE, LBA_16,
 	  LEN(10, 4), .flags = READS, .usage = { 0xff, 0x02, B8, B4 }, .run = sync_cache_run },
 	{ .name = "WRITE SAME(16)", .opcode = OP_WRITE_SAME_16, .len = 16, .dir = CDB_OUT, .unit = CDB_RANGE, LBA_16,

@@ -9,7 +9,7 @@
 
 /* The most one command moves through memory, and what VPD B0h says accordingly. */
 #define LUN_TRANSFER_MAX (4u << 20)
-#define LUN_WRITE_SAME_MAX (256u << 20)
+#define LUN_WRITE_SAME_MAX (16u << 20)	/* of one pattern or zeroes; UNMAP has no limit */
 #define LUN_UNMAP_DESCRIPTORS_MAX 256u
 
 /* What is special about a logical unit: one word that the path of READ and WRITE looks at. */

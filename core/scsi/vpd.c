@@ -98,10 +98,11 @@ static size_t block_limits(struct task *t, uint8_t *page)
 	const struct lun *lun = t->lun;
 	uint8_t shift = lun->block_shift, *d = page - 4;
 	uint32_t optimal = lun->info->optimal_io_size >> shift, max = LUN_TRANSFER_MAX >> shift;
-	uint32_t physical = lun->info->physical_block_size >> shift, granularity = lun->info->unmap_granularity >> shift;
+	uint32_t physical = lun->info->physical_block_size >> shift, granularity = lun->info->unmap_granularity >> shift, unit;
 
 	d[4] = 0x01;	/* WSNZ */
-	put_be16(d + 6, (uint16_t)(physical > 1 ? MIN(physical, UINT16_MAX) : 0));
+	unit = MAX(physical, granularity);	/* writes of less may cost a read, or space */
+	put_be16(d + 6, (uint16_t)(unit > 1 && unit <= UINT16_MAX ? unit : 0));
 	put_be32(d + 8, max);
 	put_be32(d + 12, MIN(optimal, max));
 	if (lun_state(lun) & LUN_THIN) {

@@ -464,9 +464,9 @@ static void test_write_same_refused(void)
 	assert_sense(INVALID_FIELD_IN_IU);
 	fake_resize(rig.dev, BS * (max + 2));
 	rig_clear_ua(rig.a);
-	SEND_OUT(out, BS, OP_WRITE_SAME_16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 0, 1);
+	SEND_OUT(out, BS, OP_WRITE_SAME_16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 1);
 	assert_cdb_field(10, -1);
-	g_assert_cmpuint(max, ==, 0x80000);
+	g_assert_cmpuint(max, ==, 0x8000);
 	lun_set_state(rig.lun, LUN_THIN, 0);
 	SEND_OUT(out, BS, OP_WRITE_SAME_16, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
 	assert_cdb_field(1, 3);
