@@ -7,7 +7,11 @@
 #include "config/conf.h"
 #include "config/schema.h"
 #include "engine/engine.h"
+#include "iscsi/cmd.h"
 #include "scsi/target.h"
+
+/* A PDU that is not a command's data is received whole into one buffer, with its header and digests. */
+#define RECV_MAX (BUF_MAX / 2)
 
 #define FIELD(strct, field) .offset = offsetof(strct, field)
 
@@ -112,13 +116,13 @@ const struct setting schema[] = {
 	/* RFC 7143 13; their defaults are params_offered. */
 	{ CONF_ISCSI, SETTING_UINT, "max-connections", .min = 1, .max = 1, FIELD(struct params, max_connections),
 	  .help = "MaxConnections: connections of one session." },
-	{ CONF_ISCSI, SETTING_SIZE, "max-recv-data-segment-length", .unit = "bytes", .min = 512, .max = 16777215,
+	{ CONF_ISCSI, SETTING_SIZE, "max-recv-data-segment-length", .unit = "bytes", .min = 512, .max = RECV_MAX,
 	  FIELD(struct params, max_recv_dsl), .help = "MaxRecvDataSegmentLength: data accepted in one PDU." },
 	{ CONF_ISCSI, SETTING_SIZE, "max-burst-length", .unit = "bytes", .min = 512, .max = 16777215,
 	  FIELD(struct params, max_burst), .help = "MaxBurstLength: data asked for, or sent, in one sequence." },
 	{ CONF_ISCSI, SETTING_SIZE, "first-burst-length", .unit = "bytes", .min = 512, .max = 16777215,
 	  FIELD(struct params, first_burst), .help = "FirstBurstLength: data a write may send unasked; at most max-burst-length." },
-	{ CONF_ISCSI, SETTING_UINT, "max-outstanding-r2t", .min = 1, .max = 65535, FIELD(struct params, max_outstanding_r2t),
+	{ CONF_ISCSI, SETTING_UINT, "max-outstanding-r2t", .min = 1, .max = R2T_MAX, FIELD(struct params, max_outstanding_r2t),
 	  .help = "MaxOutstandingR2T: sequences of one write asked for at one time." },
 	{ CONF_ISCSI, SETTING_BOOL, "initial-r2t", FIELD(struct params, initial_r2t),
 	  .help = "InitialR2T: whether a write's data must be asked for." },
