@@ -496,14 +496,14 @@ struct verdict cmd_on_data_out(struct conn *c, const struct pdu *p, uint32_t ava
 	}
 	if (!find_sequence(cmd, ttt, &q))
 		return VERDICT_DROP("Data-Out that nobody asked for");
-	if (offset != q.offset || get32(p->bhs + 36) != q.data_sn)
-		return VERDICT_DROP("Data-Out out of sequence");	/* 7.9 at ErrorRecoveryLevel 0 */
 	if (p->data_len > q.end - q.offset)
 		return VERDICT_DROP("Data-Out beyond what was asked for");
-	if (final && ttt != TAG_NONE && p->data_len != q.end - q.offset)
-		return VERDICT_DROP("Data-Out sequence ends short of its R2T");
 	if (!final && ttt != TAG_NONE && p->data_len == q.end - q.offset)
 		return VERDICT_DROP("Data-Out sequence without a final PDU");
+	/* 7.9: as if what is missing had failed its digest; the command ends when its data has passed. */
+	if (offset != q.offset || get32(p->bhs + 36) != q.data_sn ||
+	    (final && ttt != TAG_NONE && p->data_len != q.end - q.offset))
+		fail_later(cmd, SENSE_PROTOCOL_CRC);
 	if (ttt == TAG_NONE)
 		cmd->unsol_sn++;
 	else
