@@ -94,7 +94,7 @@ static void test_long_answer(void)
 	text(0x80, "SendTargets=All;");
 	expect_text(0x40, first);
 	for (unsigned i = 1; i <= len / (len / 2) - (len % (len / 2) == 0); i++) {
-		g_autofree char *next = g_strndup(DISK_IS + i * (len / 2), len / 2);
+		g_autofree char *next = g_strndup(&DISK_IS[i * (len / 2)], len / 2);
 		bool end = (i + 1) * (len / 2) >= len;
 
 		g_assert_cmphex(get32(seen.bhs + 20), !=, last_ttt);
