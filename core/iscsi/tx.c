@@ -43,7 +43,7 @@ static struct txblk *block_with_room(struct conn *c, uint32_t n_iov, uint32_t by
 	buf = bufpool_get(reactor_pool(c->reactor), sizeof *b);
 	if (!buf)
 		return NULL;
-	b = (struct txblk *)buf->data;
+	b = (struct txblk *)(void *)buf->data;
 	memset(b, 0, offsetof(struct txblk, iov));
 	b->self = buf;
 	if (c->tx_tail)
