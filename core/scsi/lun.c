@@ -98,7 +98,8 @@ static bool make_identity(const struct lun *lun, const struct lun_conf *conf, st
 	else if (!copy_text(id->serial, LUN_SERIAL_MAX, conf->serial, "serial", error))
 		return false;
 	return copy_text(id->vendor, LUN_VENDOR_LEN, conf->vendor ? conf->vendor : "GOTGT", "vendor", error) &&
-	       copy_text(id->product, LUN_PRODUCT_LEN, conf->product ? conf->product : "VIRTUAL-DISK", "product", error);
+	       copy_text(id->product, LUN_PRODUCT_LEN, conf->product ? conf->product : "VIRTUAL-DISK", "product",
+			 error);
 }
 
 /* The bits of the state that the configuration decides. */
@@ -115,7 +116,8 @@ bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **erro
 	bool renamed;
 
 	if (conf->block_size && conf->block_size != lun->block_size) {
-		g_set_error(error, TARGET_ERROR, TARGET_ERROR_INVALID, "the block size cannot change while the LUN is there");
+		g_set_error(error, TARGET_ERROR, TARGET_ERROR_INVALID,
+			    "the block size cannot change while the LUN is there");
 		return false;
 	}
 	if (!make_identity(lun, conf, &id, error))
@@ -159,7 +161,7 @@ void lun_reset(struct lun *lun, const struct nexus *by)
 {
 	struct target *t = lun->target;
 
-	/* SAM-5 6.3.3: mode parameters as after power on, medium removal allowed, and everybody hears of it, the cause too. */
+	/* SAM-5 6.3.3: mode parameters as after power on, medium removal allowed; everybody hears of it, `by` too. */
 	lun_set_state(lun, LUN_STOPPED | LUN_MODE_BITS, lun_default_mode(lun));
 	pthread_mutex_lock(&t->lock);
 	for (guint i = 0; i < t->nexuses->len; i++) {

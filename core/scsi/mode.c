@@ -73,7 +73,8 @@ static size_t put_block_descriptor(const struct lun *lun, bool long_lba, uint8_t
 
 static size_t put_header(struct task *t, uint8_t *d, size_t *descriptor_len)
 {
-	bool ten = t->op->opcode == OP_MODE_SENSE_10, long_lba = ten && t->cdb[1] & 0x10, no_descriptor = t->cdb[1] & 0x08;
+	bool ten = t->op->opcode == OP_MODE_SENSE_10;
+	bool long_lba = ten && t->cdb[1] & 0x10, no_descriptor = t->cdb[1] & 0x08;
 	size_t len = ten ? 8 : 4;
 
 	*descriptor_len = no_descriptor ? 0 : put_block_descriptor(t->lun, long_lba, d + len);

@@ -5,7 +5,8 @@
 #include <string.h>
 #include "scsi/lun.h"
 
-struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiator_port, uint16_t rel_port, uint16_t tpgt)
+struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiator_port, uint16_t rel_port,
+			uint16_t tpgt)
 {
 	struct nexus *n = g_new0(struct nexus, 1);
 

@@ -60,7 +60,7 @@ void sync_cache_run(struct task *t)
 	flush(t);
 }
 
-/* SBC-4 5.29.  The medium is not removable and there are no power conditions: LOEJ and POWER CONDITION are not there. */
+/* SBC-4 5.29.  The medium stays and there are no power conditions: no LOEJ, no POWER CONDITION. */
 void start_stop_run(struct task *t)
 {
 	enum { START = 0x01, NO_FLUSH = 0x04 };

@@ -77,7 +77,8 @@ static void forget_lun(struct target *t, uint32_t number)
 	pthread_mutex_unlock(&t->lock);
 }
 
-struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error)
+struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf,
+			   GError **error)
 {
 	struct lun *lun;
 

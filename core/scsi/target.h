@@ -40,7 +40,8 @@ const char *target_name(const struct target *t);
  * Add a logical unit on an open device, which it owns from here (closed by target_remove_lun).  Fails when the
  * number is taken, or sizes do not fit the device.  Every nexus gets REPORTED LUNS DATA HAS CHANGED.  [main]
  */
-struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error);
+struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf,
+			   GError **error);
 /*
  * Publish a map without it, have the transport abort what it has there (quiesce, may be NULL), wait until no
  * task uses it, flush and close the device.  [main]
@@ -63,7 +64,8 @@ void lun_format(uint8_t addr[8], uint32_t number);	/* peripheral up to 255, flat
  * rel_port the relative target port identifier it came in through; tpgt its port group.
  * Starts with a POWER ON unit attention on each LUN.  [reactor]
  */
-struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiator_port, uint16_t rel_port, uint16_t tpgt);
+struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiator_port, uint16_t rel_port,
+			uint16_t tpgt);
 /* No task of it is left.  [reactor] */
 void nexus_free(struct nexus *n);
 struct target *nexus_target(struct nexus *n);

@@ -113,14 +113,17 @@ void task_release(struct task *t);
 
 /* For command handlers: each command ends once, in one of these. */
 void task_done(struct task *t);					/* GOOD */
-void task_done_data(struct task *t, const void *data, size_t len);	/* GOOD with Data-In, cut to allocation length and edtl_in by the caller's xfer_len */
+/* GOOD with Data-In, cut to the allocation length (xfer_len) and edtl_in. */
+void task_done_data(struct task *t, const void *data, size_t len);
 void task_fail(struct task *t, enum sense_code code);		/* CHECK CONDITION */
-void task_fail_field(struct task *t, enum sense_code code, unsigned byte, int bit);	/* with a field pointer, bit -1: none; in the CDB */
+/* With a field pointer into the CDB; bit -1: none. */
+void task_fail_field(struct task *t, enum sense_code code, unsigned byte, int bit);
 void task_status(struct task *t, enum scsi_status status);	/* without sense */
-void task_fail_param(struct task *t, unsigned byte, int bit);	/* INVALID FIELD IN PARAMETER LIST, pointing into Data-Out */
+/* INVALID FIELD IN PARAMETER LIST, with a field pointer into Data-Out. */
+void task_fail_param(struct task *t, unsigned byte, int bit);
 void task_fail_info(struct task *t, enum sense_code code, uint64_t info);	/* with an INFORMATION field */
 void task_fail_device(struct task *t, enum gotgt_status status);	/* what a device's error means */
-/* A zeroed place for len bytes of Data-In, given to task_done_data() afterwards.  NULL: out of memory, and the task has ended. */
+/* A zeroed place for len bytes of Data-In, for task_done_data().  NULL: out of memory, and the task has ended. */
 uint8_t *task_reply(struct task *t, size_t len);
 /* A buffer of the reactor's in t->buf or t->buf2.  False: out of memory, and the task has ended. */
 bool task_get_buf(struct task *t, struct buf **buf, size_t len);
@@ -130,9 +133,11 @@ bool task_get_buf(struct task *t, struct buf **buf, size_t len);
  * stack stays flat.
  */
 void task_submit(struct task *t, void (*next)(struct task *t));
-void task_io(struct task *t, uint32_t op, uint32_t flags, uint64_t offset, uint64_t length);	/* fill dio.io; no iov */
+/* Fill dio.io, without an iov. */
+void task_io(struct task *t, uint32_t op, uint32_t flags, uint64_t offset, uint64_t length);
 void task_reclaim(struct task *t);	/* give lent memory back early */
-uint32_t task_fua(const struct task *t);	/* GOTGT_IO_FUA when a write of this command must be stable at its end */
+/* GOTGT_IO_FUA when a write of this command must be stable at its end. */
+uint32_t task_fua(const struct task *t);
 /* Something other than dio came back (a query): false when the task was aborted, and has ended. */
 bool task_back(struct task *t);
 

@@ -51,7 +51,8 @@ void rig_add_dev(const char *path, struct device *(*make)(void), const struct lu
 
 /* Send a CDB, padded with zeroes; it must end before this returns. */
 void rig_send(const void *cdb, size_t cdb_len, const void *out, uint32_t edtl_out, uint32_t edtl_in);
-#define SEND(edtl_in, ...) rig_send((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }), NULL, 0, edtl_in)
+#define SEND(edtl_in, ...) \
+	rig_send((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }), NULL, 0, edtl_in)
 #define SEND_OUT(out, edtl_out, ...) \
 	rig_send((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }), out, edtl_out, 0)
 
@@ -61,7 +62,8 @@ void rig_assert_sense(enum sense_code code, const char *where, int line);
 /* ... with a field pointer. */
 void rig_assert_field(enum sense_code code, bool in_cdb, unsigned byte, int bit, const char *where, int line);
 #define assert_cdb_field(byte, bit) rig_assert_field(SENSE_INVALID_FIELD_IN_CDB, true, byte, bit, __FILE__, __LINE__)
-#define assert_param_field(byte, bit) rig_assert_field(SENSE_INVALID_FIELD_IN_PARAMETERS, false, byte, bit, __FILE__, __LINE__)
+#define assert_param_field(byte, bit) \
+	rig_assert_field(SENSE_INVALID_FIELD_IN_PARAMETERS, false, byte, bit, __FILE__, __LINE__)
 
 /* For tests that look at a task under way. */
 void rig_fill(struct task *t, const void *cdb, size_t cdb_len, uint32_t edtl_out, uint32_t edtl_in);

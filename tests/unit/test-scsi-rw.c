@@ -13,7 +13,10 @@ static void fill(uint8_t *p, size_t len, unsigned seed)
 }
 
 /* READ and WRITE by width. */
-static const struct rw { uint8_t read, write, write_verify, verify; unsigned len, lba_at, lba_len, len_at, len_len; } widths[] = {
+static const struct rw {
+	uint8_t read, write, write_verify, verify;
+	unsigned len, lba_at, lba_len, len_at, len_len;
+} widths[] = {
 	{ OP_READ_6, OP_WRITE_6, 0, 0, 6, 1, 3, 4, 1 },
 	{ OP_READ_10, OP_WRITE_10, OP_WRITE_VERIFY_10, OP_VERIFY_10, 10, 2, 4, 7, 2 },
 	{ OP_READ_12, OP_WRITE_12, OP_WRITE_VERIFY_12, OP_VERIFY_12, 12, 2, 4, 6, 4 },
@@ -82,7 +85,8 @@ static void test_ranges(void)
 			assert_sense(LBA_OUT_OF_RANGE);
 			send_rw(w, opcodes[k], 0, RIG_BLOCKS + 1, i ? 0 : 1, 0, 0);
 			assert_sense(LBA_OUT_OF_RANGE);
-			send_rw(w, opcodes[k], 0, w->lba_len == 3 ? 0x1fffff : w->lba_len == 4 ? UINT32_MAX : UINT64_MAX, 1, BS, BS);
+			send_rw(w, opcodes[k], 0, w->lba_len == 3 ? 0x1fffff : w->lba_len == 4 ? UINT32_MAX : UINT64_MAX, 1,
+				BS, BS);
 			assert_sense(LBA_OUT_OF_RANGE);
 			if (!i)
 				continue;
@@ -299,7 +303,8 @@ static void test_errors(void)
 			if (cases[i].status)
 				g_assert_cmpuint(res.status, ==, cases[i].status);
 			else
-				rig_assert_sense((enum sense_code)(write ? cases[i].on_write : cases[i].on_read), __FILE__, __LINE__);
+				rig_assert_sense((enum sense_code)(write ? cases[i].on_write : cases[i].on_read), __FILE__,
+						 __LINE__);
 		}
 }
 

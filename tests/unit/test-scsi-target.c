@@ -159,7 +159,8 @@ static void test_no_memory(void)
 
 static struct engine *engine;
 
-static struct lun *add(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error)
+static struct lun *add(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf,
+		       GError **error)
 {
 	static const struct lun_conf plain;
 
