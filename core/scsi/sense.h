@@ -32,7 +32,7 @@ enum sense_key {
 	X(SAVING_NOT_SUPPORTED, ILLEGAL_REQUEST, 0x39, 0x00, "saving parameters not supported") \
 	X(MEDIUM_REMOVAL_PREVENTED, ILLEGAL_REQUEST, 0x53, 0x02, "medium removal prevented") \
 	X(INTERNAL_FAILURE, HARDWARE_ERROR, 0x44, 0x00, "internal target failure") \
-	X(UA_POWER_ON, UNIT_ATTENTION, 0x29, 0x01, "power on occurred") \
+	X(UA_POWER_ON, UNIT_ATTENTION, 0x29, 0x00, "power on, reset, or bus device reset occurred") \
 	X(UA_RESET, UNIT_ATTENTION, 0x29, 0x03, "bus device reset function occurred") \
 	X(UA_NEXUS_LOSS, UNIT_ATTENTION, 0x29, 0x07, "I_T nexus loss occurred") \
 	X(UA_MODE_CHANGED, UNIT_ATTENTION, 0x2a, 0x01, "mode parameters changed") \
