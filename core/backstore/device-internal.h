@@ -4,6 +4,7 @@
 #define GOTGT_DEVICE_INTERNAL_H
 
 #include <pthread.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include "backstore/device.h"
 #include "backstore/settings.h"
