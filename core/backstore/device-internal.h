@@ -24,7 +24,7 @@ struct device {
 	char *name;
 	struct settings *settings;
 
-	pthread_mutex_t lock;			/* the rest */
+	pthread_mutex_t lock;		/* the rest */
 	bool opening;
 	char *open_error;
 	void (*resized)(void *data);

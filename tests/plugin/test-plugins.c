@@ -216,12 +216,31 @@ static void test_sealed(gconstpointer plugin)
 	close(fd);
 }
 
+/* Its manual has every setting. */
+static void test_manual(gconstpointer plugin)
+{
+	g_autofree char *name = g_strdup_printf("gotgt-%s.7", (const char *)plugin);
+	g_autofree char *path = g_test_build_filename(G_TEST_DIST, "..", "plugins", plugin, name, NULL);
+	g_autofree char *text = NULL;
+	g_autoptr(GError) error = NULL;
+
+	g_file_get_contents(path, &text, NULL, &error);
+	g_assert_no_error(error);
+	for (const struct gotgt_param *q = load(plugin)->ops.params; q->name; q++) {
+		g_autofree char *word = g_strdup_printf("Cm %s", q->name);
+
+		g_test_message("%s", q->name);
+		g_assert_nonnull(strstr(text, word));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static struct one all[G_N_ELEMENTS(runs)][32];
 	static const char *const on_files[] = { "file", "mmap" };
 	static const struct { const char *name; void (*test)(gconstpointer plugin); } tests[] = {
 		{ "create", test_create }, { "refused", test_refused }, { "lock", test_lock }, { "truncated", test_truncated },
+		{ "manual", test_manual },
 	};
 	int rc;
 
@@ -244,6 +263,7 @@ int main(int argc, char **argv)
 
 			g_test_add_data_func(name, on_files[p], tests[n].test);
 		}
+	g_test_add_data_func("/plugin/null/manual", "null", test_manual);
 	g_test_add_data_func("/plugin/file/sealed", "file", test_sealed);
 	g_test_add_func("/plugin/mmap/shrunk", test_mmap_shrunk);
 	rc = g_test_run();
