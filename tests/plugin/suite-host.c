@@ -23,7 +23,7 @@ static void host_io_done(struct gotgt_io *io, enum gotgt_status status)
 	pthread_mutex_unlock(&lock);
 }
 
-static void host_log(struct gotgt_lun *lun, enum gotgt_log_level level, const char *fmt, ...)
+static void GOTGT_PRINTF(3, 4) host_log(struct gotgt_lun *lun, enum gotgt_log_level level, const char *fmt, ...)
 {
 	va_list ap;
 
