@@ -4,6 +4,7 @@
 #define GOTGT_DEVICE_INTERNAL_H
 
 #include <pthread.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include "backstore/device.h"
 #include "backstore/settings.h"
@@ -23,7 +24,7 @@ struct device {
 	char *name;
 	struct settings *settings;
 
-	pthread_mutex_t lock;			/* the rest */
+	pthread_mutex_t lock;		/* the rest */
 	bool opening;
 	char *open_error;
 	void (*resized)(void *data);

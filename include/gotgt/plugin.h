@@ -102,14 +102,14 @@ enum gotgt_param_type {
 struct gotgt_param {
 	const char *name;	/* [a-z][a-z0-9-]* */
 	uint32_t type;		/* enum gotgt_param_type */
-	uint32_t flags;		/* GOTGT_PARAM_* */
+	uint32_t flags;		/* GOTGT_PARAM_*; a BOOL named "readonly" is set for a LUN that is read-only */
 	size_t offset;		/* in the plugin's configuration struct */
 	const char *fallback;	/* the default as text, NULL: none (0, no, NULL) */
 	const char *help;	/* one line, for --help and the manual */
 };
 
 #define GOTGT_DEV_READ_ONLY   UINT32_C(1)
-#define GOTGT_DEV_WRITE_CACHE UINT32_C(2)	/* a completed write may need FLUSH to be stable */
+#define GOTGT_DEV_WRITE_CACHE UINT32_C(2)	/* a completed write may need FLUSH, which it then has, to be stable */
 #define GOTGT_DEV_ROTATIONAL  UINT32_C(4)
 #define GOTGT_DEV_THIN        UINT32_C(8)	/* unmapped blocks take no space */
 
@@ -120,8 +120,12 @@ struct gotgt_dev_info {
 	uint32_t physical_block_size;	/* 0: as block_size */
 	uint32_t optimal_io_size;	/* bytes, 0 unknown */
 	uint32_t unmap_granularity;	/* bytes, 0: any block */
-	uint32_t max_io_size;		/* bytes a request, 0: any; the core splits larger ones */
-	uint32_t mem_align;		/* alignment of iov addresses, 0 or a power of two up to 4096 */
+	uint32_t max_io_size;		/* bytes a request of any op, 0: any; the core splits larger ones */
+	/*
+	 * Alignment of iov addresses, 0 or a power of two up to 4096.  With one, the length of
+	 * every element is a multiple of block_size as well; without, only their sum is.
+	 */
+	uint32_t mem_align;
 	uint32_t flags;			/* GOTGT_DEV_* */
 	uint32_t ops;			/* GOTGT_OP_BIT() of each op it does */
 	uint32_t native_fua;		/* 1: WRITE and ZERO honour GOTGT_IO_FUA; 0: the core flushes */
@@ -142,14 +146,23 @@ struct gotgt_host {
 	/* One line, without a newline; lun may be NULL.  [any] */
 	void (*log)(struct gotgt_lun *lun, enum gotgt_log_level level, const char *fmt, ...)
 		GOTGT_PRINTF(3, 4);
-	/* The device has a new size in bytes; initiators will hear of it.  [any] */
+	/* The device has a new size in bytes; initiators will hear of it.  Not within open().  [any] */
 	void (*resized)(struct gotgt_lun *lun, uint64_t size);
 	/* A host interface by id, NULL when the core has no such thing.  [any] */
 	const void *(*extension)(const char *id);
 };
 
-#define GOTGT_PLUGIN_BLOCKING UINT32_C(1)	/* submit() may block: the core calls it on a worker */
-#define GOTGT_PLUGIN_SERIAL   UINT32_C(2)	/* one submit() at a time per device */
+/*
+ * submit() may block: the core calls it on a worker.  With GOTGT_PLUGIN_NOWAIT a READ or WRITE is
+ * first tried on the thread that has it, with GOTGT_IO_NOWAIT.  Without this flag submit() runs on
+ * the threads that serve every initiator, and must return soon.
+ */
+#define GOTGT_PLUGIN_BLOCKING UINT32_C(1)
+/*
+ * One request at a time per device: the next submit() comes when the last one was answered and
+ * its submit() has returned.  Its memory is not lent, and cancel() is not called.
+ */
+#define GOTGT_PLUGIN_SERIAL   UINT32_C(2)
 #define GOTGT_PLUGIN_NOWAIT   UINT32_C(4)	/* READ and WRITE understand GOTGT_IO_NOWAIT */
 
 struct gotgt_plugin {
@@ -169,11 +182,15 @@ struct gotgt_plugin {
 	 */
 	int (*open)(struct gotgt_lun *lun, const void *conf, struct gotgt_dev_info *info,
 		    void **dev);
-	/* No request is outstanding.  Flushed before.  [main] */
+	/* No request is outstanding, lent memory is back.  Flushed before.  [main] */
 	void (*close)(void *dev);
 	/* Start, or do, one request; answer with gotgt_io_done().  [io] */
 	void (*submit)(void *dev, struct gotgt_io *io);
-	/* Optional: hurry io up; it must still be answered.  [io] */
+	/*
+	 * Optional: hurry io up; it must still be answered, once.  Another thread may have
+	 * answered it a moment ago: look for the pointer among the requests under way, and
+	 * do nothing when it is not there.  [io]
+	 */
 	void (*cancel)(void *dev, struct gotgt_io *io);
 	/* Optional: an interface by id, or NULL.  [any] */
 	const void *(*extension)(const char *id);

@@ -109,8 +109,8 @@ static bool can_punch(const struct disk *d)
 
 static void about_file(struct disk *d, const struct stat *st, struct gotgt_dev_info *info)
 {
-	info->block_size = BLOCK_BYTES;
-	info->physical_block_size = PAGE_BYTES;
+	/* The page cache takes any block whole: no write of one costs a read of others on the medium at once. */
+	info->block_size = info->physical_block_size = BLOCK_BYTES;
 	if (!d->readonly && can_punch(d)) {
 		info->ops |= GOTGT_OP_BIT(GOTGT_OP_UNMAP);
 		info->flags |= GOTGT_DEV_THIN;

@@ -6,10 +6,16 @@
 #include "fake-plugin.h"
 
 struct fake fake;
-static GAsyncQueue *queue;
-static GThread *thread;
 static struct gotgt_io *held[64];
-static int stop_mark;
+
+/* FAKE_ASYNC's thread and what it has to do. */
+static struct {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	GQueue ios;
+	bool started, stopping;
+} async = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
 
 struct fake_conf {
 	const char *path;
@@ -68,9 +74,28 @@ static enum gotgt_status perform(const struct gotgt_io *io)
 
 static void *answer_thread(void *arg)
 {
-	for (void *item; (item = g_async_queue_pop(queue)) != &stop_mark; )
-		device_host.io_done(item, perform(item));
+	pthread_mutex_lock(&async.lock);
+	while (!async.stopping) {
+		struct gotgt_io *io = g_queue_pop_head(&async.ios);
+
+		if (!io) {
+			pthread_cond_wait(&async.more, &async.lock);
+			continue;
+		}
+		pthread_mutex_unlock(&async.lock);
+		device_host.io_done(io, perform(io));
+		pthread_mutex_lock(&async.lock);
+	}
+	pthread_mutex_unlock(&async.lock);
 	return NULL;
+}
+
+static void answer_later(struct gotgt_io *io)
+{
+	pthread_mutex_lock(&async.lock);
+	g_queue_push_tail(&async.ios, io);
+	pthread_cond_signal(&async.more);
+	pthread_mutex_unlock(&async.lock);
 }
 
 static void write_down(const struct gotgt_io *io)
@@ -93,7 +118,7 @@ static void fake_submit(void *dev, struct gotgt_io *io)
 	write_down(io);
 	switch (fake.mode) {
 	case FAKE_ASYNC:
-		g_async_queue_push(queue, io);
+		answer_later(io);
 		break;
 	case FAKE_HOLD:
 		pthread_mutex_lock(&fake.lock);
@@ -182,10 +207,9 @@ struct module *fake_module(uint32_t flags, uint32_t io_priv_size)
 
 void fake_reset(void)
 {
-	if (!thread) {
-		queue = g_async_queue_new();
-		thread = g_thread_new("fake", answer_thread, NULL);
-	}
+	if (!async.started)
+		g_assert_cmpint(pthread_create(&async.thread, NULL, answer_thread, NULL), ==, 0);
+	async.started = true;
 	g_free(fake.bytes);
 	memset(&fake, 0, sizeof fake);
 	fake.bytes = g_malloc(FAKE_BYTES);
@@ -223,10 +247,11 @@ void fake_release(void)
 
 void fake_stop(void)
 {
-	if (!thread)
-		return;
-	g_async_queue_push(queue, &stop_mark);
-	g_thread_join(thread);
-	g_async_queue_unref(queue);
+	pthread_mutex_lock(&async.lock);
+	async.stopping = true;
+	pthread_cond_signal(&async.more);
+	pthread_mutex_unlock(&async.lock);
+	if (async.started)
+		pthread_join(async.thread, NULL);
 	g_free(fake.bytes);
 }

@@ -4,6 +4,7 @@
 #define FAKE_PLUGIN_H
 
 #include <pthread.h>
+#include <pthread.h>
 #include "backstore/device.h"
 
 #define FAKE_BYTES (4u << 20)

@@ -71,6 +71,8 @@ static void test_future(void)
 static void test_refused(gconstpointer data)
 {
 	static const struct { const char *name; int code; const char *why; } cases[] = {
+		{ "tooold", MODULE_ERROR_ABI, "plugin table too short" },
+		{ "badparam", MODULE_ERROR_INVALID, "bad settings table" },
 		{ "otherabi", MODULE_ERROR_ABI, "another plugin ABI" },
 		{ "noentry", MODULE_ERROR_ABI, "no gotgt_plugin_v1" },
 		{ "undefined", MODULE_ERROR_LOAD, "no_such_function" },
@@ -89,6 +91,56 @@ static void test_refused(gconstpointer data)
 	}
 }
 
+/* Loaded once, however it is named. */
+static void test_same(void)
+{
+	struct module *m = load("../plugins/null", "null", NULL);
+
+	g_assert_true(load("../plugins/null", "null", NULL) == m);
+	g_assert_true(load("../plugins/./mmap/../null", "null", NULL) == m);
+}
+
+static void test_dirs(void)
+{
+	g_auto(GStrv) none = module_dirs(NULL), two = module_dirs("/a/../b::/c/");
+	g_auto(GStrv) relative = module_dirs("x");
+
+	g_assert_cmpstr(none[0], ==, PLUGINDIR);
+	g_assert_null(none[1]);
+	g_assert_cmpstr(two[0], ==, "/b");
+	g_assert_cmpstr(two[1], ==, "/c");
+	g_assert_cmpstr(two[2], ==, PLUGINDIR);
+	g_assert_null(two[3]);
+	g_assert_true(g_path_is_absolute(relative[0]));
+}
+
+static void test_find(void)
+{
+	g_autofree char *mods = g_test_build_filename(G_TEST_BUILT, "mods", ".libs", NULL);
+	g_autofree char *null = g_test_build_filename(G_TEST_BUILT, "../plugins/null", ".libs", NULL);
+	const char *const dirs[] = { "/nowhere", mods, null, NULL };
+	g_autoptr(GError) error = NULL;
+	g_auto(GStrv) names = module_list(dirs);
+	struct module *m = module_find(dirs, "null", &host, &error);
+
+	g_assert_no_error(error);
+	g_assert_true(m == load("../plugins/null", "null", NULL));
+	g_assert_true(g_strv_contains((const char *const *)names, "future"));
+	g_assert_true(g_strv_contains((const char *const *)names, "null"));
+	for (char **n = names; n[0] && n[1]; n++)
+		g_assert_cmpstr(n[0], <, n[1]);
+	/* A broken one is not skipped over, a missing one says where it was looked for. */
+	g_assert_null(module_find(dirs, "wrongname", &host, &error));
+	g_assert_error(error, MODULE_ERROR, MODULE_ERROR_INVALID);
+	g_clear_error(&error);
+	g_assert_null(module_find(dirs, "nosuch", &host, &error));
+	g_assert_error(error, MODULE_ERROR, MODULE_ERROR_LOAD);
+	g_assert_nonnull(strstr(error->message, "plugin nosuch: no nosuch.so in /nowhere, "));
+	g_clear_error(&error);
+	g_assert_null(module_find(dirs, "../null", &host, &error));
+	g_assert_error(error, MODULE_ERROR, MODULE_ERROR_INVALID);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -96,6 +148,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/plugin/null/read", test_null_read);
 	g_test_add_func("/module/load/older-than-core", test_old);
 	g_test_add_func("/module/load/newer-than-core", test_future);
+	g_test_add_func("/module/load/same-twice", test_same);
+	g_test_add_func("/module/dirs", test_dirs);
+	g_test_add_func("/module/find-and-list", test_find);
 	g_test_add_data_func("/module/load/refused", NULL, test_refused);
 	return g_test_run();
 }
