@@ -43,7 +43,7 @@ static bool keep_open_error(struct device *dev, const char *line)
 	return kept;
 }
 
-static void host_log(struct gotgt_lun *lun, enum gotgt_log_level level, const char *fmt, ...)
+static void GOTGT_PRINTF(3, 4) host_log(struct gotgt_lun *lun, enum gotgt_log_level level, const char *fmt, ...)
 {
 	struct device *dev = device_of(lun);
 	char line[LINE_MAX_BYTES];

@@ -158,7 +158,8 @@ static const struct { const char *name, *text, *said; } bad[] = {
 	  "FILE:4: portal 1: name: expected a string, not a number" },
 
 	/* What no single setting shows. */
-	{ "same iqn", PORTAL "targets = ( { iqn = \"iqn.2016-09.com.example:x\"; },\n{ iqn = \"iqn.2016-09.com.example:x\"; } );",
+	{ "same iqn",
+	  PORTAL "targets = ( { iqn = \"iqn.2016-09.com.example:x\"; },\n{ iqn = \"iqn.2016-09.com.example:x\"; } );",
 	  "FILE:2: " AT_X ": a second one of that name" },
 	{ "same number", TARGET("luns = ( { number = 1; plugin = \"null\"; },\n{ number = 1; plugin = \"null\"; } );"),
 	  "FILE:4: " AT_X " lun 1: a second one of that number" },
