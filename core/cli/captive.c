@@ -20,7 +20,8 @@ static void on_exit_(GPid pid, gint wait_status, gpointer data)
 	g_free(c);
 }
 
-GPid captive_start(const char *cmd, const struct run_env *env, void (*done)(int status, void *data), void *data, GError **error)
+GPid captive_start(const char *cmd, const struct run_env *env, void (*done)(int status, void *data), void *data,
+		   GError **error)
 {
 	char *argv[] = { (char []){ "/bin/sh" }, (char []){ "-c" }, (char *)cmd, NULL };
 	const struct { const char *name, *value; } vars[] = {
@@ -33,7 +34,8 @@ GPid captive_start(const char *cmd, const struct run_env *env, void (*done)(int 
 
 	for (size_t i = 0; i < G_N_ELEMENTS(vars); i++)
 		envp = g_environ_setenv(envp, vars[i].name, vars[i].value, TRUE);
-	ok = g_spawn_async(NULL, argv, envp, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN, NULL, NULL, &pid, error);
+	ok = g_spawn_async(NULL, argv, envp, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN,
+			   NULL, NULL, &pid, error);
 	g_strfreev(envp);
 	if (!ok)
 		return 0;

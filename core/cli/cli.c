@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "engine/log.h"
 
-static void complain(const struct command *cmd, const char *hint, const char *fmt, va_list ap)
+static void G_GNUC_PRINTF(3, 0) complain(const struct command *cmd, const char *hint, const char *fmt, va_list ap)
 {
 	g_autofree char *text = g_strdup_vprintf(fmt, ap);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli.h - what the subcommands share.  Data goes to standard output, messages to standard error, a line each.  [main] */
+/* cli.h - what the subcommands share.  Data goes to standard output, messages to standard error.  [main] */
 #ifndef GOTGT_CLI_H
 #define GOTGT_CLI_H
 
@@ -36,7 +36,7 @@ int cli_usage(const struct command *cmd, const char *fmt, ...) G_GNUC_PRINTF(2, 
 /* A level by its name; a wrong one is reported. */
 bool cli_log_level(const struct command *cmd, const char *name, uint32_t *level);
 
-/* Run until SIGTERM or SIGINT, or until cli_quit().  hangup (may be NULL: as SIGTERM) is for SIGHUP, stop for the others. */
+/* Run until SIGTERM or SIGINT, or until cli_quit().  hangup is for SIGHUP (NULL: as SIGTERM), stop for the others. */
 struct cli_loop {
 	GMainLoop *main;
 	void (*hangup)(struct cli_loop *loop);
@@ -64,6 +64,7 @@ struct run_env {
 	const char *uri, *uris, *portal, *iqn;
 };
 /* Start CMD by the shell; done(status) comes with what the shell would say of it. */
-GPid captive_start(const char *cmd, const struct run_env *env, void (*done)(int status, void *data), void *data, GError **error);
+GPid captive_start(const char *cmd, const struct run_env *env, void (*done)(int status, void *data), void *data,
+		   GError **error);
 
 #endif

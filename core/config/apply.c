@@ -165,7 +165,8 @@ static bool left_out(struct run_target *rt, const struct conf_lun *conf, bool ma
 }
 
 /* A LUN of next that does not run as it is. */
-static bool prepare_lun(struct plan *p, struct run_target *rt, const struct conf_lun *conf, bool may_fail, GError **error)
+static bool prepare_lun(struct plan *p, struct run_target *rt, const struct conf_lun *conf, bool may_fail,
+			GError **error)
 {
 	struct new_lun *nl = g_new0(struct new_lun, 1);
 	char *key = file_key(p->s, conf);

@@ -16,7 +16,8 @@ const struct module *plugins_get(const char *const *dirs, const char *name, GErr
 }
 
 /* One at a time, so that each error has its line and none hides another. */
-static void check_pairs(const struct module *m, const struct conf_target *t, const struct conf_lun *l, GPtrArray *errors)
+static void check_pairs(const struct module *m, const struct conf_target *t, const struct conf_lun *l,
+			GPtrArray *errors)
 {
 	unsigned before = errors->len;
 	g_autoptr(GError) error = NULL;

@@ -103,7 +103,7 @@ static void read_names(struct reader *r, const char *path, const struct setting 
 		return;
 	}
 	g_ptr_array_add(names, NULL);
-	*(char ***)((char *)obj + s->offset) = (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
+	*(char ***)setting_field(s, obj) = (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
 }
 
 /* Text for the plugin's own table; the lines are kept, as names and values are looked at when it is loaded. */
@@ -128,7 +128,8 @@ static void read_plugin(struct reader *r, const char *path, const struct setting
 	}
 }
 
-static void read_object(struct reader *r, const char *path, enum conf_object object, config_setting_t *group, void *obj);
+static void read_object(struct reader *r, const char *path, enum conf_object object, config_setting_t *group,
+			void *obj);
 
 /* "target 2: " tells which; an iqn or a number tells better, once it is known. */
 static char *element_path(const char *path, const struct setting *s, config_setting_t *e, int i)
@@ -145,7 +146,7 @@ static char *element_path(const char *path, const struct setting *s, config_sett
 
 static void read_list(struct reader *r, const char *path, const struct setting *s, config_setting_t *cs, void *obj)
 {
-	GPtrArray *list = *(GPtrArray **)((char *)obj + s->offset);
+	GPtrArray *list = *(GPtrArray **)setting_field(s, obj);
 
 	for (int i = 0; i < config_setting_length(cs); i++) {
 		config_setting_t *e = config_setting_get_elem(cs, (unsigned)i);
@@ -179,7 +180,7 @@ static void read_setting(struct reader *r, const char *path, const struct settin
 	switch (s->type) {
 	case SETTING_GROUP:
 		inner = g_strdup_printf("%s%s.", path, s->name);
-		read_object(r, inner, s->child, cs, (char *)obj + s->offset);
+		read_object(r, inner, s->child, cs, setting_field(s, obj));
 		break;
 	case SETTING_LIST:
 		read_list(r, path, s, cs, obj);

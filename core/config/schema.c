@@ -121,7 +121,8 @@ const struct setting schema[] = {
 	{ CONF_ISCSI, SETTING_SIZE, "max-burst-length", .unit = "bytes", .min = 512, .max = 16777215,
 	  FIELD(struct params, max_burst), .help = "MaxBurstLength: data asked for, or sent, in one sequence." },
 	{ CONF_ISCSI, SETTING_SIZE, "first-burst-length", .unit = "bytes", .min = 512, .max = 16777215,
-	  FIELD(struct params, first_burst), .help = "FirstBurstLength: data a write may send unasked; at most max-burst-length." },
+	  FIELD(struct params, first_burst),
+	  .help = "FirstBurstLength: data a write may send unasked; at most max-burst-length." },
 	{ CONF_ISCSI, SETTING_UINT, "max-outstanding-r2t", .min = 1, .max = R2T_MAX, FIELD(struct params, max_outstanding_r2t),
 	  .help = "MaxOutstandingR2T: sequences of one write asked for at one time." },
 	{ CONF_ISCSI, SETTING_BOOL, "initial-r2t", FIELD(struct params, initial_r2t),
@@ -152,14 +153,9 @@ static const struct {
 	[CONF_ISCSI] = { "iscsi", sizeof(struct params), &params_offered },
 };
 
-static inline void *field(const struct setting *s, const void *obj)
-{
-	return (char *)obj + s->offset;
-}
-
 static inline uint32_t *u32(const struct setting *s, const void *obj)
 {
-	return field(s, obj);
+	return setting_field(s, obj);
 }
 
 const struct setting *schema_next(enum conf_object object, const struct setting *after)
@@ -194,9 +190,9 @@ void schema_defaults(enum conf_object object, void *obj)
 		memcpy(obj, objects[object].base, objects[object].size);
 	while ((s = schema_next(object, s))) {
 		if (s->type == SETTING_GROUP)
-			schema_defaults(s->child, field(s, obj));
+			schema_defaults(s->child, setting_field(s, obj));
 		else if (s->type == SETTING_LIST)
-			*(GPtrArray **)field(s, obj) = g_ptr_array_new();
+			*(GPtrArray **)setting_field(s, obj) = g_ptr_array_new();
 		else if (s->fallback && !setting_parse(s, s->fallback, obj, NULL))
 			g_error("default of %s", s->name);	/* the table is wrong */
 	}
@@ -207,7 +203,7 @@ void schema_clear(enum conf_object object, void *obj)
 	const struct setting *s = NULL;
 
 	while ((s = schema_next(object, s))) {
-		void *f = field(s, obj);
+		void *f = setting_field(s, obj);
 
 		switch (s->type) {
 		case SETTING_GROUP:
@@ -269,7 +265,7 @@ static bool names_equal(char **a, char **b)
 
 bool setting_equal(const struct setting *s, const void *a, const void *b)
 {
-	const void *fa = field(s, a), *fb = field(s, b);
+	const void *fa = setting_field(s, a), *fb = setting_field(s, b);
 
 	switch (s->type) {
 	case SETTING_GROUP:

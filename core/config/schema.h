@@ -63,7 +63,13 @@ void schema_free(enum conf_object object, void *obj);
 bool schema_equal(enum conf_object object, const void *a, const void *b);
 bool setting_equal(const struct setting *s, const void *a, const void *b);
 
-/* Parse text into the setting's field; the type must not be GROUP, LIST, NAMES or PLUGIN.  The error says what would do. */
+/* Where an object keeps it. */
+static inline void *setting_field(const struct setting *s, const void *obj)
+{
+	return (char *)obj + s->offset;
+}
+
+/* Parse text into the setting's field; not of GROUP, LIST, NAMES or PLUGIN.  The error says what would do. */
 bool setting_parse(const struct setting *s, const char *text, void *obj, GError **error);
 /* The value as the file would have it. */
 char *setting_format(const struct setting *s, const void *obj);

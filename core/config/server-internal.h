@@ -41,8 +41,10 @@ void run_target_free(struct run_target *rt);
 struct run_lun *run_target_lun(const struct run_target *rt, uint32_t number);
 
 /* Open a LUN's device and add it.  dev: open already, taken over; or NULL. */
-bool run_lun_open(struct server *s, struct run_target *rt, const struct conf_lun *conf, struct device *dev, GError **error);
-struct device *run_lun_device(struct server *s, const struct conf_target *t, const struct conf_lun *conf, GError **error);
+bool run_lun_open(struct server *s, struct run_target *rt, const struct conf_lun *conf, struct device *dev,
+		  GError **error);
+struct device *run_lun_device(struct server *s, const struct conf_target *t, const struct conf_lun *conf,
+			      GError **error);
 /* Remember that it did not open. */
 void run_lun_left_out(struct run_target *rt, const struct conf_lun *conf);
 /* Take it away from initiators and close its device. */

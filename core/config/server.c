@@ -38,7 +38,8 @@ struct lun_conf run_lun_conf(const struct conf_lun *conf)
 	};
 }
 
-struct device *run_lun_device(struct server *s, const struct conf_target *t, const struct conf_lun *conf, GError **error)
+struct device *run_lun_device(struct server *s, const struct conf_target *t, const struct conf_lun *conf,
+			      GError **error)
 {
 	g_autofree char *name = g_strdup_printf("target %s lun %u", t->iqn, conf->number);
 	const struct module *m = plugins_get(s->plugin_dirs, conf->plugin, error);
@@ -60,7 +61,8 @@ static void insert_lun(struct run_target *rt, const struct conf_lun *conf, struc
 	g_hash_table_insert(rt->luns, GUINT_TO_POINTER(conf->number), rl);
 }
 
-bool run_lun_open(struct server *s, struct run_target *rt, const struct conf_lun *conf, struct device *dev, GError **error)
+bool run_lun_open(struct server *s, struct run_target *rt, const struct conf_lun *conf, struct device *dev,
+		  GError **error)
 {
 	struct lun_conf lc = run_lun_conf(conf);
 	struct lun *lun;

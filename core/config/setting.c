@@ -7,11 +7,6 @@
 
 #define SETTING_ERROR g_quark_from_static_string("gotgt-setting-error")
 
-static inline void *field(const struct setting *s, const void *obj)
-{
-	return (char *)obj + s->offset;
-}
-
 static char *size_format(uint64_t bytes)
 {
 	static const char units[] = "KMGT";
@@ -111,14 +106,14 @@ bool setting_parse(const struct setting *s, const char *text, void *obj, GError 
 {
 	switch (s->type) {
 	case SETTING_BOOL:
-		return parse_bool(s, text, field(s, obj), error);
+		return parse_bool(s, text, setting_field(s, obj), error);
 	case SETTING_UINT:
 	case SETTING_SIZE:
-		return parse_number(s, text, field(s, obj), error);
+		return parse_number(s, text, setting_field(s, obj), error);
 	case SETTING_CHOICE:
-		return parse_choice(s, text, field(s, obj), error);
+		return parse_choice(s, text, setting_field(s, obj), error);
 	case SETTING_STRING:
-		return parse_string(s, text, field(s, obj), error);
+		return parse_string(s, text, setting_field(s, obj), error);
 	default:
 		g_set_error(error, SETTING_ERROR, 0, "is not a single value");
 		return false;
@@ -127,7 +122,7 @@ bool setting_parse(const struct setting *s, const char *text, void *obj, GError 
 
 char *setting_format(const struct setting *s, const void *obj)
 {
-	const uint32_t *n = field(s, obj);
+	const uint32_t *n = setting_field(s, obj);
 
 	switch (s->type) {
 	case SETTING_BOOL:
@@ -141,7 +136,7 @@ char *setting_format(const struct setting *s, const void *obj)
 				return g_strdup(c->name);
 		return NULL;
 	case SETTING_STRING:
-		return g_strdup(*(char *const *)field(s, obj));
+		return g_strdup(*(char *const *)setting_field(s, obj));
 	default:
 		return NULL;
 	}
