@@ -6,6 +6,7 @@
 #   check 'what must hold' command args...
 #   tap_skip 'what' 'why'
 #   tap_wait FILE TEXT       for what runs in the background
+#   tap_join PID             until it has ended
 #   tap_end
 
 tap_n=0 tap_failed=0
@@ -61,6 +62,13 @@ check()
 tap_wait()
 {
 	timeout 20 tail -f -n +1 "$1" | grep -qF -m 1 -e "$2"
+}
+
+# Wait for a child to end, which is killed when it does not within a minute; its status.
+tap_join()
+{
+	timeout 60 tail --pid="$1" -f /dev/null || kill -KILL "$1"
+	wait "$1"
 }
 
 tap_end()

@@ -115,18 +115,26 @@ void cli_quit(struct cli_loop *loop)
 	g_main_loop_quit(loop->main);
 }
 
-void cli_loop_run(struct cli_loop *loop)
+void cli_loop_start(struct cli_loop *loop)
 {
 	static const struct {
 		int number;
 		GSourceFunc handle;
-	} signals[] = { { SIGTERM, on_stop }, { SIGINT, on_stop }, { SIGHUP, on_hangup } };
-	guint ids[G_N_ELEMENTS(signals)];
+	} signals[CLI_SIGNALS] = { { SIGTERM, on_stop }, { SIGINT, on_stop }, { SIGHUP, on_hangup } };
 
-	for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
-		ids[i] = g_unix_signal_add(signals[i].number, signals[i].handle, loop);
+	loop->main = g_main_loop_new(NULL, FALSE);
+	for (size_t i = 0; i < CLI_SIGNALS; i++)
+		loop->sources[i] = g_unix_signal_add(signals[i].number, signals[i].handle, loop);
+}
+
+void cli_loop_run(struct cli_loop *loop)
+{
 	g_main_loop_run(loop->main);
-	for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
-		g_source_remove(ids[i]);
+}
+
+void cli_loop_end(struct cli_loop *loop)
+{
+	for (size_t i = 0; i < CLI_SIGNALS; i++)
+		g_source_remove(loop->sources[i]);
 	g_main_loop_unref(loop->main);
 }

@@ -37,13 +37,18 @@ int cli_usage(const struct command *cmd, const char *fmt, ...) G_GNUC_PRINTF(2, 
 bool cli_log_level(const struct command *cmd, const char *name, uint32_t *level);
 
 /* Run until SIGTERM or SIGINT, or until cli_quit().  hangup is for SIGHUP (NULL: as SIGTERM), stop for the others. */
+enum { CLI_SIGNALS = 3 };
 struct cli_loop {
 	GMainLoop *main;
+	guint sources[CLI_SIGNALS];
 	void (*hangup)(struct cli_loop *loop);
 	void (*stop)(struct cli_loop *loop);	/* NULL: cli_quit() */
 	unsigned stops;				/* stop may count here */
 };
+/* Signals are caught from start to end, and handled while it runs. */
+void cli_loop_start(struct cli_loop *loop);
 void cli_loop_run(struct cli_loop *loop);
+void cli_loop_end(struct cli_loop *loop);
 void cli_quit(struct cli_loop *loop);
 
 /* Tell the service manager that started us (sd_notify(3)): "READY=1" and the like.  Nothing without one. */

@@ -86,9 +86,11 @@ static int serve(struct daemon *d)
 	if (!conf)
 		return EXIT_FAILURE;
 	log_set_level(conf->log_level);
+	cli_loop_start(&d->loop);
 	d->server = server_start(conf, d->plugin_dirs, true, &error);
 	if (!d->server) {
 		cli_complain(d->cmd, "%s", error->message);
+		cli_loop_end(&d->loop);
 		return EXIT_FAILURE;
 	}
 	log_info("%s: %u targets, %u logical units", d->path, server_conf(d->server)->targets->len, server_luns(d->server));
@@ -96,6 +98,7 @@ static int serve(struct daemon *d)
 	cli_loop_run(&d->loop);
 	notify("STOPPING=1");
 	server_stop(d->server, STOP_GRACE_MS);
+	cli_loop_end(&d->loop);
 	return EXIT_SUCCESS;
 }
 
@@ -122,7 +125,6 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv)
 		d.log_level = n;
 	d.path = config ? g_strdup(config) : default_path();
 	d.plugin_dirs = plugins_dirs(dirs);
-	d.loop.main = only_check ? NULL : g_main_loop_new(NULL, FALSE);
 	status = only_check ? check(&d) : serve(&d);
 	g_strfreev(d.plugin_dirs);
 	g_free(d.path);

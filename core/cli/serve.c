@@ -143,10 +143,28 @@ static bool announce(struct serve *s)
 	return s->captive != 0;
 }
 
+static int run(struct serve *s, struct conf *conf)
+{
+	g_autoptr(GError) error = NULL;
+
+	s->server = server_start(conf, s->plugin_dirs, false, &error);
+	if (!s->server) {
+		cli_complain(s->cmd, "%s", error->message);
+		return EXIT_FAILURE;
+	}
+	if (!write_pid_file(s) || !announce(s))
+		return EXIT_FAILURE;
+	notify("READY=1");
+	cli_loop_run(&s->loop);
+	notify("STOPPING=1");
+	return s->status;
+}
+
 static int serve(struct serve *s)
 {
 	struct conf *conf = conf_new();
 	g_autoptr(GError) error = NULL;
+	int status;
 
 	conf->log_level = GOTGT_LOG_WARNING;
 	if (s->level && !cli_log_level(s->cmd, s->level, &conf->log_level)) {
@@ -161,22 +179,10 @@ static int serve(struct serve *s)
 		cli_complain(s->cmd, "%s", error->message);
 		return EXIT_FAILURE;
 	}
-	s->server = server_start(conf, s->plugin_dirs, false, &error);
-	if (!s->server) {
-		cli_complain(s->cmd, "%s", error->message);
-		return EXIT_FAILURE;
-	}
-	if (!write_pid_file(s))
-		return EXIT_FAILURE;
-	s->loop.main = g_main_loop_new(NULL, FALSE);
-	if (!announce(s)) {
-		g_main_loop_unref(s->loop.main);
-		return EXIT_FAILURE;
-	}
-	notify("READY=1");
-	cli_loop_run(&s->loop);
-	notify("STOPPING=1");
-	return s->status;
+	cli_loop_start(&s->loop);
+	status = run(s, conf);
+	cli_loop_end(&s->loop);
+	return status;
 }
 
 static void clear(struct serve *s)

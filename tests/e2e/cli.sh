@@ -142,7 +142,7 @@ start_stop() # SIGNAL
 	tap_wait "$tap_tmp/out" /1 || { cat "$tap_tmp/out" "$tap_tmp/err"; kill "$job"; wait "$job"; return 1; }
 	[ "$(cat "$tap_tmp/pid")" -eq "$job" ] || return
 	kill "-$1" "$job"
-	wait "$job" || return
+	tap_join "$job" || return
 	lines err 0 && [ ! -e "$tap_tmp/pid" ] && sed 1q "$tap_tmp/out" | grep -qE '^iscsi://127\.0\.0\.1:[0-9]+/iqn\.[^/]*/0$'
 }
 for signal in TERM INT; do

@@ -37,7 +37,7 @@ start()
 stop()
 {
 	kill -TERM "$daemon_pid"
-	wait "$daemon_pid"
+	tap_join "$daemon_pid"
 }
 
 # The log of one reload alone.
