@@ -32,7 +32,9 @@ struct conf_lun {
 	char **settings;	/* names and values in turn, NULL at the end, or NULL */
 	unsigned *setting_lines;	/* of each name, when read from a file, else NULL */
 	uint32_t block_size;	/* 0: the device's */
-	uint32_t read_only, thin;
+	uint32_t physical_block_size, optimal_io_size;	/* bytes; 0: the device's */
+	uint32_t alignment_offset;	/* LBA of the first physical block that starts with a block */
+	uint32_t read_only, thin, removable;
 	char *serial, *vendor, *product;
 };
 

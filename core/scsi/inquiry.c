@@ -8,7 +8,7 @@
 #include "scsi/vpd.h"
 #include "scsi/wire.h"
 
-enum { INQUIRY_LEN = 96, NO_LUN = 0x7f, VERSION_SPC4 = 0x06, HISUP_FORMAT_2 = 0x12, CMDQUE = 0x02 };
+enum { INQUIRY_LEN = 96, NO_LUN = 0x7f, RMB = 0x80, VERSION_SPC4 = 0x06, HISUP_FORMAT_2 = 0x12, CMDQUE = 0x02 };
 
 /* SPC-5 6.7.3, annex E: SAM-5, SPC-4, SBC-3, iSCSI, no version claimed. */
 static const uint16_t version_descriptors[] = { 0x00a0, 0x0460, 0x04c0, 0x0960 };
@@ -32,6 +32,8 @@ static void standard(struct task *t)
 		lun_get_identity(t->lun, &id);
 	else
 		d[0] = NO_LUN;
+	if (t->lun && lun_state(t->lun) & LUN_REMOVABLE)
+		d[1] = RMB;
 	d[2] = VERSION_SPC4;
 	d[3] = HISUP_FORMAT_2;
 	d[4] = INQUIRY_LEN - 5;

@@ -106,6 +106,7 @@ static bool make_identity(const struct lun *lun, const struct lun_conf *conf, st
 static unsigned configured_state(const struct lun *lun, const struct lun_conf *conf)
 {
 	return (conf->read_only || lun->info->flags & GOTGT_DEV_READ_ONLY ? LUN_READ_ONLY : 0) |
+	       (conf->removable ? LUN_REMOVABLE : 0) |
 	       (conf->thin && lun->can_unmap ? LUN_THIN : 0);
 }
 
@@ -184,6 +185,33 @@ static void resized(void *data)
 	target_set_ua(lun->target, lun->number, UA_CAPACITY_CHANGED, NULL);
 }
 
+static bool invalid(GError **error, const char *what, uint32_t value, const char *why)
+{
+	g_set_error(error, TARGET_ERROR, TARGET_ERROR_INVALID, "%s %u %s", what, value, why);
+	return false;
+}
+
+/* The physical block, how it lies, and the size of a good transfer (SBC-4 4.6). */
+static bool take_geometry(struct lun *lun, const struct lun_conf *conf, GError **error)
+{
+	uint32_t physical = conf->physical_block_size;
+
+	if (physical & (physical - 1) || physical > LUN_PHYSICAL_BLOCK_MAX)
+		return invalid(error, "physical block size", physical, "is not a power of two up to 1M");
+	if (physical && physical < lun->block_size)
+		return invalid(error, "physical block size", physical, "is less than the block size");
+	if (!physical)
+		physical = CLAMP(lun->info->physical_block_size, lun->block_size, LUN_PHYSICAL_BLOCK_MAX);
+	lun->physical_exponent = (uint8_t)(g_bit_storage(physical >> lun->block_shift) - 1);
+	if (conf->alignment_offset >> lun->physical_exponent || conf->alignment_offset > LUN_ALIGNED_MAX)
+		return invalid(error, "alignment offset", conf->alignment_offset, "is not within a physical block");
+	lun->lowest_aligned = (uint16_t)conf->alignment_offset;
+	if (conf->optimal_io_size & (lun->block_size - 1) || conf->optimal_io_size > LUN_TRANSFER_MAX)
+		return invalid(error, "optimal I/O size", conf->optimal_io_size, "is not a number of blocks up to 4M");
+	lun->optimal_io_size = conf->optimal_io_size ? conf->optimal_io_size : lun->info->optimal_io_size;
+	return true;
+}
+
 static bool take_sizes(struct lun *lun, const struct lun_conf *conf, GError **error)
 {
 	uint32_t dev_bs = MAX(lun->info->block_size, 1u), bs = conf->block_size ? conf->block_size : MAX(dev_bs, 512u);
@@ -203,7 +231,7 @@ static bool take_sizes(struct lun *lun, const struct lun_conf *conf, GError **er
 	}
 	lun->block_size = bs;
 	lun->block_shift = bs == 512 ? 9 : 12;
-	return true;
+	return take_geometry(lun, conf, error);
 }
 
 struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error)

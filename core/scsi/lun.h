@@ -7,8 +7,7 @@
 #include <stdatomic.h>
 #include "scsi/target.h"
 
-/* The most one command moves through memory, and what VPD B0h says accordingly. */
-#define LUN_TRANSFER_MAX (4u << 20)
+/* What VPD B0h says, beside LUN_TRANSFER_MAX. */
 #define LUN_WRITE_SAME_MAX (16u << 20)	/* of one pattern or zeroes; UNMAP has no limit */
 #define LUN_UNMAP_DESCRIPTORS_MAX 256u
 
@@ -21,6 +20,8 @@ enum lun_bits {
 	LUN_D_SENSE = 1 << 4,		/* control mode page */
 	LUN_THIN = 1 << 5,		/* provisioning management */
 	LUN_CACHE = 1 << 6,		/* the device has a volatile write cache: WCE can be changed */
+	LUN_REMOVABLE = 1 << 12,	/* configured */
+	LUN_EJECTED = 1 << 13,		/* START STOP UNIT with LOEJ: there is no medium */
 };
 #define LUN_PROTECTED (LUN_READ_ONLY | LUN_SWP)
 #define LUN_MODE_BITS (LUN_SWP | LUN_WCE | LUN_D_SENSE)
@@ -48,6 +49,9 @@ struct lun {
 	const struct device_info *info;
 	uint32_t block_size;
 	uint8_t block_shift;
+	uint8_t physical_exponent;	/* logical blocks in a physical one, as a power of two */
+	uint16_t lowest_aligned;	/* LBA */
+	uint32_t optimal_io_size;	/* bytes */
 	bool can_unmap;
 	atomic_uint state;		/* enum lun_bits */
 

@@ -33,7 +33,6 @@ void read_capacity16_run(struct task *t)
 	const struct lun *lun = t->lun;
 	uint64_t blocks = lun_blocks(lun);
 	uint8_t *d = task_reply(t, 32);
-	uint32_t per_physical = lun->info->physical_block_size >> lun->block_shift;
 
 	if (!blocks) {
 		task_fail(t, SENSE_NOT_READY);
@@ -41,10 +40,10 @@ void read_capacity16_run(struct task *t)
 	}
 	put_be64(d, blocks - 1);
 	put_be32(d + 8, lun->block_size);
-	if (per_physical > 1)
-		d[13] = (uint8_t)MIN(g_bit_storage(per_physical) - 1, 15);
+	d[13] = lun->physical_exponent;
+	put_be16(d + 14, lun->lowest_aligned);
 	if (lun_state(lun) & LUN_THIN)
-		d[14] = 0x80 | 0x40;	/* LBPME, LBPRZ */
+		d[14] |= 0x80 | 0x40;	/* LBPME, LBPRZ */
 	task_done_data(t, d, 32);
 }
 

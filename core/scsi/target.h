@@ -11,6 +11,9 @@
 #include "scsi/sense.h"
 
 #define LUN_MAX 16383u		/* flat space addressing, SAM-5 4.7.7.3 */
+#define LUN_TRANSFER_MAX (4u << 20)	/* bytes: the most one command moves through memory */
+#define LUN_PHYSICAL_BLOCK_MAX (1u << 20)
+#define LUN_ALIGNED_MAX 0x3fffu		/* READ CAPACITY(16) has 14 bits, SBC-4 5.16.2 */
 
 #define TARGET_ERROR (target_error_quark())
 GQuark target_error_quark(void);
@@ -23,8 +26,12 @@ struct nexus;
 /* How a LUN presents itself.  Strings are copied; NULL or 0: the default. */
 struct lun_conf {
 	uint32_t block_size;	/* 512 or 4096; 0: the device's, at least 512 */
+	uint32_t physical_block_size;	/* a power of two, up to LUN_PHYSICAL_BLOCK_MAX; 0: the device's */
+	uint32_t alignment_offset;	/* lowest aligned LBA, less than a physical block */
+	uint32_t optimal_io_size;	/* bytes, whole blocks; 0: the device's */
 	bool read_only;
 	bool thin;		/* report LBPME when the device can unmap */
+	bool removable;
 	const char *serial;	/* up to 36 characters; default: made from target name and LUN */
 	const char *vendor;	/* up to 8, default "GOTGT" */
 	const char *product;	/* up to 16, default "VIRTUAL-DISK" */

@@ -97,8 +97,8 @@ static size_t block_limits(struct task *t, uint8_t *page)
 {
 	const struct lun *lun = t->lun;
 	uint8_t shift = lun->block_shift, *d = page - 4;
-	uint32_t optimal = lun->info->optimal_io_size >> shift, max = LUN_TRANSFER_MAX >> shift;
-	uint32_t physical = lun->info->physical_block_size >> shift, unit;
+	uint32_t optimal = lun->optimal_io_size >> shift, max = LUN_TRANSFER_MAX >> shift;
+	uint32_t physical = 1u << lun->physical_exponent, unit;
 	uint32_t granularity = lun->info->unmap_granularity >> shift;
 
 	d[4] = 0x01;	/* WSNZ */

@@ -76,9 +76,6 @@ static void test_identification(void)
 
 static void test_limits(void)
 {
-	rig.dev->info.physical_block_size = 4096;
-	rig.dev->info.optimal_io_size = 65536;
-	rig.dev->info.unmap_granularity = 4096;
 	SEND(255, OP_INQUIRY, 1, 0xb0, 0, 255);
 	g_assert_cmpuint(get_be16(res.in + 2), ==, 0x3c);
 	g_assert_cmpuint(res.in[4], ==, 1);
@@ -101,6 +98,30 @@ static void test_limits(void)
 	g_assert_cmpuint(get_be32(res.in + 20) | get_be32(res.in + 24) | get_be32(res.in + 28), ==, 0);
 	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
 	g_assert_cmpuint(res.in[14], ==, 0);
+}
+
+static struct device *large_blocks_device(void)
+{
+	struct device *dev = fake_new(RIG_BLOCKS * 512ull, 512, GOTGT_DEV_WRITE_CACHE | GOTGT_DEV_THIN, RIG_OPS);
+
+	dev->info.physical_block_size = 4096;
+	dev->info.optimal_io_size = 65536;
+	dev->info.unmap_granularity = 4096;
+	return dev;
+}
+
+/* What is configured goes before what the device says. */
+static void test_geometry(void)
+{
+	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
+	assert_good();
+	g_assert_cmpuint(res.in[13], ==, 4);
+	g_assert_cmpuint(get_be16(res.in + 14), ==, 0xc000 | 7);
+	SEND(255, OP_INQUIRY, 1, 0xb0, 0, 255);
+	g_assert_cmpuint(get_be16(res.in + 6), ==, 16);
+	g_assert_cmpuint(get_be32(res.in + 12), ==, 64);
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	g_assert_cmpuint(res.in[1], ==, 0x80);
 }
 
 /* ---- capacity ---- */
@@ -504,10 +525,14 @@ static void test_lba_status(void)
 
 int main(int argc, char **argv)
 {
+	static const struct lun_conf geometry = { .physical_block_size = 8192, .alignment_offset = 7,
+						  .optimal_io_size = 32768, .thin = true, .removable = true };
+
 	g_test_init(&argc, &argv, NULL);
 	rig_add("/scsi/inquiry/standard", test_inquiry);
 	rig_add("/scsi/inquiry/identification", test_identification);
-	rig_add("/scsi/inquiry/limits", test_limits);
+	rig_add_dev("/scsi/inquiry/limits", large_blocks_device, NULL, test_limits);
+	rig_add_dev("/scsi/inquiry/geometry", large_blocks_device, &geometry, test_geometry);
 	rig_add("/scsi/capacity", test_capacity);
 	rig_add("/scsi/mode/sense", test_mode_sense);
 	rig_add("/scsi/mode/select", test_mode_select);
