@@ -20,7 +20,7 @@
 
 /*
  * SPC-5 6, SBC-4 5.  DPO and PRE-FETCH's GROUP NUMBER are taken and need nothing done; FUA of a read is
- * met by a coherent cache.
+ * met by a coherent cache.  There is no non-volatile cache: SYNC_NV of SBC-2 and SBC-3 asks for less than is done.
  */
 static const struct cdb_op ops[] = {
 	{ .name = "TEST UNIT READY", .opcode = OP_TEST_UNIT_READY, .len = 6, .flags = CDB_MEDIUM,
@@ -37,12 +37,12 @@ static const struct cdb_op ops[] = {
 	  .usage = { 0xff, 0x10, 0, 0, 0xff }, .check = mode_select_check, .run = mode_select_run },
 	{ .name = "MODE SENSE(6)", .opcode = OP_MODE_SENSE_6, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES, LEN(4, 1),
 	  .usage = { 0xff, 0x08, B2, 0xff }, .run = mode_sense_run },
-	{ .name = "START STOP UNIT", .opcode = OP_START_STOP_UNIT, .len = 6,
-	  .usage = { 0xff, 0x01, 0, 0, 0x05 }, .run = start_stop_run },
+	{ .name = "START STOP UNIT", .opcode = OP_START_STOP_UNIT, .len = 6, .removable_byte4 = 0x02,
+	  .usage = { 0xff, 0x01, 0, 0, 0xf7 }, .check = start_stop_check, .run = start_stop_run },
 	{ .name = "PREVENT ALLOW MEDIUM REMOVAL", .opcode = OP_PREVENT_ALLOW, .len = 6,
 	  .usage = { 0xff, 0, 0, 0, 0x01 }, .run = prevent_allow_run },
 	{ .name = "READ CAPACITY(10)", .opcode = OP_READ_CAPACITY_10, .len = 10, .dir = CDB_IN,
-	  .usage = { 0xff }, .run = read_capacity10_run },
+	  .usage = { 0xff }, .check = medium_check, .run = read_capacity10_run },
 	{ .name = "READ(10)", .opcode = OP_READ_10, .len = 10, .dir = CDB_IN, .unit = CDB_BLOCKS, LBA_10, LEN(7, 2),
 	  .flags = READS | CDB_FUA, .usage = { 0xff, 0x18, B4, 0, B2 }, .run = read_run },
 	{ .name = "WRITE(10)", .opcode = OP_WRITE_10, .len = 10, .dir = CDB_OUT, .unit = CDB_BLOCKS, LBA_10, LEN(7, 2),
@@ -55,7 +55,7 @@ static const struct cdb_op ops[] = {
 	{ .name = "PRE-FETCH(10)", .opcode = OP_PRE_FETCH_10, .len = 10, .unit = CDB_RANGE, LBA_10, LEN(7, 2),
 	  .flags = READS, .usage = { 0xff, 0x02, B4, 0x1f, B2 }, .run = pre_fetch_run },
 	{ .name = "SYNCHRONIZE CACHE(10)", .opcode = OP_SYNCHRONIZE_CACHE_10, .len = 10, .unit = CDB_RANGE, LBA_10,
-	  LEN(7, 2), .flags = READS, .usage = { 0xff, 0x02, B4, 0, B2 }, .run = sync_cache_run },
+	  LEN(7, 2), .flags = READS, .usage = { 0xff, 0x06, B4, 0, B2 }, .run = sync_cache_run },
 	{ .name = "WRITE SAME(10)", .opcode = OP_WRITE_SAME_10, .len = 10, .dir = CDB_OUT, .unit = CDB_RANGE, LBA_10,
 	  LEN(7, 2), .flags = WRITES, .thin_byte1 = 0x08, .usage = { 0xff, 0x08, B4, 0, B2 },
 	  .check = write_same_check, .run = write_same_run },
@@ -77,13 +77,14 @@ static const struct cdb_op ops[] = {
 	{ .name = "PRE-FETCH(16)", .opcode = OP_PRE_FETCH_16, .len = 16, .unit = CDB_RANGE, LBA_16, LEN(10, 4),
 	  .flags = READS, .usage = { 0xff, 0x02, B8, B4, 0x1f }, .run = pre_fetch_run },
 	{ .name = "SYNCHRONIZE CACHE(16)", .opcode = OP_SYNCHRONIZE_CACHE_16, .len = 16, .unit = CDB_RANGE, LBA_16,
-	  LEN(10, 4), .flags = READS, .usage = { 0xff, 0x02, B8, B4 }, .run = sync_cache_run },
+	  LEN(10, 4), .flags = READS, .usage = { 0xff, 0x06, B8, B4 }, .run = sync_cache_run },
 	{ .name = "WRITE SAME(16)", .opcode = OP_WRITE_SAME_16, .len = 16, .dir = CDB_OUT, .unit = CDB_RANGE, LBA_16,
 	  LEN(10, 4), .flags = WRITES, .thin_byte1 = 0x08, .usage = { 0xff, 0x09, B8, B4 },
 	  .check = write_same_check, .run = write_same_run },
 	{ .name = "READ CAPACITY(16)", .opcode = OP_SERVICE_ACTION_IN_16, .sa = SA_READ_CAPACITY_16, .len = 16,
 	  .dir = CDB_IN, .unit = CDB_BYTES, LEN(10, 4), .flags = CDB_SA,
-	  .usage = { 0xff, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0, B4 }, .run = read_capacity16_run },
+	  .usage = { 0xff, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0, B4 }, .check = medium_check,
+	  .run = read_capacity16_run },
 	{ .name = "GET LBA STATUS", .opcode = OP_SERVICE_ACTION_IN_16, .sa = SA_GET_LBA_STATUS, .len = 16,
 	  .dir = CDB_IN, .unit = CDB_BYTES, LBA_16, LEN(10, 4), .flags = CDB_SA | READS,
 	  .usage = { 0xff, 0x1f, B8, B4 }, .run = get_lba_status_run },
@@ -162,6 +163,8 @@ void cdb_usage(const struct cdb_op *op, const struct lun *lun, uint8_t *out)
 		out[1] = (uint8_t)((out[1] & ~0x1f) | op->sa);
 	if (lun && !(lun_state(lun) & LUN_THIN))
 		out[1] &= (uint8_t)~op->thin_byte1;
+	if (lun && !(lun_state(lun) & LUN_REMOVABLE))
+		out[4] &= (uint8_t)~op->removable_byte4;
 }
 
 bool cdb_reserved_bit(const struct cdb_op *op, const uint8_t *cdb, unsigned *byte, int *bit)

@@ -45,6 +45,7 @@ struct cdb_op {
 	uint8_t lba_at, lba_len;	/* place and width in bytes; 3: 21 bits */
 	uint8_t len_at, len_len;	/* place and width in bytes */
 	uint8_t thin_byte1;		/* bits of byte 1 that exist only on logical units with CDB_THIN's property */
+	uint8_t removable_byte4;	/* the same of byte 4, on those with a removable medium */
 	uint16_t flags;
 	/* 1: the bit means something (SPC-5 6.34.3).  Byte 0 is not compared; bytes from len on are zero here. */
 	uint8_t usage[CDB_LEN_MAX];
@@ -78,6 +79,8 @@ void request_sense_run(struct task *t);
 void test_unit_ready_run(struct task *t);
 void read_capacity10_run(struct task *t);
 void read_capacity16_run(struct task *t);
+bool medium_check(struct task *t);
+bool start_stop_check(struct task *t);
 void start_stop_run(struct task *t);
 void prevent_allow_run(struct task *t);
 void sync_cache_run(struct task *t);

@@ -23,6 +23,7 @@ enum lun_bits {
 	LUN_REMOVABLE = 1 << 12,	/* configured */
 	LUN_EJECTED = 1 << 13,		/* START STOP UNIT with LOEJ: there is no medium */
 };
+#define LUN_NOT_READY (LUN_STOPPED | LUN_EJECTED)
 #define LUN_PROTECTED (LUN_READ_ONLY | LUN_SWP)
 #define LUN_MODE_BITS (LUN_SWP | LUN_WCE | LUN_D_SENSE)
 
@@ -77,8 +78,8 @@ struct target {
 };
 
 /* Unit attention conditions, the first to be reported first (SAM-5 5.14, table 44). */
-enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MODE_CHANGED, UA_CAPACITY_CHANGED,
-	  UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
+enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MEDIUM_CHANGED, UA_MODE_CHANGED,
+	  UA_CAPACITY_CHANGED, UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
 extern const uint8_t ua_codes[UA_COUNT];	/* enum sense_code */
 
 /* What one nexus and one LUN share. */
@@ -114,6 +115,8 @@ static inline uint64_t lun_blocks(const struct lun *lun)
 	return device_size(lun->dev) >> lun->block_shift;
 }
 
+/* Why commands for the medium are refused in a state, or SENSE_NONE. */
+enum sense_code lun_not_ready(unsigned state);
 void lun_set_state(struct lun *lun, unsigned clear, unsigned set);	/* [any] */
 void lun_get_identity(struct lun *lun, struct lun_identity *id);	/* [any] */
 /* NAA locally assigned (SPC-5 7.8.6.5), made from the serial. */

@@ -130,8 +130,8 @@ void request_sense_run(struct task *t)
 
 	if (t->lun) {
 		code = ua_take(t->nl);
-		if (code == SENSE_NONE && lun_state(t->lun) & LUN_STOPPED)
-			code = SENSE_NOT_READY_MANUAL;
+		if (code == SENSE_NONE)
+			code = lun_not_ready(lun_state(t->lun));
 	}
 	len = sense_build(t->small, sizeof t->small, descriptor, code, NULL, false, 0);
 	task_done_data(t, t->small, len);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sbc.c - small commands of block devices: readiness, capacity, cache, start and stop. */
+/* sbc.c - small commands of block devices: readiness, capacity, cache. */
 #include "config.h"
 #include "scsi/cdb.h"
 #include "scsi/lun.h"
@@ -47,38 +47,9 @@ void read_capacity16_run(struct task *t)
 	task_done_data(t, d, 32);
 }
 
-static void flush(struct task *t)
-{
-	task_io(t, GOTGT_OP_FLUSH, 0, 0, 0);
-	task_submit(t, task_done);
-}
-
 /* SBC-4 5.30: the whole cache is no less than was asked for; with IMMED, no later. */
 void sync_cache_run(struct task *t)
 {
-	flush(t);
-}
-
-/* SBC-4 5.29.  The medium stays and there are no power conditions: no LOEJ, no POWER CONDITION. */
-void start_stop_run(struct task *t)
-{
-	enum { START = 0x01, NO_FLUSH = 0x04 };
-
-	if (t->cdb[4] & START) {
-		lun_set_state(t->lun, LUN_STOPPED, 0);
-		task_done(t);
-		return;
-	}
-	lun_set_state(t->lun, 0, LUN_STOPPED);
-	if (t->cdb[4] & NO_FLUSH)
-		task_done(t);
-	else
-		flush(t);
-}
-
-/* SPC-5 6.18 */
-void prevent_allow_run(struct task *t)
-{
-	atomic_store(&t->nl->prevent, t->cdb[4] & 1);
-	task_done(t);
+	task_io(t, GOTGT_OP_FLUSH, 0, 0, 0);
+	task_submit(t, task_done);
 }

@@ -290,8 +290,8 @@ static bool check_medium(struct task *t)
 {
 	unsigned flags = t->op->flags, state = lun_state(t->lun);
 
-	if (flags & CDB_MEDIUM && G_UNLIKELY(state & LUN_STOPPED)) {
-		task_fail(t, SENSE_NOT_READY_MANUAL);
+	if (flags & CDB_MEDIUM && G_UNLIKELY(state & LUN_NOT_READY)) {
+		task_fail(t, lun_not_ready(state));
 		return false;
 	}
 	if (flags & CDB_WRITE && G_UNLIKELY(state & LUN_PROTECTED)) {

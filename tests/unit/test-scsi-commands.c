@@ -415,8 +415,8 @@ static void test_start_stop(void)
 {
 	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 2);	/* LOEJ */
 	assert_cdb_field(4, 1);
-	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 0x10);	/* POWER CONDITION */
-	assert_cdb_field(4, 4);
+	SEND(255, OP_MAINTENANCE_IN, 0x0c, 1, OP_START_STOP_UNIT, 0, 0, 0, 0, 0, 255);
+	g_assert_cmpuint(res.in[8], ==, 0xf5);
 	SEND(0, OP_START_STOP_UNIT, 1, 0, 0, 0);
 	assert_good();
 	g_assert_cmpuint(rig.dev->flushes, ==, 1);
@@ -434,9 +434,17 @@ static void test_start_stop(void)
 	assert_good();
 	SEND(0, OP_TEST_UNIT_READY);
 	assert_good();
+	SEND(0, OP_START_STOP_UNIT);
+	assert_good();
+	SEND(8, OP_READ_CAPACITY_10);	/* of a stopped unit too */
+	assert_good();
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 0x10);	/* POWER CONDITION: active */
+	assert_good();
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
 	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 4);	/* NO_FLUSH */
 	assert_good();
-	g_assert_cmpuint(rig.dev->flushes, ==, 1);
+	g_assert_cmpuint(rig.dev->flushes, ==, 2);
 	lun_reset(rig.lun, NULL);
 	rig_clear_ua(rig.a);
 	SEND(0, OP_TEST_UNIT_READY);
@@ -456,6 +464,96 @@ static void test_prevent(void)
 	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 1);
 	lun_reset(rig.lun, NULL);
 	g_assert_false(atomic_load(&nexus_lun(rig.a, 0)->prevent));
+}
+
+enum { EJECT = 2, LOAD = 3 };
+
+static void test_eject(void)
+{
+	uint8_t block[BS] = { 0 };
+
+	SEND(255, OP_MAINTENANCE_IN, 0x0c, 1, OP_START_STOP_UNIT, 0, 0, 0, 0, 0, 255);
+	g_assert_cmpuint(res.in[8], ==, 0xf7);
+	/* Stopped, it starts when it is used. */
+	SEND(0, OP_START_STOP_UNIT);
+	assert_good();
+	SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_good();
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 0x10 | EJECT);	/* ignored with a power condition */
+	assert_good();
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	g_assert_cmpuint(rig.dev->flushes, ==, 1);
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);
+	assert_good();
+	g_assert_cmpuint(rig.dev->flushes, ==, 2);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND_OUT(block, BS, OP_WRITE_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND(8, OP_READ_CAPACITY_10);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 1);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND(18, OP_REQUEST_SENSE, 0, 0, 0, 18);
+	assert_good();
+	g_assert_cmpuint(res.in[12], ==, 0x3a);
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	assert_good();
+	SEND(255, OP_MODE_SENSE_6, 0, 0x3f, 0, 255);
+	assert_good();
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);	/* again */
+	assert_good();
+	lun_reset(rig.lun, NULL);	/* does not close the tray */
+	rig_clear_ua(rig.a);
+	rig_clear_ua(rig.b);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, LOAD);
+	assert_good();
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	rig.nexus = rig.b;
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(UA_MEDIUM_CHANGED);
+	/* Loading what is loaded is no news. */
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, LOAD);
+	assert_good();
+	g_assert_cmpint(ua_take(nexus_lun(rig.a, 0)), ==, SENSE_NONE);
+}
+
+/* One nexus keeps all from moving the medium, until it is gone. */
+static void test_prevent_eject(void)
+{
+	struct nexus *n = nexus_new(rig.target, rig.r, "iqn.x:c,i,0x3", 1, 1);
+
+	rig.nexus = n;
+	rig_clear_ua(n);
+	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 1);
+	assert_good();
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);
+	assert_sense(MEDIUM_REMOVAL_PREVENTED);
+	rig.nexus = rig.a;
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);
+	assert_sense(MEDIUM_REMOVAL_PREVENTED);
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, LOAD);
+	assert_sense(MEDIUM_REMOVAL_PREVENTED);
+	SEND(0, OP_PREVENT_ALLOW);	/* his own only */
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);
+	assert_sense(MEDIUM_REMOVAL_PREVENTED);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	nexus_free(n);
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);
+	assert_good();
+	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 1);
+	assert_good();
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, LOAD);
+	assert_sense(MEDIUM_REMOVAL_PREVENTED);
 }
 
 static void test_sync_cache(void)
@@ -525,6 +623,7 @@ static void test_lba_status(void)
 
 int main(int argc, char **argv)
 {
+	static const struct lun_conf removable = { .removable = true };
 	static const struct lun_conf geometry = { .physical_block_size = 8192, .alignment_offset = 7,
 						  .optimal_io_size = 32768, .thin = true, .removable = true };
 
@@ -543,6 +642,8 @@ int main(int argc, char **argv)
 	rig_add("/scsi/report-luns", test_report_luns);
 	rig_add("/scsi/start-stop", test_start_stop);
 	rig_add("/scsi/prevent", test_prevent);
+	rig_add_dev("/scsi/eject", NULL, &removable, test_eject);
+	rig_add_dev("/scsi/eject/prevented", NULL, &removable, test_prevent_eject);
 	rig_add("/scsi/sync-cache", test_sync_cache);
 	rig_add("/scsi/lba-status", test_lba_status);
 	return g_test_run();
