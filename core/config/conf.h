@@ -49,6 +49,7 @@ struct conf_target {
 struct conf {
 	struct conf_where where;
 	uint32_t reactors, workers, log_level;
+	char *state_dir;	/* NULL: nothing is kept */
 	struct conf_limits limits;
 	struct params iscsi;
 	GPtrArray *portals;	/* struct conf_portal */

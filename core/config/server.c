@@ -109,6 +109,7 @@ static bool start_threads(struct server *s, const struct conf *conf, GError **er
 	s->engine = engine_new(conf->reactors, conf->workers, error);
 	if (!s->engine)
 		return false;
+	s->engine->state_dir = g_strdup(conf->state_dir);
 	s->node = node_new(s->engine);
 	s->node->max_conns = l->max_connections;
 	s->node->max_logins = l->max_logins;

@@ -46,6 +46,11 @@ const char *target_name(const struct target *t)
 	return t->name;
 }
 
+const char *target_state_dir(const struct target *t)
+{
+	return t->engine->state_dir;
+}
+
 static void nothing(struct reactor *r, void *arg)
 {
 }

@@ -42,6 +42,8 @@ struct target *target_new(struct engine *e, const char *name);
 /* No nexus and no LUN left.  [main] */
 void target_free(struct target *t);
 const char *target_name(const struct target *t);
+/* Where state files of its logical units go (engine/statefile.h); NULL: nothing can be kept.  [any] */
+const char *target_state_dir(const struct target *t);
 
 /*
  * Add a logical unit on an open device, which it owns from here (closed by target_remove_lun).  Fails when the

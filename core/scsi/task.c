@@ -230,6 +230,33 @@ void task_submit(struct task *t, void (*next)(struct task *t))
 	t->loop = NULL;
 }
 
+static void offload_back(struct post *p)
+{
+	struct task *t = container_of(p, struct task, offloaded.post);
+
+	if (task_back(t))
+		t->next(t);
+}
+
+static void offload_run(struct work *w)
+{
+	struct task *t = container_of(w, struct task, offloaded.work);
+
+	t->offload(t);
+	t->offloaded.post = (struct post){ .run = offload_back };
+	reactor_post(t->reactor, &t->offloaded.post);
+}
+
+void task_offload(struct task *t, void (*work)(struct task *t), void (*next)(struct task *t))
+{
+	t->loop = NULL;
+	t->offload = work;
+	t->next = next;
+	t->in_query = true;
+	t->offloaded.work = (struct work){ .run = offload_run };
+	workers_push(t->nexus->target->engine->workers, &t->offloaded.work);
+}
+
 /* ---- from CDB to data ---- */
 
 /* Length and LBA by the table. */
