@@ -50,6 +50,39 @@ void node_free(struct node *n)
 
 /* ---- portals ---- */
 
+static bool reached_through(const struct node_target *t, const struct portal *p)
+{
+	return !p || !t->portals->len || g_ptr_array_find(t->portals, p, NULL);
+}
+
+static gint by_rel_port(gconstpointer a, gconstpointer b)
+{
+	return ((const struct target_port *)a)->rel_port - ((const struct target_port *)b)->rel_port;
+}
+
+/* Tell each target which ports it has.  Called with the lock. */
+static void tell_ports(struct node *n)
+{
+	g_autoptr(GArray) ports = g_array_new(FALSE, FALSE, sizeof(struct target_port));
+	GHashTableIter it;
+	gpointer value;
+
+	g_hash_table_iter_init(&it, n->targets);
+	while (g_hash_table_iter_next(&it, NULL, &value)) {
+		struct node_target *t = value;
+
+		g_array_set_size(ports, 0);
+		for (unsigned i = 0; i < n->portals->len; i++) {
+			struct target_port port = { portal_tag(n->portals->pdata[i]), t->tpgt };
+
+			if (reached_through(t, n->portals->pdata[i]))
+				g_array_append_val(ports, port);
+		}
+		g_array_sort(ports, by_rel_port);
+		target_set_ports(t->scsi, (const struct target_port *)(void *)ports->data, ports->len);
+	}
+}
+
 static uint16_t free_tag(const struct node *n)
 {
 	for (uint16_t tag = 1;; tag++) {
@@ -70,6 +103,7 @@ struct portal *node_add_portal(struct node *n, const char *addr, uint16_t port, 
 		return NULL;
 	pthread_mutex_lock(&n->lock);
 	g_ptr_array_add(n->portals, p);
+	tell_ports(n);
 	pthread_mutex_unlock(&n->lock);
 	portal_open(p);
 	return p;
@@ -81,6 +115,7 @@ void node_remove_portal(struct node *n, struct portal *p)
 	pthread_mutex_lock(&n->lock);
 	g_ptr_array_remove(n->portals, p);
 	g_ptr_array_add(n->old_portals, p);	/* connections that came through it still name it */
+	tell_ports(n);
 	pthread_mutex_unlock(&n->lock);
 }
 
@@ -112,6 +147,7 @@ struct node_target *node_add_target(struct node *n, const char *name, const char
 	pthread_mutex_lock(&n->lock);
 	g_hash_table_remove(n->removed_names, name);
 	g_hash_table_insert(n->targets, t->name, t);
+	tell_ports(n);
 	pthread_mutex_unlock(&n->lock);
 	return t;
 }
@@ -121,12 +157,8 @@ void node_update_target(struct node *n, struct node_target *t, const char *alias
 {
 	pthread_mutex_lock(&n->lock);
 	set_target(t, alias, offer, portals, n_portals);
+	tell_ports(n);
 	pthread_mutex_unlock(&n->lock);
-}
-
-static bool reached_through(const struct node_target *t, const struct portal *p)
-{
-	return !p || !t->portals->len || g_ptr_array_find(t->portals, p, NULL);
 }
 
 struct node_target *node_find_target(struct node *n, const char *name, const struct portal *p, bool *removed)

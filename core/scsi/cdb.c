@@ -16,6 +16,7 @@
 #define B4 0xff, 0xff, 0xff, 0xff
 #define B8 B4, B4
 #define READS (CDB_MEDIUM | CDB_LBA)
+#define EVERYWHERE (CDB_RESERVE_OK | CDB_ANY_LUN | CDB_UA_OK | CDB_WELL_KNOWN)
 #define WRITES (CDB_MEDIUM | CDB_LBA | CDB_WRITE)
 
 /*
@@ -23,17 +24,17 @@
  * met by a coherent cache.  There is no non-volatile cache: SYNC_NV of SBC-2 and SBC-3 asks for less than is done.
  */
 static const struct cdb_op ops[] = {
-	{ .name = "TEST UNIT READY", .opcode = OP_TEST_UNIT_READY, .len = 6, .flags = CDB_MEDIUM,
+	{ .name = "TEST UNIT READY", .opcode = OP_TEST_UNIT_READY, .len = 6, .flags = CDB_MEDIUM | CDB_WELL_KNOWN,
 	  .pr = PR_FREE, .usage = { 0xff }, .run = test_unit_ready_run },
 	{ .name = "REQUEST SENSE", .opcode = OP_REQUEST_SENSE, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES, LEN(4, 1),
-	  .flags = CDB_RESERVE_OK | CDB_ANY_LUN | CDB_UA_OK, .pr = PR_FREE,
+	  .flags = EVERYWHERE, .pr = PR_FREE,
 	  .usage = { 0xff, 0x01, 0, 0, 0xff }, .run = request_sense_run },
 	{ .name = "READ(6)", .opcode = OP_READ_6, .len = 6, .dir = CDB_IN, .unit = CDB_BLOCKS, LBA_6, LEN(4, 1),
 	  .flags = READS | CDB_ZERO_IS_256, .pr = PR_READS, .usage = { 0xff, 0x1f, B2, 0xff }, .run = read_run },
 	{ .name = "WRITE(6)", .opcode = OP_WRITE_6, .len = 6, .dir = CDB_OUT, .unit = CDB_BLOCKS, LBA_6, LEN(4, 1),
 	  .flags = WRITES | CDB_ZERO_IS_256 | CDB_PLAIN, .usage = { 0xff, 0x1f, B2, 0xff }, .run = write_run },
 	{ .name = "INQUIRY", .opcode = OP_INQUIRY, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES, LEN(3, 2),
-	  .flags = CDB_RESERVE_OK | CDB_ANY_LUN | CDB_UA_OK, .pr = PR_FREE,
+	  .flags = EVERYWHERE, .pr = PR_FREE,
 	  .usage = { 0xff, 0x01, 0xff, B2 }, .run = inquiry_run },
 	{ .name = "MODE SELECT(6)", .opcode = OP_MODE_SELECT_6, .len = 6, .dir = CDB_OUT, .unit = CDB_BYTES, LEN(4, 1),
 	  .usage = { 0xff, 0x10, 0, 0, 0xff }, .check = mode_select_check, .run = mode_select_run },
@@ -92,7 +93,7 @@ static const struct cdb_op ops[] = {
 	  .dir = CDB_IN, .unit = CDB_BYTES, LBA_16, LEN(10, 4), .flags = CDB_SA | READS,
 	  .pr = PR_READS, .usage = { 0xff, 0x1f, B8, B4 }, .run = get_lba_status_run },
 	{ .name = "REPORT LUNS", .opcode = OP_REPORT_LUNS, .len = 12, .dir = CDB_IN, .unit = CDB_BYTES, LEN(6, 4),
-	  .flags = CDB_RESERVE_OK | CDB_ANY_LUN | CDB_UA_OK, .pr = PR_FREE,
+	  .flags = EVERYWHERE, .pr = PR_FREE,
 	  .usage = { 0xff, 0, 0xff, 0, 0, 0, B4 }, .run = report_luns_run },
 	{ .name = "REPORT SUPPORTED OPERATION CODES", .opcode = OP_MAINTENANCE_IN, .sa = SA_REPORT_SUPPORTED_OPCODES,
 	  .len = 12, .dir = CDB_IN, .unit = CDB_BYTES, LEN(6, 4), .flags = CDB_SA,

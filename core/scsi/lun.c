@@ -30,6 +30,18 @@ void lun_format(uint8_t addr[8], uint32_t number)
 	addr[1] = (uint8_t)number;
 }
 
+static const uint8_t report_luns[8] = { 0xc1, 0x01 };
+
+bool lun_is_report_luns(const uint8_t addr[8])
+{
+	return memcmp(addr, report_luns, sizeof report_luns) == 0;
+}
+
+void lun_format_report_luns(uint8_t addr[8])
+{
+	memcpy(addr, report_luns, sizeof report_luns);
+}
+
 /* ---- state and identity ---- */
 
 void lun_set_state(struct lun *lun, unsigned clear, unsigned set)

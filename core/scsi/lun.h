@@ -75,6 +75,8 @@ struct target {
 	_Atomic(struct lun_map *) map;
 	pthread_mutex_t lock;			/* nexuses, and the order of what is told to them */
 	GPtrArray *nexuses;
+	unsigned n_ports;			/* under lock */
+	struct target_port ports[TARGET_PORTS_MAX];
 };
 
 /* Unit attention conditions, the first to be reported first (SAM-5 5.14, table 44). */

@@ -24,6 +24,8 @@ struct target *target_new(struct engine *e, const char *name)
 	atomic_init(&t->map, map_new(0));
 	pthread_mutex_init(&t->lock, NULL);
 	t->nexuses = g_ptr_array_new();
+	t->n_ports = 1;
+	t->ports[0] = (struct target_port){ 1, 1 };
 	return t;
 }
 
@@ -49,6 +51,30 @@ const char *target_name(const struct target *t)
 const char *target_state_dir(const struct target *t)
 {
 	return t->engine->state_dir;
+}
+
+void target_set_ports(struct target *t, const struct target_port *ports, unsigned n)
+{
+	pthread_mutex_lock(&t->lock);
+	t->n_ports = MIN(n, TARGET_PORTS_MAX);
+	memcpy(t->ports, ports, t->n_ports * sizeof *ports);
+	pthread_mutex_unlock(&t->lock);
+}
+
+unsigned target_get_ports(struct target *t, struct target_port ports[TARGET_PORTS_MAX])
+{
+	unsigned n;
+
+	pthread_mutex_lock(&t->lock);
+	n = t->n_ports;
+	memcpy(ports, t->ports, n * sizeof *ports);
+	pthread_mutex_unlock(&t->lock);
+	return n;
+}
+
+char *target_port_name(const struct target *t, uint16_t group)
+{
+	return g_strdup_printf("%s,t,0x%04x", t->name, group);
 }
 
 static void nothing(struct reactor *r, void *arg)

@@ -45,6 +45,15 @@ const char *target_name(const struct target *t);
 /* Where state files of its logical units go (engine/statefile.h); NULL: nothing can be kept.  [any] */
 const char *target_state_dir(const struct target *t);
 
+/* A port initiators reach it by: relative target port identifier and port group. */
+#define TARGET_PORTS_MAX 240u	/* as many as VPD page 88h can name */
+struct target_port { uint16_t rel_port, group; };
+/* What there is now, in rising order; those beyond TARGET_PORTS_MAX are not named anywhere.  [any] */
+void target_set_ports(struct target *t, const struct target_port *ports, unsigned n);
+unsigned target_get_ports(struct target *t, struct target_port ports[TARGET_PORTS_MAX]);	/* how many.  [any] */
+/* "NAME,t,0xTTTT" (SPC-5 7.6.4.6), for g_free(). */
+char *target_port_name(const struct target *t, uint16_t group);
+
 /*
  * Add a logical unit on an open device, which it owns from here (closed by target_remove_lun).  Fails when the
  * number is taken, or sizes do not fit the device.  Every nexus gets REPORTED LUNS DATA HAS CHANGED.  [main]
@@ -67,6 +76,9 @@ void lun_release(struct lun *lun, struct reactor *r);
 /* SAM-5 4.7: a LUN field to a number, -1 when the format is not one of ours. */
 int lun_parse(const uint8_t addr[8]);
 void lun_format(uint8_t addr[8], uint32_t number);	/* peripheral up to 255, flat above */
+/* The REPORT LUNS well known logical unit, C101h (SAM-5 4.7.7.5.1). */
+bool lun_is_report_luns(const uint8_t addr[8]);
+void lun_format_report_luns(uint8_t addr[8]);
 
 /*
  * An I_T nexus.  initiator_port is the name of the initiator port ("NAME,i,0xISID", SPC-5 7.6.4);

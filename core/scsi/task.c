@@ -284,9 +284,9 @@ static bool check_access(struct task *t, bool known_opcode)
 	const struct cdb_op *op = t->op;
 
 	if (!t->lun) {
-		if (op && op->flags & CDB_ANY_LUN)
+		if (op && op->flags & (t->well_known ? CDB_WELL_KNOWN : CDB_ANY_LUN))
 			return true;
-		task_fail(t, SENSE_LUN_NOT_SUPPORTED);
+		task_fail(t, t->well_known ? SENSE_INVALID_OPCODE : SENSE_LUN_NOT_SUPPORTED);
 		return false;
 	}
 	t->nl = nexus_lun(t->nexus, t->lun->number);
@@ -387,6 +387,7 @@ enum task_begun task_begin(struct task *t)
 
 	reset(t);
 	t->lun = target_find_lun(t->nexus->target, lun_parse(t->lun_addr));
+	t->well_known = !t->lun && lun_is_report_luns(t->lun_addr);
 	if (t->lun)
 		lun_count_up(t->lun, reactor_index(t->reactor));
 	t->op = cdb_find(t->cdb, &known_opcode);

@@ -80,6 +80,7 @@ struct task {
 	uint32_t step;			/* of a command in several steps */
 	const struct cdb_op *op;
 	struct lun *lun;		/* NULL: no such LUN */
+	bool well_known;		/* to the REPORT LUNS well known logical unit; lun is NULL */
 	struct nexus_lun *nl;		/* what the nexus keeps of it */
 	uint64_t lba;
 	uint32_t blocks;

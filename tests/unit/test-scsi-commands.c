@@ -18,7 +18,8 @@ static void test_inquiry(void)
 	memcpy(whole, res.in, 96);
 	g_assert_cmpmem(whole, 8, ((uint8_t[]){ 0, 0, 6, 0x12, 91, 0, 0, 2 }), 8);
 	g_assert_cmpmem(whole + 8, 24, "GOTGT   VIRTUAL-DISK    ", 24);
-	g_assert_cmpmem(whole + 58, 8, ((uint8_t[]){ 0x00, 0xa0, 0x04, 0x60, 0x04, 0xc0, 0x09, 0x60 }), 8);
+	g_assert_cmpmem(whole + 58, 14, ((uint8_t[]){ 0x00, 0xa0, 0x05, 0xc0, 0x06, 0x00, 0x09, 0x60, 0x04, 0x60, 0x04, 0xc0,
+						      0, 0 }), 14);
 	for (unsigned len = 0; len < 256; len++) {
 		SEND(255, OP_INQUIRY, 0, 0, 0, (uint8_t)len);
 		assert_good();
@@ -68,10 +69,59 @@ static void test_identification(void)
 	g_assert_cmpuint(d[3] % 4, ==, 0);
 	g_assert_cmpstr((const char *)d + 4, ==, RIG_NAME ",t,0x0001");
 	g_assert_cmpstr((const char *)find_designator(0x28) + 4, ==, RIG_NAME);
+	SEND(64, OP_INQUIRY, 1, 0x85, 0, 64);
+	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 0, 0x85, 0, 0 }), 4);
+	SEND(64, OP_INQUIRY, 1, 0x87, 0, 64);
+	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 0, 0x87, 0, 4, 0x3f, 0xff, 0, 0 }), 8);
 	/* The other nexus comes in by another port. */
+	SEND(1024, OP_INQUIRY, 1, 0x83, 4, 0);
 	rig.nexus = rig.b;
 	SEND(1024, OP_INQUIRY, 1, 0x83, 4, 0);
 	g_assert_cmpuint(get_be32(find_designator(0x14) + 4), ==, 2);
+}
+
+static void test_extended_inquiry(void)
+{
+	SEND(64, OP_INQUIRY, 1, 0x86, 0, 64);
+	g_assert_cmpuint(get_be16(res.in + 2), ==, 0x3c);
+	g_assert_cmpuint(res.in[5] & 1, ==, 1);		/* SIMPSUP */
+	g_assert_cmpuint(res.in[6], ==, 1);		/* V_SUP */
+	g_assert_cmpuint(res.in[7], ==, 1);		/* LUICLR */
+	g_assert_cmpuint(res.in[13], ==, TASK_SENSE_MAX);
+	lun_set_state(rig.lun, LUN_CACHE, 0);
+	SEND(64, OP_INQUIRY, 1, 0x86, 0, 64);
+	g_assert_cmpuint(res.in[6], ==, 0);
+}
+
+static void test_ports(void)
+{
+	static const struct target_port two[] = { { 1, 1 }, { 7, 0x102 } };
+	struct target_port many[TARGET_PORTS_MAX + 1] = { { 0, 0 } };
+	size_t at;
+
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	g_assert_cmpuint(res.in[6], ==, 0);
+	target_set_ports(rig.target, two, 2);
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	g_assert_cmpuint(res.in[6], ==, 0x10);	/* MULTIP */
+	SEND(1024, OP_INQUIRY, 1, 0x88, 4, 0);
+	assert_good();
+	at = 4;
+	for (unsigned i = 0; i < 2; i++) {
+		g_autofree char *name = g_strdup_printf(RIG_NAME ",t,0x%04x", two[i].group);
+
+		g_assert_cmpuint(get_be32(res.in + at), ==, two[i].rel_port);
+		g_assert_cmpuint(get_be32(res.in + at + 4), ==, 0);	/* no initiator port */
+		g_assert_cmpmem(res.in + at + 12, 3, ((uint8_t[]){ 0x53, 0x98, 0 }), 3);
+		g_assert_cmpuint(get_be16(res.in + at + 10), ==, 4 + res.in[at + 15]);
+		g_assert_cmpstr((const char *)res.in + at + 16, ==, name);
+		at += 12u + get_be16(res.in + at + 10);
+	}
+	g_assert_cmpuint(res.in_len, ==, at);
+	target_set_ports(rig.target, many, G_N_ELEMENTS(many));
+	SEND(65535, OP_INQUIRY, 1, 0x88, 0xff, 0xff);
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 4 + TARGET_PORTS_MAX * (at - 4) / 2);
 }
 
 static void test_limits(void)
@@ -331,32 +381,61 @@ static void test_mode_select_refused(void)
 
 static void test_no_lun(void)
 {
-	static const uint8_t well_known[8] = { 0xc1, 0x01 };
+	rig.addr[1] = 5;
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	assert_good();
+	g_assert_cmpuint(res.in[0], ==, 0x7f);
+	SEND(255, OP_INQUIRY, 1, 0, 0, 255);
+	assert_cdb_field(2, -1);
+	SEND(18, OP_REQUEST_SENSE, 0, 0, 0, 18);
+	assert_good();
+	g_assert_cmpuint(res.in[12], ==, 0x25);
+	SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 64);
+	assert_good();
+	g_assert_cmpuint(get_be32(res.in), ==, 8);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(LUN_NOT_SUPPORTED);
+	SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_sense(LUN_NOT_SUPPORTED);
+	SEND(0, 0xff);
+	assert_sense(LUN_NOT_SUPPORTED);
+}
 
-	for (unsigned i = 0; i < 2; i++) {
-		memset(rig.addr, 0, 8);
-		if (i)
-			memcpy(rig.addr, well_known, 8);
-		else
-			rig.addr[1] = 5;
-		SEND(255, OP_INQUIRY, 0, 0, 0, 255);
-		assert_good();
-		g_assert_cmpuint(res.in[0], ==, 0x7f);
-		SEND(255, OP_INQUIRY, 1, 0, 0, 255);
-		assert_cdb_field(2, -1);
-		SEND(18, OP_REQUEST_SENSE, 0, 0, 0, 18);
-		assert_good();
-		g_assert_cmpuint(res.in[12], ==, 0x25);
-		SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 64);
-		assert_good();
-		g_assert_cmpuint(get_be32(res.in), ==, 8);
-		SEND(0, OP_TEST_UNIT_READY);
-		assert_sense(LUN_NOT_SUPPORTED);
-		SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
-		assert_sense(LUN_NOT_SUPPORTED);
-		SEND(0, 0xff);
-		assert_sense(LUN_NOT_SUPPORTED);
-	}
+/* The REPORT LUNS well known logical unit, SPC-5 9.3. */
+static void test_well_known(void)
+{
+	lun_format_report_luns(rig.addr);
+	g_assert_cmpmem(rig.addr, 8, ((uint8_t[]){ 0xc1, 1, 0, 0, 0, 0, 0, 0 }), 8);
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	assert_good();
+	g_assert_cmpuint(res.in[0], ==, 0x1e);
+	SEND(255, OP_INQUIRY, 1, 0, 0, 255);
+	assert_good();
+	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 0x1e, 0, 0, 2, 0x00, 0x83 }), 6);
+	SEND(1024, OP_INQUIRY, 1, 0x83, 4, 0);
+	assert_good();
+	g_assert_cmpuint(res.in[0], ==, 0x1e);
+	for (unsigned at = 4; at < res.in_len; at += 4u + res.in[at + 3])
+		g_assert_cmpuint(res.in[at + 1] & 0x30, !=, 0);	/* nothing of a logical unit */
+	SEND(255, OP_INQUIRY, 1, 0xb0, 0, 255);
+	assert_cdb_field(2, -1);
+	SEND(18, OP_REQUEST_SENSE, 0, 0, 0, 18);
+	assert_good();
+	g_assert_cmpuint(res.in[2] | res.in[12], ==, 0);
+	SEND(64, OP_REPORT_LUNS, 0, 0x11, 0, 0, 0, 0, 0, 0, 64);
+	assert_good();
+	g_assert_cmpuint(get_be32(res.in), ==, 8);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_sense(INVALID_OPCODE);
+	SEND(255, OP_MODE_SENSE_6, 0, 0x3f, 0, 255);
+	assert_sense(INVALID_OPCODE);
+	SEND(0, 0xff);
+	assert_sense(INVALID_OPCODE);
+	rig.addr[1] = 2;	/* another one */
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(LUN_NOT_SUPPORTED);
 }
 
 static void test_request_sense(void)
@@ -396,17 +475,43 @@ static void test_unit_attention(void)
 	nexus_free(n);
 }
 
+static void assert_luns(unsigned n, ...)
+{
+	va_list ap;
+
+	va_start(ap, n);
+	assert_good();
+	g_assert_cmpuint(get_be32(res.in), ==, n * 8);
+	g_assert_cmpuint(res.in_len, ==, 8 + n * 8);
+	for (unsigned i = 0; i < n; i++)
+		g_assert_cmphex(get_be16(res.in + 8 + 8 * i), ==, va_arg(ap, unsigned));
+	va_end(ap);
+}
+
 static void test_report_luns(void)
 {
-	SEND(64, OP_REPORT_LUNS, 0, 1, 0, 0, 0, 0, 0, 0, 64);	/* well known ones */
-	assert_good();
-	g_assert_cmpuint(get_be32(res.in), ==, 0);
+	SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 64);
+	assert_luns(1, 0);
+	SEND(64, OP_REPORT_LUNS, 0, 1, 0, 0, 0, 0, 0, 0, 64);
+	assert_luns(1, 0xc101);
 	SEND(64, OP_REPORT_LUNS, 0, 2, 0, 0, 0, 0, 0, 0, 64);
-	g_assert_cmpuint(get_be32(res.in), ==, 8);
+	assert_luns(2, 0, 0xc101);
 	SEND(64, OP_REPORT_LUNS, 0, 3, 0, 0, 0, 0, 0, 0, 64);
 	assert_cdb_field(2, -1);
+	SEND(64, OP_REPORT_LUNS, 0, 0x10, 0, 0, 0, 0, 0, 0, 64);
+	assert_luns(0);
+	SEND(64, OP_REPORT_LUNS, 0, 0x11, 0, 0, 0, 0, 0, 0, 64);
+	assert_luns(1, 0);
+	SEND(64, OP_REPORT_LUNS, 0, 0x12, 0, 0, 0, 0, 0, 0, 64);
+	assert_luns(0);
 	SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 4);
 	g_assert_cmpuint(res.in_len, ==, 4);
+	/* 10h and 11h are for LUN 0 and the well known one. */
+	rig.addr[1] = 7;
+	SEND(64, OP_REPORT_LUNS, 0, 0x11, 0, 0, 0, 0, 0, 0, 64);
+	assert_cdb_field(2, -1);
+	SEND(64, OP_REPORT_LUNS, 0, 0x12, 0, 0, 0, 0, 0, 0, 64);
+	assert_luns(0);
 }
 
 /* ---- ready or not ---- */
@@ -636,7 +741,10 @@ int main(int argc, char **argv)
 	rig_add("/scsi/mode/sense", test_mode_sense);
 	rig_add("/scsi/mode/select", test_mode_select);
 	rig_add("/scsi/mode/select-refused", test_mode_select_refused);
+	rig_add("/scsi/inquiry/extended", test_extended_inquiry);
+	rig_add("/scsi/inquiry/ports", test_ports);
 	rig_add("/scsi/no-lun", test_no_lun);
+	rig_add("/scsi/well-known-lun", test_well_known);
 	rig_add("/scsi/request-sense", test_request_sense);
 	rig_add("/scsi/unit-attention", test_unit_attention);
 	rig_add("/scsi/report-luns", test_report_luns);
