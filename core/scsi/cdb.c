@@ -11,6 +11,7 @@
 #define LBA_10 .lba_at = 2, .lba_len = 4
 #define LBA_16 .lba_at = 2, .lba_len = 8
 #define LEN(at, bytes) .len_at = at, .len_len = bytes
+#define WHEN(at, bits, state) .when_byte = at, .when_bits = bits, .when_state = state
 #define B2 0xff, 0xff
 #define B3 0xff, 0xff, 0xff
 #define B4 0xff, 0xff, 0xff, 0xff
@@ -37,10 +38,10 @@ static const struct cdb_op ops[] = {
 	  .flags = EVERYWHERE, .pr = PR_FREE,
 	  .usage = { 0xff, 0x01, 0xff, B2 }, .run = inquiry_run },
 	{ .name = "MODE SELECT(6)", .opcode = OP_MODE_SELECT_6, .len = 6, .dir = CDB_OUT, .unit = CDB_BYTES, LEN(4, 1),
-	  .usage = { 0xff, 0x10, 0, 0, 0xff }, .check = mode_select_check, .run = mode_select_run },
+	  WHEN(1, 0x01, LUN_SAVES), .usage = { 0xff, 0x11, 0, 0, 0xff }, .check = mode_select_check, .run = mode_select_run },
 	{ .name = "MODE SENSE(6)", .opcode = OP_MODE_SENSE_6, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES, LEN(4, 1),
 	  .usage = { 0xff, 0x08, B2, 0xff }, .run = mode_sense_run },
-	{ .name = "START STOP UNIT", .opcode = OP_START_STOP_UNIT, .len = 6, .removable_byte4 = 0x02,
+	{ .name = "START STOP UNIT", .opcode = OP_START_STOP_UNIT, .len = 6, WHEN(4, 0x02, LUN_REMOVABLE),
 	  .usage = { 0xff, 0x01, 0, 0, 0xf7 }, .check = start_stop_check, .run = start_stop_run },
 	{ .name = "PREVENT ALLOW MEDIUM REMOVAL", .opcode = OP_PREVENT_ALLOW, .len = 6,
 	  .usage = { 0xff, 0, 0, 0, 0x01 }, .run = prevent_allow_run },
@@ -65,7 +66,8 @@ static const struct cdb_op ops[] = {
 	{ .name = "UNMAP", .opcode = OP_UNMAP, .len = 10, .dir = CDB_OUT, .unit = CDB_BYTES, LEN(7, 2),
 	  .flags = CDB_MEDIUM | CDB_WRITE | CDB_THIN, .usage = { 0xff, 0, 0, 0, 0, 0, 0, B2 }, .run = unmap_run },
 	{ .name = "MODE SELECT(10)", .opcode = OP_MODE_SELECT_10, .len = 10, .dir = CDB_OUT, .unit = CDB_BYTES,
-	  LEN(7, 2), .usage = { 0xff, 0x10, 0, 0, 0, 0, 0, B2 }, .check = mode_select_check, .run = mode_select_run },
+	  LEN(7, 2), WHEN(1, 0x01, LUN_SAVES), .usage = { 0xff, 0x11, 0, 0, 0, 0, 0, B2 },
+	  .check = mode_select_check, .run = mode_select_run },
 	{ .name = "MODE SENSE(10)", .opcode = OP_MODE_SENSE_10, .len = 10, .dir = CDB_IN, .unit = CDB_BYTES,
 	  LEN(7, 2), .usage = { 0xff, 0x18, B2, 0, 0, 0, B2 }, .run = mode_sense_run },
 	{ .name = "READ(16)", .opcode = OP_READ_16, .len = 16, .dir = CDB_IN, .unit = CDB_BLOCKS, LBA_16, LEN(10, 4),
@@ -168,8 +170,8 @@ void cdb_usage(const struct cdb_op *op, const struct lun *lun, uint8_t *out)
 		out[1] = (uint8_t)((out[1] & ~0x1f) | op->sa);
 	if (lun && !(lun_state(lun) & LUN_THIN))
 		out[1] &= (uint8_t)~op->thin_byte1;
-	if (lun && !(lun_state(lun) & LUN_REMOVABLE))
-		out[4] &= (uint8_t)~op->removable_byte4;
+	if (lun && ~lun_state(lun) & op->when_state)
+		out[op->when_byte] &= (uint8_t)~op->when_bits;
 }
 
 bool cdb_reserved_bit(const struct cdb_op *op, const uint8_t *cdb, unsigned *byte, int *bit)

@@ -55,7 +55,8 @@ struct cdb_op {
 	uint8_t len_at, len_len;	/* place and width in bytes */
 	uint8_t pr;			/* enum cdb_pr */
 	uint8_t thin_byte1;		/* bits of byte 1 that exist only on logical units with CDB_THIN's property */
-	uint8_t removable_byte4;	/* the same of byte 4, on those with a removable medium */
+	uint8_t when_byte, when_bits;	/* bits that exist only on logical units in a state ... */
+	uint32_t when_state;		/* ... with all of these enum lun_bits */
 	uint32_t flags;
 	/* 1: the bit means something (SPC-5 6.34.3).  Byte 0 is not compared; bytes from len on are zero here. */
 	uint8_t usage[CDB_LEN_MAX];

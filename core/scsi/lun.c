@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 #include "scsi/lun.h"
+#include "scsi/mode.h"
 
 /* ---- addresses ---- */
 
@@ -174,8 +175,8 @@ void lun_reset(struct lun *lun, const struct nexus *by)
 {
 	struct target *t = lun->target;
 
-	/* SAM-5 6.3.3: mode parameters as after power on, medium removal allowed; everybody hears of it, `by` too. */
-	lun_set_state(lun, LUN_STOPPED | LUN_MODE_BITS, lun_default_mode(lun));
+	/* SAM-5 6.3.3: mode parameters as saved, medium removal allowed; everybody hears of it, `by` too. */
+	lun_set_state(lun, LUN_STOPPED | LUN_MODE_BITS, atomic_load(&lun->saved_mode));
 	pthread_mutex_lock(&t->lock);
 	for (guint i = 0; i < t->nexuses->len; i++) {
 		struct nexus *n = t->nexuses->pdata[i];
@@ -256,14 +257,16 @@ struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const
 	lun->info = device_info(dev);
 	lun->can_unmap = lun->info->ops & GOTGT_OP_BIT(GOTGT_OP_UNMAP);
 	pthread_mutex_init(&lun->lock, NULL);
+	pthread_mutex_init(&lun->save_lock, NULL);
 	pthread_cond_init(&lun->drained, NULL);
 	if (!take_sizes(lun, conf, error) || !make_identity(lun, conf, &lun->identity, error)) {
 		lun->dev = NULL;
 		lun_free(lun);
 		return NULL;
 	}
-	lun_set_state(lun, 0, configured_state(lun, conf) | lun_default_mode(lun) |
+	lun_set_state(lun, 0, configured_state(lun, conf) | (target_state_dir(t) ? LUN_SAVES : 0) |
 		      (lun->info->flags & GOTGT_DEV_WRITE_CACHE ? LUN_CACHE : 0));
+	mode_restore(lun);
 	device_on_resized(dev, resized, lun);
 	return lun;
 }
@@ -275,6 +278,7 @@ void lun_free(struct lun *lun)
 		device_close(lun->dev);
 	}
 	pthread_cond_destroy(&lun->drained);
+	pthread_mutex_destroy(&lun->save_lock);
 	pthread_mutex_destroy(&lun->lock);
 	g_free(lun);
 }

@@ -20,6 +20,7 @@ enum lun_bits {
 	LUN_D_SENSE = 1 << 4,		/* control mode page */
 	LUN_THIN = 1 << 5,		/* provisioning management */
 	LUN_CACHE = 1 << 6,		/* the device has a volatile write cache: WCE can be changed */
+	LUN_SAVES = 1 << 11,		/* mode pages can be kept */
 	LUN_REMOVABLE = 1 << 12,	/* configured */
 	LUN_EJECTED = 1 << 13,		/* START STOP UNIT with LOEJ: there is no medium */
 };
@@ -55,6 +56,8 @@ struct lun {
 	uint32_t optimal_io_size;	/* bytes */
 	bool can_unmap;
 	atomic_uint state;		/* enum lun_bits */
+	atomic_uint saved_mode;		/* LUN_MODE_BITS after a reset */
+	pthread_mutex_t save_lock;	/* one writer of the file */
 
 	pthread_mutex_t lock;
 	struct lun_identity identity;	/* under lock */
@@ -124,7 +127,7 @@ void lun_get_identity(struct lun *lun, struct lun_identity *id);	/* [any] */
 /* NAA locally assigned (SPC-5 7.8.6.5), made from the serial. */
 uint64_t lun_naa(const struct lun_identity *id);
 
-/* The mode bits a logical unit starts with. */
+/* The mode bits a logical unit has when nothing was saved. */
 unsigned lun_default_mode(const struct lun *lun);
 
 struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error);

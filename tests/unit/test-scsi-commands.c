@@ -216,17 +216,28 @@ static void test_mode_sense(void)
 {
 	SEND(255, OP_MODE_SENSE_6, 0, 0x3f, 0, 255);
 	assert_good();
-	g_assert_cmpuint(res.in_len, ==, 4 + 8 + 20 + 12 + 12);
-	g_assert_cmpmem(res.in, 4, ((uint8_t[]){ 55, 0, 0x10, 8 }), 4);
+	g_assert_cmpuint(res.in_len, ==, 4 + 8 + 12 + 16 + 20 + 12 + 40 + 12);
+	g_assert_cmpmem(res.in, 4, ((uint8_t[]){ 123, 0, 0x10, 8 }), 4);
 	g_assert_cmpuint(get_be32(res.in + 4), ==, RIG_BLOCKS);
 	g_assert_cmpuint(get_be24(res.in + 9), ==, BS);
-	g_assert_cmpmem(res.in + 12, 3, ((uint8_t[]){ 0x08, 18, 0x04 }), 3);
+	g_assert_cmpmem(res.in + 12 + 28, 3, ((uint8_t[]){ 0x08, 18, 0x04 }), 3);
+	SEND(255, OP_MODE_SENSE_6, 8, 0x3f, 0xff, 255);	/* subpages too */
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 4 + 12 + 16 + 20 + 12 + 32 + 40 + 12);
+	g_assert_cmpmem(res.in + 4 + 60, 4, ((uint8_t[]){ 0x4a, 0x01, 0, 28 }), 4);
+	SEND(255, OP_MODE_SENSE_6, 8, 0x0a, 1, 255);
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 4 + 32);
+	SEND(255, OP_MODE_SENSE_6, 8, 0x3f, 1, 255);
+	assert_cdb_field(3, -1);
 	SEND(4, OP_MODE_SENSE_6, 0, 0x3f, 0, 4);
 	g_assert_cmpuint(res.xfer_len, ==, 4);
 	SEND(0, OP_MODE_SENSE_6, 0, 0x3f, 0, 4);
 	assert_good();
 	g_assert_cmpuint(res.in_len, ==, 0);
 	SEND(255, OP_MODE_SENSE_6, 8, 0x0a, 0xff, 255);	/* DBD, all subpages */
+	g_assert_cmpuint(res.in_len, ==, 4 + 12 + 32);
+	SEND(255, OP_MODE_SENSE_6, 8, 0x0a, 0, 255);
 	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 15, 0, 0x10, 0, 0x0a, 10, 2, 0x10, 0, 0, 0, 0, 0, 0, 0, 0 }), 16);
 	SEND(255, OP_MODE_SENSE_6, 8, 0x4a, 0, 255);	/* what can be changed */
 	g_assert_cmpmem(res.in + 4, 12, ((uint8_t[]){ 0x0a, 10, 4, 0, 8, 0, 0, 0, 0, 0, 0, 0 }), 12);
@@ -239,9 +250,9 @@ static void test_mode_sense(void)
 	g_assert_cmpuint(get_be32(res.in + 20), ==, BS);
 	SEND(255, OP_MODE_SENSE_6, 0, 0xff, 0, 255);
 	assert_sense(SAVING_NOT_SUPPORTED);
-	SEND(255, OP_MODE_SENSE_6, 0, 0x02, 0, 255);
+	SEND(255, OP_MODE_SENSE_6, 0, 0x03, 0, 255);
 	assert_cdb_field(2, 5);
-	SEND(255, OP_MODE_SENSE_6, 0, 0x0a, 1, 255);
+	SEND(255, OP_MODE_SENSE_6, 0, 0x0a, 2, 255);
 	assert_cdb_field(3, -1);
 	lun_set_state(rig.lun, 0, LUN_READ_ONLY);
 	SEND(255, OP_MODE_SENSE_6, 0, 0x3f, 0, 255);
@@ -326,6 +337,12 @@ static void test_mode_select_refused(void)
 	assert_param_field(4, 5);
 	select_changed(0x08, 0, 0x48);
 	assert_param_field(4, 5);
+	SEND_OUT(((uint8_t[]){ 0, 0, 0, 0, 0x4a, 2, 0, 28 }), 8, OP_MODE_SELECT_6, 0x10, 0, 0, 8);
+	assert_param_field(4, 5);
+	SEND_OUT(((uint8_t[]){ 0, 0, 0, 0, 0x4a, 1, 0, 27 }), 8, OP_MODE_SELECT_6, 0x10, 0, 0, 8);
+	assert_param_field(7, -1);
+	SEND_OUT(((uint8_t[]){ 0, 0, 0, 0, 0x4a, 1, 0 }), 7, OP_MODE_SELECT_6, 0x10, 0, 0, 7);
+	assert_sense(PARAMETER_LIST_LENGTH);
 	SEND_OUT(list, 4, OP_MODE_SELECT_6, 0x11, 0, 0, 4);	/* SP */
 	assert_cdb_field(1, 0);
 	SEND_OUT(list, 4, OP_MODE_SELECT_6, 0x00, 0, 0, 4);	/* no PF */
