@@ -317,7 +317,7 @@ static void test_mode_select(void)
 	assert_sense(INVALID_OPCODE);
 	g_assert_cmpuint(res.sense[0], ==, 0x72);
 	/* All of it is as it was after a reset. */
-	lun_reset(rig.lun, rig.a);
+	lun_reset(rig.lun);
 	SEND(0, OP_TEST_UNIT_READY);
 	assert_sense(UA_RESET);
 	g_assert_cmpuint(res.sense[0], ==, 0x70);
@@ -567,7 +567,7 @@ static void test_start_stop(void)
 	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 4);	/* NO_FLUSH */
 	assert_good();
 	g_assert_cmpuint(rig.dev->flushes, ==, 2);
-	lun_reset(rig.lun, NULL);
+	lun_reset(rig.lun);
 	rig_clear_ua(rig.a);
 	SEND(0, OP_TEST_UNIT_READY);
 	assert_good();
@@ -584,7 +584,7 @@ static void test_prevent(void)
 	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 2);
 	assert_cdb_field(4, 1);
 	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 1);
-	lun_reset(rig.lun, NULL);
+	lun_reset(rig.lun);
 	g_assert_false(atomic_load(&nexus_lun(rig.a, 0)->prevent));
 }
 
@@ -630,7 +630,7 @@ static void test_eject(void)
 	assert_good();
 	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);	/* again */
 	assert_good();
-	lun_reset(rig.lun, NULL);	/* does not close the tray */
+	lun_reset(rig.lun);	/* does not close the tray */
 	rig_clear_ua(rig.a);
 	rig_clear_ua(rig.b);
 	SEND(0, OP_TEST_UNIT_READY);
