@@ -120,6 +120,32 @@ static void test_refuse(void)
 	task_release(&h.task);
 }
 
+/* The memory of a READ that went well is gone when it is sent. */
+static void test_unread(void)
+{
+	struct hand h;
+
+	BEGIN(&h, 0, BS, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	g_assert_cmpuint(h.task.status, ==, STATUS_GOOD);
+	g_assert_false(task_unread(&h.task));
+	g_assert_cmpuint(h.task.status, ==, STATUS_GOOD);
+	task_release(&h.task);
+
+	rig.dev->info.lends = true;
+	BEGIN(&h, 0, BS, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	g_assert_true(h.task.lent);
+	g_assert_true(task_unread(&h.task));
+	g_assert_cmpuint(rig.dev->faults, ==, 1);
+	g_assert_cmpuint(h.dones, ==, 1);
+	g_assert_cmpuint(h.task.status, ==, STATUS_CHECK_CONDITION);
+	g_assert_cmpuint(h.task.sense_len, ==, 18);
+	g_assert_cmpuint(h.task.sense[2], ==, KEY_MEDIUM_ERROR);
+	g_assert_cmpuint(h.task.sense[12], ==, 0x11);
+	g_assert_cmpuint(h.task.in_len, ==, BS);	/* of which bytes may have left */
+	g_assert_false(task_unread(&h.task));
+	task_release(&h.task);
+}
+
 /* BUSY, not a crash, wherever a buffer is asked for. */
 static void test_no_memory(void)
 {
@@ -425,6 +451,7 @@ int main(int argc, char **argv)
 	g_assert_no_error(error);
 	rig_add("/scsi/task/abort", test_abort);
 	rig_add("/scsi/task/refuse", test_refuse);
+	rig_add("/scsi/task/unread", test_unread);
 	rig_add("/scsi/task/no-memory", test_no_memory);
 	g_test_add_func("/scsi/target/luns", test_luns);
 	g_test_add_func("/scsi/target/bad-luns", test_bad_luns);
