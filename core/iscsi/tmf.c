@@ -286,14 +286,14 @@ static void no_reassign(struct conn *c, const struct pdu *p, uint32_t itt, struc
 	answer(c, itt, NO_REASSIGN);
 }
 
-/* 11.5.1.  CLEAR ACA (4) is missing as NACA is refused: NORMACA is 0. */
+/* 11.5.1.  CLEAR ACA (3) is missing as NACA is refused: NORMACA is 0. */
 static const struct function {
 	bool needs_lun;
 	void (*run)(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun);
 } functions[] = {
 	[1] = { false, abort_task },
 	[2] = { true, abort_task_set },
-	[3] = { true, clear_task_set },
+	[4] = { true, clear_task_set },
 	[5] = { true, reset_lun },
 	[6] = { false, warm_reset },
 	[7] = { false, cold_reset },

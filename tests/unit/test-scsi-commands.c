@@ -240,7 +240,7 @@ static void test_mode_sense(void)
 	SEND(255, OP_MODE_SENSE_6, 8, 0x0a, 0, 255);
 	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 15, 0, 0x10, 0, 0x0a, 10, 2, 0x10, 0, 0, 0, 0, 0, 0, 0, 0 }), 16);
 	SEND(255, OP_MODE_SENSE_6, 8, 0x4a, 0, 255);	/* what can be changed */
-	g_assert_cmpmem(res.in + 4, 12, ((uint8_t[]){ 0x0a, 10, 4, 0, 8, 0, 0, 0, 0, 0, 0, 0 }), 12);
+	g_assert_cmpmem(res.in + 4, 12, ((uint8_t[]){ 0x0a, 10, 4, 0, 8, 0x40, 0, 0, 0, 0, 0, 0 }), 12);
 	SEND(255, OP_MODE_SENSE_10, 0x10, 0x08, 0, 0, 0, 0, 0, 255);	/* LLBAA */
 	assert_good();
 	g_assert_cmpuint(get_be16(res.in), ==, res.in_len - 2);
