@@ -28,6 +28,12 @@ static char *default_path(void)
 	return g_strdup(SYSCONFDIR "/gotgt/gotgt.conf");
 }
 
+static char *default_state_dir(void)
+{
+	return geteuid() == 0 ? g_strdup(LOCALSTATEDIR "/lib/gotgt") :
+				g_build_filename(g_get_home_dir(), ".gotgt", "state", NULL);
+}
+
 /* missing_too: a plugin that does not load is an error. */
 static struct conf *load(struct daemon *d, bool missing_too, GPtrArray *errors)
 {
@@ -40,6 +46,8 @@ static struct conf *load(struct daemon *d, bool missing_too, GPtrArray *errors)
 		conf_free(conf);
 		return NULL;
 	}
+	if (!conf->state_dir)
+		conf->state_dir = default_state_dir();
 	if (d->log_level >= 0)
 		conf->log_level = (uint32_t)d->log_level;
 	return conf;

@@ -18,7 +18,7 @@ struct serve {
 	const struct command *cmd;
 	char **plugin_dirs;
 	struct server *server;
-	char *iqn, *size, *run, *pid_file, *dirs, *level;
+	char *iqn, *size, *run, *pid_file, *dirs, *level, *state_dir;
 	char **portals, **args;
 	gboolean read_only;
 	GPid captive;		/* 0: none */
@@ -171,6 +171,7 @@ static int serve(struct serve *s)
 		conf_free(conf);
 		return EXIT_USAGE;
 	}
+	conf->state_dir = g_strdup(s->state_dir);
 	log_set_level(conf->log_level);
 	if (!build(s, conf, &error)) {
 		conf_free(conf);
@@ -198,6 +199,7 @@ static void clear(struct serve *s)
 	g_free(s->run);
 	g_free(s->pid_file);
 	g_free(s->dirs);
+	g_free(s->state_dir);
 	g_free(s->level);
 }
 
@@ -214,6 +216,8 @@ int cmd_serve(const struct command *cmd, int argc, char **argv)
 		  "Run CMD by the shell with $uri, $uris, $portal and $iqn set; stop after it, with its status", "CMD" },
 		{ "pid-file", 0, 0, G_OPTION_ARG_FILENAME, &s.pid_file, "Write the process ID here once listening", "FILE" },
 		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &s.dirs, "Where plugins are, folders separated by colons", "DIRS" },
+		{ "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &s.state_dir,
+		  "Folder for what must outlive a restart (reservations, saved mode pages); without it nothing is kept", "DIR" },
 		{ "log", 'l', 0, G_OPTION_ARG_STRING, &s.level, "Log level: error, warn (the default), info or debug", "LEVEL" },
 		{ NULL },
 	};

@@ -32,7 +32,9 @@ struct conf_lun {
 	char **settings;	/* names and values in turn, NULL at the end, or NULL */
 	unsigned *setting_lines;	/* of each name, when read from a file, else NULL */
 	uint32_t block_size;	/* 0: the device's */
-	uint32_t read_only, thin;
+	uint32_t physical_block_size, optimal_io_size;	/* bytes; 0: the device's */
+	uint32_t alignment_offset;	/* LBA of the first physical block that starts with a block */
+	uint32_t read_only, thin, removable;
 	char *serial, *vendor, *product;
 };
 
@@ -47,6 +49,7 @@ struct conf_target {
 struct conf {
 	struct conf_where where;
 	uint32_t reactors, workers, log_level;
+	char *state_dir;	/* NULL: nothing is kept */
 	struct conf_limits limits;
 	struct params iscsi;
 	GPtrArray *portals;	/* struct conf_portal */

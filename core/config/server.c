@@ -33,7 +33,9 @@ struct run_lun *run_target_lun(const struct run_target *rt, uint32_t number)
 struct lun_conf run_lun_conf(const struct conf_lun *conf)
 {
 	return (struct lun_conf){
-		.block_size = conf->block_size, .read_only = conf->read_only, .thin = conf->thin,
+		.block_size = conf->block_size, .physical_block_size = conf->physical_block_size,
+		.alignment_offset = conf->alignment_offset, .optimal_io_size = conf->optimal_io_size,
+		.read_only = conf->read_only, .thin = conf->thin, .removable = conf->removable,
 		.serial = conf->serial, .vendor = conf->vendor, .product = conf->product,
 	};
 }
@@ -107,6 +109,7 @@ static bool start_threads(struct server *s, const struct conf *conf, GError **er
 	s->engine = engine_new(conf->reactors, conf->workers, error);
 	if (!s->engine)
 		return false;
+	s->engine->state_dir = g_strdup(conf->state_dir);
 	s->node = node_new(s->engine);
 	s->node->max_conns = l->max_connections;
 	s->node->max_logins = l->max_logins;

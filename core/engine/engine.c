@@ -41,6 +41,7 @@ void engine_free(struct engine *e)
 	workers_free(e->workers);
 	for (unsigned i = 0; i < e->n_reactors; i++)
 		reactor_free(e->reactors[i]);
+	g_free(e->state_dir);
 	g_free(e);
 }
 

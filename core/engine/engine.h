@@ -14,6 +14,7 @@ struct engine {
 	unsigned n_reactors;
 	struct reactor *reactors[ENGINE_REACTORS_MAX];
 	struct workers *workers;
+	char *state_dir;		/* where state files are, set before use; NULL: nothing can be kept.  engine_free() frees it */
 };
 
 /* n_reactors 0: one per CPU this process may use.  n_workers 0: 8. */

@@ -50,6 +50,39 @@ void node_free(struct node *n)
 
 /* ---- portals ---- */
 
+static bool reached_through(const struct node_target *t, const struct portal *p)
+{
+	return !p || !t->portals->len || g_ptr_array_find(t->portals, p, NULL);
+}
+
+static gint by_rel_port(gconstpointer a, gconstpointer b)
+{
+	return ((const struct target_port *)a)->rel_port - ((const struct target_port *)b)->rel_port;
+}
+
+/* Tell each target which ports it has.  Called with the lock. */
+static void tell_ports(struct node *n)
+{
+	g_autoptr(GArray) ports = g_array_new(FALSE, FALSE, sizeof(struct target_port));
+	GHashTableIter it;
+	gpointer value;
+
+	g_hash_table_iter_init(&it, n->targets);
+	while (g_hash_table_iter_next(&it, NULL, &value)) {
+		struct node_target *t = value;
+
+		g_array_set_size(ports, 0);
+		for (unsigned i = 0; i < n->portals->len; i++) {
+			struct target_port port = { portal_tag(n->portals->pdata[i]), t->tpgt };
+
+			if (reached_through(t, n->portals->pdata[i]))
+				g_array_append_val(ports, port);
+		}
+		g_array_sort(ports, by_rel_port);
+		target_set_ports(t->scsi, (const struct target_port *)(void *)ports->data, ports->len);
+	}
+}
+
 static uint16_t free_tag(const struct node *n)
 {
 	for (uint16_t tag = 1;; tag++) {
@@ -70,6 +103,7 @@ struct portal *node_add_portal(struct node *n, const char *addr, uint16_t port, 
 		return NULL;
 	pthread_mutex_lock(&n->lock);
 	g_ptr_array_add(n->portals, p);
+	tell_ports(n);
 	pthread_mutex_unlock(&n->lock);
 	portal_open(p);
 	return p;
@@ -81,6 +115,7 @@ void node_remove_portal(struct node *n, struct portal *p)
 	pthread_mutex_lock(&n->lock);
 	g_ptr_array_remove(n->portals, p);
 	g_ptr_array_add(n->old_portals, p);	/* connections that came through it still name it */
+	tell_ports(n);
 	pthread_mutex_unlock(&n->lock);
 }
 
@@ -108,10 +143,12 @@ struct node_target *node_add_target(struct node *n, const char *name, const char
 	t->tpgt = 1;
 	t->portals = g_ptr_array_new();
 	t->refs = 1;
+	target_set_purge(scsi, tmf_purge, t);
 	set_target(t, alias, offer, portals, n_portals);
 	pthread_mutex_lock(&n->lock);
 	g_hash_table_remove(n->removed_names, name);
 	g_hash_table_insert(n->targets, t->name, t);
+	tell_ports(n);
 	pthread_mutex_unlock(&n->lock);
 	return t;
 }
@@ -121,12 +158,8 @@ void node_update_target(struct node *n, struct node_target *t, const char *alias
 {
 	pthread_mutex_lock(&n->lock);
 	set_target(t, alias, offer, portals, n_portals);
+	tell_ports(n);
 	pthread_mutex_unlock(&n->lock);
-}
-
-static bool reached_through(const struct node_target *t, const struct portal *p)
-{
-	return !p || !t->portals->len || g_ptr_array_find(t->portals, p, NULL);
 }
 
 struct node_target *node_find_target(struct node *n, const char *name, const struct portal *p, bool *removed)
@@ -141,6 +174,12 @@ struct node_target *node_find_target(struct node *n, const char *name, const str
 		t = NULL;
 	*removed = g_hash_table_contains(n->removed_names, name);
 	pthread_mutex_unlock(&n->lock);
+	return t;
+}
+
+struct node_target *node_target_ref(struct node_target *t)
+{
+	g_atomic_int_inc(&t->refs);
 	return t;
 }
 
@@ -275,17 +314,16 @@ void node_shutdown(struct node *n, unsigned grace_ms)
 /* ---- one LUN ---- */
 
 struct quiesce {
-	struct lun_abort abort;
+	struct task_purge purge;
 	struct node_target *target;
-	struct lun *lun;
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool done;
 };
 
-static void quiesced(struct lun_abort *a)
+static void quiesced(struct task_purge *p)
 {
-	struct quiesce *q = container_of(a, struct quiesce, abort);
+	struct quiesce *q = container_of(p, struct quiesce, purge);
 
 	pthread_mutex_lock(&q->lock);
 	q->done = true;
@@ -297,13 +335,13 @@ static void quiesce_start(void *arg)
 {
 	struct quiesce *q = arg;
 
-	tmf_abort_lun(q->target, q->lun, &q->abort);
+	target_purge(q->target->scsi, &q->purge);
 }
 
 void node_quiesce_lun(struct lun *lun, void *arg)
 {
 	struct node_target *t = arg;
-	struct quiesce q = { .abort.done = quiesced, .target = t, .lun = lun };
+	struct quiesce q = { .purge = { .lun = lun, .done = quiesced }, .target = t };
 
 	pthread_mutex_init(&q.lock, NULL);
 	pthread_cond_init(&q.cond, NULL);

@@ -11,96 +11,104 @@
 #define LBA_10 .lba_at = 2, .lba_len = 4
 #define LBA_16 .lba_at = 2, .lba_len = 8
 #define LEN(at, bytes) .len_at = at, .len_len = bytes
+#define WHEN(at, bits, state) .when_byte = at, .when_bits = bits, .when_state = state
 #define B2 0xff, 0xff
 #define B3 0xff, 0xff, 0xff
 #define B4 0xff, 0xff, 0xff, 0xff
 #define B8 B4, B4
 #define READS (CDB_MEDIUM | CDB_LBA)
+#define EVERYWHERE (CDB_RESERVE_OK | CDB_ANY_LUN | CDB_UA_OK | CDB_WELL_KNOWN)
 #define WRITES (CDB_MEDIUM | CDB_LBA | CDB_WRITE)
 
 /*
  * SPC-5 6, SBC-4 5.  DPO and PRE-FETCH's GROUP NUMBER are taken and need nothing done; FUA of a read is
- * met by a coherent cache.
+ * met by a coherent cache.  There is no non-volatile cache: SYNC_NV of SBC-2 and SBC-3 asks for less than is done.
  */
 static const struct cdb_op ops[] = {
-	{ .name = "TEST UNIT READY", .opcode = OP_TEST_UNIT_READY, .len = 6, .flags = CDB_MEDIUM,
-	  .usage = { 0xff }, .run = test_unit_ready_run },
+	{ .name = "TEST UNIT READY", .opcode = OP_TEST_UNIT_READY, .len = 6, .flags = CDB_MEDIUM | CDB_WELL_KNOWN,
+	  .pr = PR_FREE, .usage = { 0xff }, .run = test_unit_ready_run },
 	{ .name = "REQUEST SENSE", .opcode = OP_REQUEST_SENSE, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES, LEN(4, 1),
-	  .flags = CDB_ANY_LUN | CDB_UA_OK, .usage = { 0xff, 0x01, 0, 0, 0xff }, .run = request_sense_run },
+	  .flags = EVERYWHERE, .pr = PR_FREE,
+	  .usage = { 0xff, 0x01, 0, 0, 0xff }, .run = request_sense_run },
 	{ .name = "READ(6)", .opcode = OP_READ_6, .len = 6, .dir = CDB_IN, .unit = CDB_BLOCKS, LBA_6, LEN(4, 1),
-	  .flags = READS | CDB_ZERO_IS_256, .usage = { 0xff, 0x1f, B2, 0xff }, .run = read_run },
+	  .flags = READS | CDB_ZERO_IS_256, .pr = PR_READS, .usage = { 0xff, 0x1f, B2, 0xff }, .run = read_run },
 	{ .name = "WRITE(6)", .opcode = OP_WRITE_6, .len = 6, .dir = CDB_OUT, .unit = CDB_BLOCKS, LBA_6, LEN(4, 1),
 	  .flags = WRITES | CDB_ZERO_IS_256 | CDB_PLAIN, .usage = { 0xff, 0x1f, B2, 0xff }, .run = write_run },
 	{ .name = "INQUIRY", .opcode = OP_INQUIRY, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES, LEN(3, 2),
-	  .flags = CDB_ANY_LUN | CDB_UA_OK, .usage = { 0xff, 0x01, 0xff, B2 }, .run = inquiry_run },
+	  .flags = EVERYWHERE, .pr = PR_FREE,
+	  .usage = { 0xff, 0x01, 0xff, B2 }, .run = inquiry_run },
 	{ .name = "MODE SELECT(6)", .opcode = OP_MODE_SELECT_6, .len = 6, .dir = CDB_OUT, .unit = CDB_BYTES, LEN(4, 1),
-	  .usage = { 0xff, 0x10, 0, 0, 0xff }, .check = mode_select_check, .run = mode_select_run },
+	  WHEN(1, 0x01, LUN_SAVES), .usage = { 0xff, 0x11, 0, 0, 0xff }, .check = mode_select_check, .run = mode_select_run },
 	{ .name = "MODE SENSE(6)", .opcode = OP_MODE_SENSE_6, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES, LEN(4, 1),
 	  .usage = { 0xff, 0x08, B2, 0xff }, .run = mode_sense_run },
-	{ .name = "START STOP UNIT", .opcode = OP_START_STOP_UNIT, .len = 6,
-	  .usage = { 0xff, 0x01, 0, 0, 0x05 }, .run = start_stop_run },
+	{ .name = "START STOP UNIT", .opcode = OP_START_STOP_UNIT, .len = 6, WHEN(4, 0x02, LUN_REMOVABLE),
+	  .usage = { 0xff, 0x01, 0, 0, 0xf7 }, .check = start_stop_check, .run = start_stop_run },
 	{ .name = "PREVENT ALLOW MEDIUM REMOVAL", .opcode = OP_PREVENT_ALLOW, .len = 6,
 	  .usage = { 0xff, 0, 0, 0, 0x01 }, .run = prevent_allow_run },
 	{ .name = "READ CAPACITY(10)", .opcode = OP_READ_CAPACITY_10, .len = 10, .dir = CDB_IN,
-	  .usage = { 0xff }, .run = read_capacity10_run },
+	  .pr = PR_FREE, .usage = { 0xff }, .check = medium_check, .run = read_capacity10_run },
 	{ .name = "READ(10)", .opcode = OP_READ_10, .len = 10, .dir = CDB_IN, .unit = CDB_BLOCKS, LBA_10, LEN(7, 2),
-	  .flags = READS | CDB_FUA, .usage = { 0xff, 0x18, B4, 0, B2 }, .run = read_run },
+	  .flags = READS | CDB_FUA, .pr = PR_READS, .usage = { 0xff, 0x18, B4, 0, B2 }, .run = read_run },
 	{ .name = "WRITE(10)", .opcode = OP_WRITE_10, .len = 10, .dir = CDB_OUT, .unit = CDB_BLOCKS, LBA_10, LEN(7, 2),
 	  .flags = WRITES | CDB_FUA | CDB_PLAIN, .usage = { 0xff, 0x18, B4, 0, B2 }, .run = write_run },
 	{ .name = "WRITE AND VERIFY(10)", .opcode = OP_WRITE_VERIFY_10, .len = 10, .dir = CDB_OUT, .unit = CDB_BLOCKS,
 	  LBA_10, LEN(7, 2), .flags = WRITES, .usage = { 0xff, 0x12, B4, 0, B2 },
 	  .check = write_verify_check, .run = write_verify_run },
 	{ .name = "VERIFY(10)", .opcode = OP_VERIFY_10, .len = 10, .dir = CDB_OUT, .unit = CDB_RANGE, LBA_10, LEN(7, 2),
-	  .flags = READS, .usage = { 0xff, 0x16, B4, 0, B2 }, .check = verify_check, .run = verify_run },
+	  .flags = READS, .pr = PR_READS, .usage = { 0xff, 0x16, B4, 0, B2 }, .check = verify_check, .run = verify_run },
 	{ .name = "PRE-FETCH(10)", .opcode = OP_PRE_FETCH_10, .len = 10, .unit = CDB_RANGE, LBA_10, LEN(7, 2),
-	  .flags = READS, .usage = { 0xff, 0x02, B4, 0x1f, B2 }, .run = pre_fetch_run },
+	  .flags = READS, .pr = PR_READS, .usage = { 0xff, 0x02, B4, 0x1f, B2 }, .run = pre_fetch_run },
 	{ .name = "SYNCHRONIZE CACHE(10)", .opcode = OP_SYNCHRONIZE_CACHE_10, .len = 10, .unit = CDB_RANGE, LBA_10,
-	  LEN(7, 2), .flags = READS, .usage = { 0xff, 0x02, B4, 0, B2 }, .run = sync_cache_run },
+	  LEN(7, 2), .flags = READS, .usage = { 0xff, 0x06, B4, 0, B2 }, .run = sync_cache_run },
 	{ .name = "WRITE SAME(10)", .opcode = OP_WRITE_SAME_10, .len = 10, .dir = CDB_OUT, .unit = CDB_RANGE, LBA_10,
 	  LEN(7, 2), .flags = WRITES, .thin_byte1 = 0x08, .usage = { 0xff, 0x08, B4, 0, B2 },
 	  .check = write_same_check, .run = write_same_run },
 	{ .name = "UNMAP", .opcode = OP_UNMAP, .len = 10, .dir = CDB_OUT, .unit = CDB_BYTES, LEN(7, 2),
 	  .flags = CDB_MEDIUM | CDB_WRITE | CDB_THIN, .usage = { 0xff, 0, 0, 0, 0, 0, 0, B2 }, .run = unmap_run },
 	{ .name = "MODE SELECT(10)", .opcode = OP_MODE_SELECT_10, .len = 10, .dir = CDB_OUT, .unit = CDB_BYTES,
-	  LEN(7, 2), .usage = { 0xff, 0x10, 0, 0, 0, 0, 0, B2 }, .check = mode_select_check, .run = mode_select_run },
+	  LEN(7, 2), WHEN(1, 0x01, LUN_SAVES), .usage = { 0xff, 0x11, 0, 0, 0, 0, 0, B2 },
+	  .check = mode_select_check, .run = mode_select_run },
 	{ .name = "MODE SENSE(10)", .opcode = OP_MODE_SENSE_10, .len = 10, .dir = CDB_IN, .unit = CDB_BYTES,
 	  LEN(7, 2), .usage = { 0xff, 0x18, B2, 0, 0, 0, B2 }, .run = mode_sense_run },
 	{ .name = "READ(16)", .opcode = OP_READ_16, .len = 16, .dir = CDB_IN, .unit = CDB_BLOCKS, LBA_16, LEN(10, 4),
-	  .flags = READS | CDB_FUA, .usage = { 0xff, 0x18, B8, B4 }, .run = read_run },
+	  .flags = READS | CDB_FUA, .pr = PR_READS, .usage = { 0xff, 0x18, B8, B4 }, .run = read_run },
 	{ .name = "WRITE(16)", .opcode = OP_WRITE_16, .len = 16, .dir = CDB_OUT, .unit = CDB_BLOCKS, LBA_16, LEN(10, 4),
 	  .flags = WRITES | CDB_FUA | CDB_PLAIN, .usage = { 0xff, 0x18, B8, B4 }, .run = write_run },
 	{ .name = "WRITE AND VERIFY(16)", .opcode = OP_WRITE_VERIFY_16, .len = 16, .dir = CDB_OUT, .unit = CDB_BLOCKS,
 	  LBA_16, LEN(10, 4), .flags = WRITES, .usage = { 0xff, 0x12, B8, B4 },
 	  .check = write_verify_check, .run = write_verify_run },
 	{ .name = "VERIFY(16)", .opcode = OP_VERIFY_16, .len = 16, .dir = CDB_OUT, .unit = CDB_RANGE, LBA_16,
-	  LEN(10, 4), .flags = READS, .usage = { 0xff, 0x16, B8, B4 }, .check = verify_check, .run = verify_run },
+	  LEN(10, 4),
+	  .flags = READS, .pr = PR_READS, .usage = { 0xff, 0x16, B8, B4 }, .check = verify_check, .run = verify_run },
 	{ .name = "PRE-FETCH(16)", .opcode = OP_PRE_FETCH_16, .len = 16, .unit = CDB_RANGE, LBA_16, LEN(10, 4),
-	  .flags = READS, .usage = { 0xff, 0x02, B8, B4, 0x1f }, .run = pre_fetch_run },
+	  .flags = READS, .pr = PR_READS, .usage = { 0xff, 0x02, B8, B4, 0x1f }, .run = pre_fetch_run },
 	{ .name = "SYNCHRONIZE CACHE(16)", .opcode = OP_SYNCHRONIZE_CACHE_16, .len = 16, .unit = CDB_RANGE, LBA_16,
-	  LEN(10, 4), .flags = READS, .usage = { 0xff, 0x02, B8, B4 }, .run = sync_cache_run },
+	  LEN(10, 4), .flags = READS, .usage = { 0xff, 0x06, B8, B4 }, .run = sync_cache_run },
 	{ .name = "WRITE SAME(16)", .opcode = OP_WRITE_SAME_16, .len = 16, .dir = CDB_OUT, .unit = CDB_RANGE, LBA_16,
 	  LEN(10, 4), .flags = WRITES, .thin_byte1 = 0x08, .usage = { 0xff, 0x09, B8, B4 },
 	  .check = write_same_check, .run = write_same_run },
 	{ .name = "READ CAPACITY(16)", .opcode = OP_SERVICE_ACTION_IN_16, .sa = SA_READ_CAPACITY_16, .len = 16,
 	  .dir = CDB_IN, .unit = CDB_BYTES, LEN(10, 4), .flags = CDB_SA,
-	  .usage = { 0xff, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0, B4 }, .run = read_capacity16_run },
+	  .pr = PR_FREE, .usage = { 0xff, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0, B4 },
+	  .check = medium_check, .run = read_capacity16_run },
 	{ .name = "GET LBA STATUS", .opcode = OP_SERVICE_ACTION_IN_16, .sa = SA_GET_LBA_STATUS, .len = 16,
 	  .dir = CDB_IN, .unit = CDB_BYTES, LBA_16, LEN(10, 4), .flags = CDB_SA | READS,
-	  .usage = { 0xff, 0x1f, B8, B4 }, .run = get_lba_status_run },
+	  .pr = PR_READS, .usage = { 0xff, 0x1f, B8, B4 }, .run = get_lba_status_run },
 	{ .name = "REPORT LUNS", .opcode = OP_REPORT_LUNS, .len = 12, .dir = CDB_IN, .unit = CDB_BYTES, LEN(6, 4),
-	  .flags = CDB_ANY_LUN | CDB_UA_OK, .usage = { 0xff, 0, 0xff, 0, 0, 0, B4 }, .run = report_luns_run },
+	  .flags = EVERYWHERE, .pr = PR_FREE,
+	  .usage = { 0xff, 0, 0xff, 0, 0, 0, B4 }, .run = report_luns_run },
 	{ .name = "REPORT SUPPORTED OPERATION CODES", .opcode = OP_MAINTENANCE_IN, .sa = SA_REPORT_SUPPORTED_OPCODES,
 	  .len = 12, .dir = CDB_IN, .unit = CDB_BYTES, LEN(6, 4), .flags = CDB_SA,
-	  .usage = { 0xff, 0x1f, 0x87, 0xff, B2, B4 }, .run = report_opcodes_run },
+	  .pr = PR_READS, .usage = { 0xff, 0x1f, 0x87, 0xff, B2, B4 }, .run = report_opcodes_run },
 	{ .name = "READ(12)", .opcode = OP_READ_12, .len = 12, .dir = CDB_IN, .unit = CDB_BLOCKS, LBA_10, LEN(6, 4),
-	  .flags = READS | CDB_FUA, .usage = { 0xff, 0x18, B4, B4 }, .run = read_run },
+	  .flags = READS | CDB_FUA, .pr = PR_READS, .usage = { 0xff, 0x18, B4, B4 }, .run = read_run },
 	{ .name = "WRITE(12)", .opcode = OP_WRITE_12, .len = 12, .dir = CDB_OUT, .unit = CDB_BLOCKS, LBA_10, LEN(6, 4),
 	  .flags = WRITES | CDB_FUA | CDB_PLAIN, .usage = { 0xff, 0x18, B4, B4 }, .run = write_run },
 	{ .name = "WRITE AND VERIFY(12)", .opcode = OP_WRITE_VERIFY_12, .len = 12, .dir = CDB_OUT, .unit = CDB_BLOCKS,
 	  LBA_10, LEN(6, 4), .flags = WRITES, .usage = { 0xff, 0x12, B4, B4 },
 	  .check = write_verify_check, .run = write_verify_run },
 	{ .name = "VERIFY(12)", .opcode = OP_VERIFY_12, .len = 12, .dir = CDB_OUT, .unit = CDB_RANGE, LBA_10, LEN(6, 4),
-	  .flags = READS, .usage = { 0xff, 0x16, B4, B4 }, .check = verify_check, .run = verify_run },
+	  .flags = READS, .pr = PR_READS, .usage = { 0xff, 0x16, B4, B4 }, .check = verify_check, .run = verify_run },
 };
 
 /* 1 + the row of an operation code's first command; rows of one operation code follow each other. */
@@ -162,6 +170,8 @@ void cdb_usage(const struct cdb_op *op, const struct lun *lun, uint8_t *out)
 		out[1] = (uint8_t)((out[1] & ~0x1f) | op->sa);
 	if (lun && !(lun_state(lun) & LUN_THIN))
 		out[1] &= (uint8_t)~op->thin_byte1;
+	if (lun && ~lun_state(lun) & op->when_state)
+		out[op->when_byte] &= (uint8_t)~op->when_bits;
 }
 
 bool cdb_reserved_bit(const struct cdb_op *op, const uint8_t *cdb, unsigned *byte, int *bit)

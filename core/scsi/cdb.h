@@ -22,6 +22,13 @@ enum cdb_unit {
 	CDB_RANGE,	/* blocks concerned but, as far as the length field says, not transferred */
 };
 
+/* Against a persistent reservation that another I_T nexus holds (SPC-4 table 51, SBC-3 table 13). */
+enum cdb_pr {
+	PR_WRITES,	/* conflicts with every type */
+	PR_READS,	/* conflicts with Exclusive Access, in all its forms */
+	PR_FREE,	/* never conflicts */
+};
+
 enum cdb_flags {
 	CDB_SA = 1 << 0,		/* one of several service actions of its operation code */
 	CDB_ANY_LUN = 1 << 1,		/* answered where there is no logical unit as well */
@@ -33,6 +40,8 @@ enum cdb_flags {
 	CDB_PLAIN = 1 << 7,		/* Data-Out goes to the medium as it is: may be lent memory */
 	CDB_THIN = 1 << 8,		/* only of logical units with provisioning management */
 	CDB_ZERO_IS_256 = 1 << 9,	/* READ(6), WRITE(6) */
+	CDB_WELL_KNOWN = 1 << 16,	/* of the REPORT LUNS well known logical unit too (SPC-5 9.3) */
+	CDB_RESERVE_OK = 1 << 10,	/* not stopped by another I_T nexus's RESERVE (SPC-2 5.5.1) */
 };
 
 struct cdb_op {
@@ -44,8 +53,11 @@ struct cdb_op {
 	uint8_t unit;			/* enum cdb_unit */
 	uint8_t lba_at, lba_len;	/* place and width in bytes; 3: 21 bits */
 	uint8_t len_at, len_len;	/* place and width in bytes */
+	uint8_t pr;			/* enum cdb_pr */
 	uint8_t thin_byte1;		/* bits of byte 1 that exist only on logical units with CDB_THIN's property */
-	uint16_t flags;
+	uint8_t when_byte, when_bits;	/* bits that exist only on logical units in a state ... */
+	uint32_t when_state;		/* ... with all of these enum lun_bits */
+	uint32_t flags;
 	/* 1: the bit means something (SPC-5 6.34.3).  Byte 0 is not compared; bytes from len on are zero here. */
 	uint8_t usage[CDB_LEN_MAX];
 	/* Looks at what is particular to the command, before any data comes.  False: it has ended the task. */
@@ -78,6 +90,8 @@ void request_sense_run(struct task *t);
 void test_unit_ready_run(struct task *t);
 void read_capacity10_run(struct task *t);
 void read_capacity16_run(struct task *t);
+bool medium_check(struct task *t);
+bool start_stop_check(struct task *t);
 void start_stop_run(struct task *t);
 void prevent_allow_run(struct task *t);
 void sync_cache_run(struct task *t);

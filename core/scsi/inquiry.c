@@ -8,10 +8,14 @@
 #include "scsi/vpd.h"
 #include "scsi/wire.h"
 
-enum { INQUIRY_LEN = 96, NO_LUN = 0x7f, VERSION_SPC4 = 0x06, HISUP_FORMAT_2 = 0x12, CMDQUE = 0x02 };
+enum { INQUIRY_LEN = 96, NO_LUN = 0x7f, WELL_KNOWN = 0x1e, RMB = 0x80, VERSION_SPC4 = 0x06, HISUP_FORMAT_2 = 0x12 };
+enum { MULTIP = 0x10, CMDQUE = 0x02 };
 
-/* SPC-5 6.7.3, annex E: SAM-5, SPC-4, SBC-3, iSCSI, no version claimed. */
-static const uint16_t version_descriptors[] = { 0x00a0, 0x0460, 0x04c0, 0x0960 };
+/*
+ * SPC-5 6.7.3, annex E: SAM-5, SPC-5, SBC-4, iSCSI, no version claimed; and SPC-4, SBC-3 for those who know no later
+ * ones, as the VERSION field is for those who refuse what they do not know.
+ */
+static const uint16_t version_descriptors[] = { 0x00a0, 0x05c0, 0x0600, 0x0960, 0x0460, 0x04c0 };
 
 static void put_padded(uint8_t *d, const char *text, size_t len)
 {
@@ -25,16 +29,20 @@ static void standard(struct task *t)
 {
 	uint8_t *d = task_reply(t, INQUIRY_LEN);
 	struct lun_identity id = { .vendor = "GOTGT" };
+	struct target_port ports[TARGET_PORTS_MAX];
 
 	if (!d)
 		return;
 	if (t->lun)
 		lun_get_identity(t->lun, &id);
 	else
-		d[0] = NO_LUN;
+		d[0] = t->well_known ? WELL_KNOWN : NO_LUN;
+	if (t->lun && lun_state(t->lun) & LUN_REMOVABLE)
+		d[1] = RMB;
 	d[2] = VERSION_SPC4;
 	d[3] = HISUP_FORMAT_2;
 	d[4] = INQUIRY_LEN - 5;
+	d[6] = target_get_ports(t->nexus->target, ports) > 1 ? MULTIP : 0;
 	d[7] = CMDQUE;
 	put_padded(d + 8, id.vendor, LUN_VENDOR_LEN);
 	put_padded(d + 16, id.product, LUN_PRODUCT_LEN);
@@ -46,7 +54,7 @@ static void standard(struct task *t)
 
 static void vpd(struct task *t)
 {
-	const struct vpd_page *page = t->lun ? vpd_find(t, t->cdb[2]) : NULL;
+	const struct vpd_page *page = t->lun || t->well_known ? vpd_find(t, t->cdb[2]) : NULL;
 	size_t len;
 	uint8_t *d;
 
@@ -54,10 +62,12 @@ static void vpd(struct task *t)
 		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 2, -1);
 		return;
 	}
-	d = task_reply(t, VPD_MAX);
+	d = task_reply(t, page->room ? page->room : VPD_MAX);
 	if (!d)
 		return;
 	len = page->build(t, d + 4);
+	if (t->well_known)
+		d[0] = WELL_KNOWN;
 	d[1] = page->code;
 	put_be16(d + 2, (uint16_t)len);
 	task_done_data(t, d, len + 4);

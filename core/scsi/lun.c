@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 #include "scsi/lun.h"
+#include "scsi/mode.h"
 
 /* ---- addresses ---- */
 
@@ -28,6 +29,18 @@ void lun_format(uint8_t addr[8], uint32_t number)
 	memset(addr, 0, 8);
 	addr[0] = (uint8_t)(number < 256 ? 0 : 0x40 | number >> 8);
 	addr[1] = (uint8_t)number;
+}
+
+static const uint8_t report_luns[8] = { 0xc1, 0x01 };
+
+bool lun_is_report_luns(const uint8_t addr[8])
+{
+	return memcmp(addr, report_luns, sizeof report_luns) == 0;
+}
+
+void lun_format_report_luns(uint8_t addr[8])
+{
+	memcpy(addr, report_luns, sizeof report_luns);
 }
 
 /* ---- state and identity ---- */
@@ -106,6 +119,7 @@ static bool make_identity(const struct lun *lun, const struct lun_conf *conf, st
 static unsigned configured_state(const struct lun *lun, const struct lun_conf *conf)
 {
 	return (conf->read_only || lun->info->flags & GOTGT_DEV_READ_ONLY ? LUN_READ_ONLY : 0) |
+	       (conf->removable ? LUN_REMOVABLE : 0) |
 	       (conf->thin && lun->can_unmap ? LUN_THIN : 0);
 }
 
@@ -157,12 +171,12 @@ void lun_unit_attention(struct lun *lun, enum sense_code code, const struct nexu
 	target_set_ua(lun->target, lun->number, (enum ua)ua, except);
 }
 
-void lun_reset(struct lun *lun, const struct nexus *by)
+void lun_reset(struct lun *lun)
 {
 	struct target *t = lun->target;
 
-	/* SAM-5 6.3.3: mode parameters as after power on, medium removal allowed; everybody hears of it, `by` too. */
-	lun_set_state(lun, LUN_STOPPED | LUN_MODE_BITS, lun_default_mode(lun));
+	/* SAM-5 6.3.3: mode parameters as saved, medium removal allowed; everybody hears of it. */
+	lun_set_state(lun, LUN_STOPPED | LUN_MODE_BITS, atomic_load(&lun->saved_mode));
 	pthread_mutex_lock(&t->lock);
 	for (guint i = 0; i < t->nexuses->len; i++) {
 		struct nexus *n = t->nexuses->pdata[i];
@@ -184,6 +198,33 @@ static void resized(void *data)
 	target_set_ua(lun->target, lun->number, UA_CAPACITY_CHANGED, NULL);
 }
 
+static bool invalid(GError **error, const char *what, uint32_t value, const char *why)
+{
+	g_set_error(error, TARGET_ERROR, TARGET_ERROR_INVALID, "%s %u %s", what, value, why);
+	return false;
+}
+
+/* The physical block, how it lies, and the size of a good transfer (SBC-4 4.6). */
+static bool take_geometry(struct lun *lun, const struct lun_conf *conf, GError **error)
+{
+	uint32_t physical = conf->physical_block_size;
+
+	if (physical & (physical - 1) || physical > LUN_PHYSICAL_BLOCK_MAX)
+		return invalid(error, "physical block size", physical, "is not a power of two up to 1M");
+	if (physical && physical < lun->block_size)
+		return invalid(error, "physical block size", physical, "is less than the block size");
+	if (!physical)
+		physical = CLAMP(lun->info->physical_block_size, lun->block_size, LUN_PHYSICAL_BLOCK_MAX);
+	lun->physical_exponent = (uint8_t)(g_bit_storage(physical >> lun->block_shift) - 1);
+	if (conf->alignment_offset >> lun->physical_exponent || conf->alignment_offset > LUN_ALIGNED_MAX)
+		return invalid(error, "alignment offset", conf->alignment_offset, "is not within a physical block");
+	lun->lowest_aligned = (uint16_t)conf->alignment_offset;
+	if (conf->optimal_io_size & (lun->block_size - 1) || conf->optimal_io_size > LUN_TRANSFER_MAX)
+		return invalid(error, "optimal I/O size", conf->optimal_io_size, "is not a number of blocks up to 4M");
+	lun->optimal_io_size = conf->optimal_io_size ? conf->optimal_io_size : lun->info->optimal_io_size;
+	return true;
+}
+
 static bool take_sizes(struct lun *lun, const struct lun_conf *conf, GError **error)
 {
 	uint32_t dev_bs = MAX(lun->info->block_size, 1u), bs = conf->block_size ? conf->block_size : MAX(dev_bs, 512u);
@@ -203,7 +244,7 @@ static bool take_sizes(struct lun *lun, const struct lun_conf *conf, GError **er
 	}
 	lun->block_size = bs;
 	lun->block_shift = bs == 512 ? 9 : 12;
-	return true;
+	return take_geometry(lun, conf, error);
 }
 
 struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error)
@@ -216,14 +257,16 @@ struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const
 	lun->info = device_info(dev);
 	lun->can_unmap = lun->info->ops & GOTGT_OP_BIT(GOTGT_OP_UNMAP);
 	pthread_mutex_init(&lun->lock, NULL);
+	pthread_mutex_init(&lun->save_lock, NULL);
 	pthread_cond_init(&lun->drained, NULL);
 	if (!take_sizes(lun, conf, error) || !make_identity(lun, conf, &lun->identity, error)) {
 		lun->dev = NULL;
 		lun_free(lun);
 		return NULL;
 	}
-	lun_set_state(lun, 0, configured_state(lun, conf) | lun_default_mode(lun) |
+	lun_set_state(lun, 0, configured_state(lun, conf) | (target_state_dir(t) ? LUN_SAVES : 0) |
 		      (lun->info->flags & GOTGT_DEV_WRITE_CACHE ? LUN_CACHE : 0));
+	mode_restore(lun);
 	device_on_resized(dev, resized, lun);
 	return lun;
 }
@@ -235,6 +278,7 @@ void lun_free(struct lun *lun)
 		device_close(lun->dev);
 	}
 	pthread_cond_destroy(&lun->drained);
+	pthread_mutex_destroy(&lun->save_lock);
 	pthread_mutex_destroy(&lun->lock);
 	g_free(lun);
 }

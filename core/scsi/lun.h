@@ -7,8 +7,7 @@
 #include <stdatomic.h>
 #include "scsi/target.h"
 
-/* The most one command moves through memory, and what VPD B0h says accordingly. */
-#define LUN_TRANSFER_MAX (4u << 20)
+/* What VPD B0h says, beside LUN_TRANSFER_MAX. */
 #define LUN_WRITE_SAME_MAX (16u << 20)	/* of one pattern or zeroes; UNMAP has no limit */
 #define LUN_UNMAP_DESCRIPTORS_MAX 256u
 
@@ -21,9 +20,14 @@ enum lun_bits {
 	LUN_D_SENSE = 1 << 4,		/* control mode page */
 	LUN_THIN = 1 << 5,		/* provisioning management */
 	LUN_CACHE = 1 << 6,		/* the device has a volatile write cache: WCE can be changed */
+	LUN_TAS = 1 << 7,		/* control mode page: tasks others abort say so */
+	LUN_SAVES = 1 << 11,		/* mode pages can be kept */
+	LUN_REMOVABLE = 1 << 12,	/* configured */
+	LUN_EJECTED = 1 << 13,		/* START STOP UNIT with LOEJ: there is no medium */
 };
+#define LUN_NOT_READY (LUN_STOPPED | LUN_EJECTED)
 #define LUN_PROTECTED (LUN_READ_ONLY | LUN_SWP)
-#define LUN_MODE_BITS (LUN_SWP | LUN_WCE | LUN_D_SENSE)
+#define LUN_MODE_BITS (LUN_SWP | LUN_WCE | LUN_D_SENSE | LUN_TAS)
 
 enum { LUN_SERIAL_MAX = 36, LUN_VENDOR_LEN = 8, LUN_PRODUCT_LEN = 16 };
 
@@ -48,8 +52,13 @@ struct lun {
 	const struct device_info *info;
 	uint32_t block_size;
 	uint8_t block_shift;
+	uint8_t physical_exponent;	/* logical blocks in a physical one, as a power of two */
+	uint16_t lowest_aligned;	/* LBA */
+	uint32_t optimal_io_size;	/* bytes */
 	bool can_unmap;
 	atomic_uint state;		/* enum lun_bits */
+	atomic_uint saved_mode;		/* LUN_MODE_BITS after a reset */
+	pthread_mutex_t save_lock;	/* one writer of the file */
 
 	pthread_mutex_t lock;
 	struct lun_identity identity;	/* under lock */
@@ -69,12 +78,16 @@ struct target {
 	char *name;
 	_Atomic(struct lun_map *) map;
 	pthread_mutex_t lock;			/* nexuses, and the order of what is told to them */
+	void (*purge)(void *arg, struct task_purge *p);
+	void *purge_arg;
 	GPtrArray *nexuses;
+	unsigned n_ports;			/* under lock */
+	struct target_port ports[TARGET_PORTS_MAX];
 };
 
 /* Unit attention conditions, the first to be reported first (SAM-5 5.14, table 44). */
-enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MODE_CHANGED, UA_CAPACITY_CHANGED,
-	  UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
+enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MEDIUM_CHANGED, UA_MODE_CHANGED,
+	  UA_CAPACITY_CHANGED, UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
 extern const uint8_t ua_codes[UA_COUNT];	/* enum sense_code */
 
 /* What one nexus and one LUN share. */
@@ -110,12 +123,14 @@ static inline uint64_t lun_blocks(const struct lun *lun)
 	return device_size(lun->dev) >> lun->block_shift;
 }
 
+/* Why commands for the medium are refused in a state, or SENSE_NONE. */
+enum sense_code lun_not_ready(unsigned state);
 void lun_set_state(struct lun *lun, unsigned clear, unsigned set);	/* [any] */
 void lun_get_identity(struct lun *lun, struct lun_identity *id);	/* [any] */
 /* NAA locally assigned (SPC-5 7.8.6.5), made from the serial. */
 uint64_t lun_naa(const struct lun_identity *id);
 
-/* The mode bits a logical unit starts with. */
+/* The mode bits a logical unit has when nothing was saved. */
 unsigned lun_default_mode(const struct lun *lun);
 
 struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error);

@@ -7,33 +7,54 @@
 #include "scsi/task.h"
 #include "scsi/wire.h"
 
-/* SPC-5 6.33, table 245 */
-enum select_report { SELECT_ADDRESSED = 0, SELECT_WELL_KNOWN = 1, SELECT_ALL = 2 };
+/*
+ * SPC-5 6.33, table 245: what each SELECT REPORT lists.  There are no administrative logical units here, and so no
+ * subsidiary ones.
+ */
+static const struct { uint8_t select; bool ordinary, well_known, of_device; } selections[] = {
+	{ .select = 0x00, .ordinary = true },
+	{ .select = 0x01, .well_known = true },
+	{ .select = 0x02, .ordinary = true, .well_known = true },
+	{ .select = 0x10, .of_device = true },		/* administrative ones */
+	{ .select = 0x11, .of_device = true, .ordinary = true },	/* those, and what is no part of a conglomerate */
+	{ .select = 0x12 },				/* the addressed one's subsidiaries */
+};
 
-void report_luns_run(struct task *t)
+static void list_luns(struct task *t, bool ordinary, bool well_known)
 {
 	struct lun_map *map = atomic_load_explicit(&t->nexus->target->map, memory_order_acquire);
-	uint8_t select = t->cdb[2], *d;
-	size_t len = 8;
+	size_t len = well_known ? 16 : 8, at = 8;
+	uint8_t *d;
 
-	if (select > SELECT_ALL) {
-		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 2, -1);
-		return;
-	}
-	/* Forget first: what changes from here on is news again. */
-	nexus_clear_ua_all(t->nexus, UA_LUNS_CHANGED);
-	for (uint32_t i = 0; i < map->n && select != SELECT_WELL_KNOWN; i++)
+	for (uint32_t i = 0; i < map->n && ordinary; i++)
 		len += map->luns[i] ? 8 : 0;
 	d = task_reply(t, len);
 	if (!d)
 		return;
 	put_be32(d, (uint32_t)(len - 8));
-	for (uint32_t i = 0, at = 8; i < map->n && select != SELECT_WELL_KNOWN; i++)
+	for (uint32_t i = 0; i < map->n && ordinary; i++)
 		if (map->luns[i]) {
 			lun_format(d + at, i);
 			at += 8;
 		}
+	if (well_known)
+		lun_format_report_luns(d + at);
 	task_done_data(t, d, len);
+}
+
+void report_luns_run(struct task *t)
+{
+	/* LUN 0 answers where there is none, too (SAM-5 4.7.4). */
+	bool of_device = t->well_known || lun_parse(t->lun_addr) == 0;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(selections); i++)
+		if (selections[i].select == t->cdb[2] && (of_device || !selections[i].of_device)) {
+			/* Forget first: what changes from here on is news again. */
+			nexus_clear_ua_all(t->nexus, UA_LUNS_CHANGED);
+			list_luns(t, selections[i].ordinary, selections[i].well_known);
+			return;
+		}
+	task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 2, -1);
 }
 
 /* ---- REPORT SUPPORTED OPERATION CODES, SPC-5 6.34 ---- */
@@ -125,13 +146,13 @@ void report_opcodes_run(struct task *t)
 void request_sense_run(struct task *t)
 {
 	bool descriptor = t->cdb[1] & 1;
-	enum sense_code code = SENSE_LUN_NOT_SUPPORTED;
+	enum sense_code code = t->well_known ? SENSE_NONE : SENSE_LUN_NOT_SUPPORTED;
 	size_t len;
 
 	if (t->lun) {
 		code = ua_take(t->nl);
-		if (code == SENSE_NONE && lun_state(t->lun) & LUN_STOPPED)
-			code = SENSE_NOT_READY_MANUAL;
+		if (code == SENSE_NONE)
+			code = lun_not_ready(lun_state(t->lun));
 	}
 	len = sense_build(t->small, sizeof t->small, descriptor, code, NULL, false, 0);
 	task_done_data(t, t->small, len);

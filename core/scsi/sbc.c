@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sbc.c - small commands of block devices: readiness, capacity, cache, start and stop. */
+/* sbc.c - small commands of block devices: readiness, capacity, cache. */
 #include "config.h"
 #include "scsi/cdb.h"
 #include "scsi/lun.h"
@@ -33,7 +33,6 @@ void read_capacity16_run(struct task *t)
 	const struct lun *lun = t->lun;
 	uint64_t blocks = lun_blocks(lun);
 	uint8_t *d = task_reply(t, 32);
-	uint32_t per_physical = lun->info->physical_block_size >> lun->block_shift;
 
 	if (!blocks) {
 		task_fail(t, SENSE_NOT_READY);
@@ -41,45 +40,16 @@ void read_capacity16_run(struct task *t)
 	}
 	put_be64(d, blocks - 1);
 	put_be32(d + 8, lun->block_size);
-	if (per_physical > 1)
-		d[13] = (uint8_t)MIN(g_bit_storage(per_physical) - 1, 15);
+	d[13] = lun->physical_exponent;
+	put_be16(d + 14, lun->lowest_aligned);
 	if (lun_state(lun) & LUN_THIN)
-		d[14] = 0x80 | 0x40;	/* LBPME, LBPRZ */
+		d[14] |= 0x80 | 0x40;	/* LBPME, LBPRZ */
 	task_done_data(t, d, 32);
-}
-
-static void flush(struct task *t)
-{
-	task_io(t, GOTGT_OP_FLUSH, 0, 0, 0);
-	task_submit(t, task_done);
 }
 
 /* SBC-4 5.30: the whole cache is no less than was asked for; with IMMED, no later. */
 void sync_cache_run(struct task *t)
 {
-	flush(t);
-}
-
-/* SBC-4 5.29.  The medium stays and there are no power conditions: no LOEJ, no POWER CONDITION. */
-void start_stop_run(struct task *t)
-{
-	enum { START = 0x01, NO_FLUSH = 0x04 };
-
-	if (t->cdb[4] & START) {
-		lun_set_state(t->lun, LUN_STOPPED, 0);
-		task_done(t);
-		return;
-	}
-	lun_set_state(t->lun, 0, LUN_STOPPED);
-	if (t->cdb[4] & NO_FLUSH)
-		task_done(t);
-	else
-		flush(t);
-}
-
-/* SPC-5 6.18 */
-void prevent_allow_run(struct task *t)
-{
-	atomic_store(&t->nl->prevent, t->cdb[4] & 1);
-	task_done(t);
+	task_io(t, GOTGT_OP_FLUSH, 0, 0, 0);
+	task_submit(t, task_done);
 }

@@ -29,9 +29,11 @@ enum sense_key {
 	X(INVALID_FIELD_IN_PARAMETERS, ILLEGAL_REQUEST, 0x26, 0x00, "invalid field in parameter list") \
 	X(WRITE_PROTECTED, DATA_PROTECT, 0x27, 0x00, "write protected") \
 	X(SPACE_ALLOCATION_FAILED, DATA_PROTECT, 0x27, 0x07, "space allocation failed write protect") \
+	X(MEDIUM_NOT_PRESENT, NOT_READY, 0x3a, 0x02, "medium not present - tray open") \
 	X(SAVING_NOT_SUPPORTED, ILLEGAL_REQUEST, 0x39, 0x00, "saving parameters not supported") \
 	X(MEDIUM_REMOVAL_PREVENTED, ILLEGAL_REQUEST, 0x53, 0x02, "medium removal prevented") \
 	X(INTERNAL_FAILURE, HARDWARE_ERROR, 0x44, 0x00, "internal target failure") \
+	X(UA_MEDIUM_CHANGED, UNIT_ATTENTION, 0x28, 0x00, "not ready to ready change, medium may have changed") \
 	X(UA_POWER_ON, UNIT_ATTENTION, 0x29, 0x00, "power on, reset, or bus device reset occurred") \
 	X(UA_RESET, UNIT_ATTENTION, 0x29, 0x03, "bus device reset function occurred") \
 	X(UA_NEXUS_LOSS, UNIT_ATTENTION, 0x29, 0x07, "I_T nexus loss occurred") \

@@ -24,6 +24,8 @@ struct target *target_new(struct engine *e, const char *name)
 	atomic_init(&t->map, map_new(0));
 	pthread_mutex_init(&t->lock, NULL);
 	t->nexuses = g_ptr_array_new();
+	t->n_ports = 1;
+	t->ports[0] = (struct target_port){ 1, 1 };
 	return t;
 }
 
@@ -44,6 +46,58 @@ void target_free(struct target *t)
 const char *target_name(const struct target *t)
 {
 	return t->name;
+}
+
+const char *target_state_dir(const struct target *t)
+{
+	return t->engine->state_dir;
+}
+
+void target_set_ports(struct target *t, const struct target_port *ports, unsigned n)
+{
+	pthread_mutex_lock(&t->lock);
+	t->n_ports = MIN(n, TARGET_PORTS_MAX);
+	memcpy(t->ports, ports, t->n_ports * sizeof *ports);
+	pthread_mutex_unlock(&t->lock);
+}
+
+unsigned target_get_ports(struct target *t, struct target_port ports[TARGET_PORTS_MAX])
+{
+	unsigned n;
+
+	pthread_mutex_lock(&t->lock);
+	n = t->n_ports;
+	memcpy(ports, t->ports, n * sizeof *ports);
+	pthread_mutex_unlock(&t->lock);
+	return n;
+}
+
+char *target_port_name(const struct target *t, uint16_t group)
+{
+	return g_strdup_printf("%s,t,0x%04x", t->name, group);
+}
+
+void target_set_purge(struct target *t, void (*purge)(void *arg, struct task_purge *p), void *arg)
+{
+	t->purge_arg = arg;
+	t->purge = purge;
+}
+
+static void purged(struct post *post)
+{
+	struct task_purge *p = container_of(post, struct task_purge, post);
+
+	p->done(p);
+}
+
+void target_purge(struct target *t, struct task_purge *p)
+{
+	p->home = reactor_self();
+	p->post.run = purged;
+	if (t->purge)
+		t->purge(t->purge_arg, p);
+	else
+		reactor_post(p->home, &p->post);
 }
 
 static void nothing(struct reactor *r, void *arg)
@@ -111,6 +165,15 @@ void target_remove_lun(struct target *t, uint32_t number, void (*quiesce)(struct
 		quiesce(lun, arg);
 	lun_drain(lun);
 	lun_free(lun);
+}
+
+void target_reset(struct target *t)
+{
+	struct lun_map *map = atomic_load_explicit(&t->map, memory_order_acquire);
+
+	for (uint32_t i = 0; i < map->n; i++)
+		if (map->luns[i])
+			lun_reset(map->luns[i]);
 }
 
 struct lun *target_nth_lun(struct target *t, unsigned n, uint32_t *number)

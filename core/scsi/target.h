@@ -8,23 +8,32 @@
 
 #include <glib.h>
 #include "backstore/device.h"
+#include "engine/reactor.h"
 #include "scsi/sense.h"
 
 #define LUN_MAX 16383u		/* flat space addressing, SAM-5 4.7.7.3 */
+#define LUN_TRANSFER_MAX (4u << 20)	/* bytes: the most one command moves through memory */
+#define LUN_PHYSICAL_BLOCK_MAX (1u << 20)
+#define LUN_ALIGNED_MAX 0x3fffu		/* READ CAPACITY(16) has 14 bits, SBC-4 5.16.2 */
 
 #define TARGET_ERROR (target_error_quark())
 GQuark target_error_quark(void);
 enum target_error { TARGET_ERROR_INVALID, TARGET_ERROR_EXISTS };
 
 struct target;
+struct task;
 struct lun;
 struct nexus;
 
 /* How a LUN presents itself.  Strings are copied; NULL or 0: the default. */
 struct lun_conf {
 	uint32_t block_size;	/* 512 or 4096; 0: the device's, at least 512 */
+	uint32_t physical_block_size;	/* a power of two, up to LUN_PHYSICAL_BLOCK_MAX; 0: the device's */
+	uint32_t alignment_offset;	/* lowest aligned LBA, less than a physical block */
+	uint32_t optimal_io_size;	/* bytes, whole blocks; 0: the device's */
 	bool read_only;
 	bool thin;		/* report LBPME when the device can unmap */
+	bool removable;
 	const char *serial;	/* up to 36 characters; default: made from target name and LUN */
 	const char *vendor;	/* up to 8, default "GOTGT" */
 	const char *product;	/* up to 16, default "VIRTUAL-DISK" */
@@ -35,6 +44,17 @@ struct target *target_new(struct engine *e, const char *name);
 /* No nexus and no LUN left.  [main] */
 void target_free(struct target *t);
 const char *target_name(const struct target *t);
+/* Where state files of its logical units go (engine/statefile.h); NULL: nothing can be kept.  [any] */
+const char *target_state_dir(const struct target *t);
+
+/* A port initiators reach it by: relative target port identifier and port group. */
+#define TARGET_PORTS_MAX 240u	/* as many as VPD page 88h can name */
+struct target_port { uint16_t rel_port, group; };
+/* What there is now, in rising order; those beyond TARGET_PORTS_MAX are not named anywhere.  [any] */
+void target_set_ports(struct target *t, const struct target_port *ports, unsigned n);
+unsigned target_get_ports(struct target *t, struct target_port ports[TARGET_PORTS_MAX]);	/* how many.  [any] */
+/* "NAME,t,0xTTTT" (SPC-5 7.6.4.6), for g_free(). */
+char *target_port_name(const struct target *t, uint16_t group);
 
 /*
  * Add a logical unit on an open device, which it owns from here (closed by target_remove_lun).  Fails when the
@@ -58,6 +78,34 @@ void lun_release(struct lun *lun, struct reactor *r);
 /* SAM-5 4.7: a LUN field to a number, -1 when the format is not one of ours. */
 int lun_parse(const uint8_t addr[8]);
 void lun_format(uint8_t addr[8], uint32_t number);	/* peripheral up to 255, flat above */
+/* The REPORT LUNS well known logical unit, C101h (SAM-5 4.7.7.5.1). */
+bool lun_is_report_luns(const uint8_t addr[8]);
+void lun_format_report_luns(uint8_t addr[8]);
+
+/*
+ * Abort tasks of any I_T nexus, and learn when the last of them has let go of its data.  The owner embeds it and
+ * fills the first block.
+ */
+struct task_purge {
+	struct lun *lun;		/* NULL: every */
+	bool (*match)(const struct nexus *n, void *arg);	/* whose; NULL: everybody's.  Called on each reactor */
+	void *arg;
+	const struct task *except;	/* not this one */
+	/*
+	 * Whose doing it is: tasks of others end with TASK ABORTED where the LUN's TAS bit says so, else these hear
+	 * COMMANDS CLEARED BY ANOTHER INITIATOR (SAM-5 5.6).  NULL: they vanish, what happened tells everybody.
+	 */
+	const struct nexus *by;
+	void (*done)(struct task_purge *p);	/* on the reactor that began it, not before target_purge() returned */
+
+	/* the transport's */
+	struct reactor *home;
+	struct post post;
+	gint waiting;
+};
+void target_purge(struct target *t, struct task_purge *p);	/* [reactor] */
+/* The transport says how; NULL: it has no tasks any more.  [main] */
+void target_set_purge(struct target *t, void (*purge)(void *arg, struct task_purge *p), void *arg);
 
 /*
  * An I_T nexus.  initiator_port is the name of the initiator port ("NAME,i,0xISID", SPC-5 7.6.4);
@@ -72,8 +120,14 @@ struct target *nexus_target(struct nexus *n);
 
 /* Establish a unit attention for every nexus but `except` (may be NULL) on a LUN.  [any] */
 void lun_unit_attention(struct lun *lun, enum sense_code code, const struct nexus *except);
-/* The state of a logical unit reset (SAM-5 6.3.3), tasks already aborted by the transport.  [any] */
-void lun_reset(struct lun *lun, const struct nexus *by);
+/* The state of a logical unit reset (SAM-5 6.3.3), tasks already aborted by the transport; all nexuses are told.  [any] */
+void lun_reset(struct lun *lun);
+void target_reset(struct target *t);	/* each of its logical units.  [reactor] */
+/*
+ * A task is aborted by another I_T nexus (SAM-5 5.6).  True: it is to end with TASK ABORTED; false: it vanishes, and
+ * its nexus hears of it by a unit attention.  lun NULL: there is none.  [reactor of n]
+ */
+bool nexus_task_cleared(struct nexus *n, struct lun *lun);
 /* The LUN behind an address on a nexus's target, for task management; NULL: none.  Valid on this reactor until it returns to its loop. */
 struct lun *nexus_find_lun(struct nexus *n, const uint8_t addr[8]);
 

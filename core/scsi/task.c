@@ -238,6 +238,33 @@ void task_submit(struct task *t, void (*next)(struct task *t))
 	t->loop = NULL;
 }
 
+static void offload_back(struct post *p)
+{
+	struct task *t = container_of(p, struct task, offloaded.post);
+
+	if (task_back(t))
+		t->next(t);
+}
+
+static void offload_run(struct work *w)
+{
+	struct task *t = container_of(w, struct task, offloaded.work);
+
+	t->offload(t);
+	t->offloaded.post = (struct post){ .run = offload_back };
+	reactor_post(t->reactor, &t->offloaded.post);
+}
+
+void task_offload(struct task *t, void (*work)(struct task *t), void (*next)(struct task *t))
+{
+	t->loop = NULL;
+	t->offload = work;
+	t->next = next;
+	t->in_query = true;
+	t->offloaded.work = (struct work){ .run = offload_run };
+	workers_push(t->nexus->target->engine->workers, &t->offloaded.work);
+}
+
 /* ---- from CDB to data ---- */
 
 /* Length and LBA by the table. */
@@ -265,9 +292,9 @@ static bool check_access(struct task *t, bool known_opcode)
 	const struct cdb_op *op = t->op;
 
 	if (!t->lun) {
-		if (op && op->flags & CDB_ANY_LUN)
+		if (op && op->flags & (t->well_known ? CDB_WELL_KNOWN : CDB_ANY_LUN))
 			return true;
-		task_fail(t, SENSE_LUN_NOT_SUPPORTED);
+		task_fail(t, t->well_known ? SENSE_INVALID_OPCODE : SENSE_LUN_NOT_SUPPORTED);
 		return false;
 	}
 	t->nl = nexus_lun(t->nexus, t->lun->number);
@@ -298,8 +325,8 @@ static bool check_medium(struct task *t)
 {
 	unsigned flags = t->op->flags, state = lun_state(t->lun);
 
-	if (flags & CDB_MEDIUM && G_UNLIKELY(state & LUN_STOPPED)) {
-		task_fail(t, SENSE_NOT_READY_MANUAL);
+	if (flags & CDB_MEDIUM && G_UNLIKELY(state & LUN_NOT_READY)) {
+		task_fail(t, lun_not_ready(state));
 		return false;
 	}
 	if (flags & CDB_WRITE && G_UNLIKELY(state & LUN_PROTECTED)) {
@@ -368,6 +395,7 @@ enum task_begun task_begin(struct task *t)
 
 	reset(t);
 	t->lun = target_find_lun(t->nexus->target, lun_parse(t->lun_addr));
+	t->well_known = !t->lun && lun_is_report_luns(t->lun_addr);
 	if (t->lun)
 		lun_count_up(t->lun, reactor_index(t->reactor));
 	t->op = cdb_find(t->cdb, &known_opcode);

@@ -76,19 +76,23 @@ struct task {
 	/* scsi's own. */
 	uint8_t phase;			/* enum task_phase */
 	bool in_device;			/* dio is at the device */
-	bool in_query;			/* a device_query is */
+	bool in_query;			/* a device_query is, or a worker has it */
 	uint32_t step;			/* of a command in several steps */
 	const struct cdb_op *op;
 	struct lun *lun;		/* NULL: no such LUN */
+	bool well_known;		/* to the REPORT LUNS well known logical unit; lun is NULL */
 	struct nexus_lun *nl;		/* what the nexus keeps of it */
 	uint64_t lba;
 	uint32_t blocks;
 	uint64_t done_bytes, total_bytes;	/* progress of a command in several steps */
+	struct { unsigned clear, set, old; bool saved; } mode;	/* MODE SELECT's, of enum lun_bits */
 	struct buf *buf;		/* from the reactor's pool, released by task_release() */
 	struct buf *buf2;		/* a second one (compare, patterns) */
 	const uint8_t *out;		/* Data-Out, contiguous, when it is not lent */
 	void (*next)(struct task *t);	/* what follows the device's success */
 	struct task_loop *loop;
+	void (*offload)(struct task *t);	/* task_offload()'s */
+	union { struct work work; struct post post; } offloaded;
 	enum gotgt_status dio_status;
 	struct device_io dio;
 	uint8_t small[64];		/* short Data-In without a buffer */
@@ -140,6 +144,11 @@ void task_io(struct task *t, uint32_t op, uint32_t flags, uint64_t offset, uint6
 void task_reclaim(struct task *t);	/* give lent memory back early */
 /* GOTGT_IO_FUA when a write of this command must be stable at its end. */
 uint32_t task_fua(const struct task *t);
+/*
+ * Have a worker call work(t), then next(t) here, unless the task was aborted meanwhile: then it ends when work() has
+ * returned.  The last thing a step does.
+ */
+void task_offload(struct task *t, void (*work)(struct task *t), void (*next)(struct task *t));
 /* Something other than dio came back (a query): false when the task was aborted, and has ended. */
 bool task_back(struct task *t);
 

@@ -37,6 +37,7 @@ enum { SET_BINARY = 1, SET_ASCII = 2, SET_UTF8 = 3 };
 enum { OF_LUN = 0x00, OF_PORT = 0x10, OF_DEVICE = 0x20 };
 enum { TYPE_T10_VENDOR = 1, TYPE_NAA = 3, TYPE_RELATIVE_PORT = 4, TYPE_PORT_GROUP = 5, TYPE_SCSI_NAME = 8 };
 enum { PROTOCOL_ISCSI = 0x50, PIV = 0x80 };
+enum { PORT_DESCRIPTOR_MAX = 12 + 4 + 240 };	/* of an iSCSI name, ",t,0xTTTT" and padding */
 
 static size_t put_designator(uint8_t *d, uint8_t set, uint8_t kind, const void *data, size_t len)
 {
@@ -58,21 +59,31 @@ static size_t put_name(uint8_t *d, uint8_t kind, const char *name)
 	return padded + 4;
 }
 
+/* What is said of the logical unit itself; a well known one has no name of its own (SPC-5 7.8.6.2.1). */
+static size_t put_lun_designators(struct task *t, uint8_t *d)
+{
+	char text[LUN_VENDOR_LEN + LUN_SERIAL_MAX + 1];
+	struct lun_identity id;
+	uint8_t naa[8];
+	size_t at;
+
+	if (!t->lun)
+		return 0;
+	lun_get_identity(t->lun, &id);
+	g_snprintf(text, sizeof text, "%-8s%s", id.vendor, id.serial);
+	at = put_designator(d, SET_ASCII, OF_LUN | TYPE_T10_VENDOR, text, strlen(text));
+	put_be64(naa, lun_naa(&id));
+	return at + put_designator(d + at, SET_BINARY, OF_LUN | TYPE_NAA, naa, 8);
+}
+
 static size_t device_identification(struct task *t, uint8_t *d)
 {
 	const struct nexus *n = t->nexus;
 	const char *name = target_name(n->target);
-	struct lun_identity id;
-	char text[LUN_VENDOR_LEN + LUN_SERIAL_MAX + 1];
-	g_autofree char *port = g_strdup_printf("%s,t,0x%04x", name, n->tpgt);
-	uint8_t bin[8] = { 0 };
-	size_t at = 0;
+	g_autofree char *port = target_port_name(n->target, n->tpgt);
+	uint8_t bin[4];
+	size_t at = put_lun_designators(t, d);
 
-	lun_get_identity(t->lun, &id);
-	g_snprintf(text, sizeof text, "%-8s%s", id.vendor, id.serial);
-	at += put_designator(d + at, SET_ASCII, OF_LUN | TYPE_T10_VENDOR, text, strlen(text));
-	put_be64(bin, lun_naa(&id));
-	at += put_designator(d + at, SET_BINARY, OF_LUN | TYPE_NAA, bin, 8);
 	put_be32(bin, n->rel_port);
 	at += put_designator(d + at, SET_BINARY, OF_PORT | TYPE_RELATIVE_PORT, bin, 4);
 	put_be32(bin, n->tpgt);
@@ -82,13 +93,51 @@ static size_t device_identification(struct task *t, uint8_t *d)
 	return at;
 }
 
-/* SPC-5 7.8.7: simple task attribute; a volatile cache. */
+/* SPC-5 7.8.9: there is no address to manage it by. */
+static size_t management_addresses(struct task *t, uint8_t *d)
+{
+	return 0;
+}
+
+/* SPC-5 7.8.10: every page and subpage is shared by all I_T nexuses. */
+static size_t mode_page_policy(struct task *t, uint8_t *d)
+{
+	enum { ALL_PAGES = 0x3f, ALL_SUBPAGES = 0xff, SHARED = 0 };
+
+	d[0] = ALL_PAGES;
+	d[1] = ALL_SUBPAGES;
+	d[2] = SHARED;
+	return 4;
+}
+
+/* SPC-5 7.8.14; who comes in by a port is nobody's business: no initiator port. */
+static size_t scsi_ports(struct task *t, uint8_t *d)
+{
+	struct target *target = t->nexus->target;
+	struct target_port ports[TARGET_PORTS_MAX];
+	unsigned n = target_get_ports(target, ports);
+	size_t at = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		g_autofree char *name = target_port_name(target, ports[i].group);
+		size_t len = put_name(d + at + 12, OF_PORT, name);
+
+		put_be16(d + at + 2, ports[i].rel_port);
+		put_be16(d + at + 10, (uint16_t)len);
+		at += 12 + len;
+	}
+	return at;
+}
+
+/* SPC-5 7.8.7: simple task attribute; a volatile cache; unit attentions as in SAM-5; the longest sense data. */
 static size_t extended_inquiry(struct task *t, uint8_t *d)
 {
-	enum { SIMPSUP = 0x01, V_SUP = 0x01 };
+	enum { SIMPSUP = 0x01, V_SUP = 0x01, LUICLR = 0x01 };
 
 	d[5 - 4] = SIMPSUP;
 	d[6 - 4] = lun_state(t->lun) & LUN_CACHE ? V_SUP : 0;
+	d[7 - 4] = LUICLR;
+	d[13 - 4] = TASK_SENSE_MAX;
 	return 0x3c;
 }
 
@@ -97,8 +146,8 @@ static size_t block_limits(struct task *t, uint8_t *page)
 {
 	const struct lun *lun = t->lun;
 	uint8_t shift = lun->block_shift, *d = page - 4;
-	uint32_t optimal = lun->info->optimal_io_size >> shift, max = LUN_TRANSFER_MAX >> shift;
-	uint32_t physical = lun->info->physical_block_size >> shift, unit;
+	uint32_t optimal = lun->optimal_io_size >> shift, max = LUN_TRANSFER_MAX >> shift;
+	uint32_t physical = 1u << lun->physical_exponent, unit;
 	uint32_t granularity = lun->info->unmap_granularity >> shift;
 
 	d[4] = 0x01;	/* WSNZ */
@@ -136,10 +185,13 @@ static size_t provisioning(struct task *t, uint8_t *page)
 }
 
 static const struct vpd_page pages[] = {
-	{ .code = 0x00, .build = supported_pages },
+	{ .code = 0x00, .build = supported_pages, .well_known = true },
 	{ .code = 0x80, .build = serial_number },
-	{ .code = 0x83, .build = device_identification },
+	{ .code = 0x83, .build = device_identification, .well_known = true },
+	{ .code = 0x85, .build = management_addresses },
 	{ .code = 0x86, .build = extended_inquiry },
+	{ .code = 0x87, .build = mode_page_policy },
+	{ .code = 0x88, .build = scsi_ports, .room = 4 + TARGET_PORTS_MAX * PORT_DESCRIPTOR_MAX },
 	{ .code = 0xb0, .build = block_limits },
 	{ .code = 0xb1, .build = block_characteristics },
 	{ .code = 0xb2, .build = provisioning, .thin = true },
@@ -150,10 +202,17 @@ const struct vpd_page *vpd_nth(unsigned n)
 	return n < G_N_ELEMENTS(pages) ? &pages[n] : NULL;
 }
 
+static bool has(const struct task *t, const struct vpd_page *page)
+{
+	if (t->well_known)
+		return page->well_known;
+	return !page->thin || lun_state(t->lun) & LUN_THIN;
+}
+
 const struct vpd_page *vpd_find(const struct task *t, uint8_t code)
 {
 	for (unsigned i = 0; i < G_N_ELEMENTS(pages); i++)
 		if (pages[i].code == code)
-			return !pages[i].thin || lun_state(t->lun) & LUN_THIN ? &pages[i] : NULL;
+			return has(t, &pages[i]) ? &pages[i] : NULL;
 	return NULL;
 }

@@ -17,6 +17,8 @@ struct vpd_page {
 	/* Fill in what follows the four bytes of the header; how many. */
 	size_t (*build)(struct task *t, uint8_t *d);
 	bool thin;	/* only where there is provisioning management */
+	bool well_known;	/* of the REPORT LUNS well known logical unit too */
+	uint32_t room;	/* bytes it may need; 0: VPD_MAX */
 };
 
 const struct vpd_page *vpd_nth(unsigned n);	/* NULL past the end; rising codes */

@@ -55,6 +55,7 @@ static const char full[] =
 	"  luns = (\n"
 	"    { number = 0; plugin = \"null\"; settings: { size = \"1G\"; fast = true; count = 5; }; },\n"
 	"    { number = 16383; plugin = \"file\"; block-size = 4096; read-only = true; thin = false;\n"
+	"      physical-block-size = \"8K\"; alignment-offset = 1; optimal-io-size = 65536; removable = true;\n"
 	"      serial = \"s\"; vendor = \"v\"; product = \"p\"; } );\n"
 	"  iscsi: { max-burst-length = \"2M\"; data-digest = \"required\"; };\n"
 	"}, { iqn = \"eui.0123456789abcdef\"; } );\n"
@@ -91,6 +92,11 @@ static void test_good(void)
 	g_assert_cmpuint(a->thin, ==, 1);
 	g_assert_cmpuint(b->number, ==, 16383);
 	g_assert_cmpuint(b->block_size, ==, 4096);
+	g_assert_cmpuint(b->physical_block_size, ==, 8192);
+	g_assert_cmpuint(b->alignment_offset, ==, 1);
+	g_assert_cmpuint(b->optimal_io_size, ==, 65536);
+	g_assert_true(b->removable);
+	g_assert_true(!a->physical_block_size && !a->alignment_offset && !a->optimal_io_size && !a->removable);
 	g_assert_cmpuint(b->read_only, ==, 1);
 	g_assert_cmpuint(b->thin, ==, 0);
 	g_assert_cmpstr(b->product, ==, "p");

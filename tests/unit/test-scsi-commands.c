@@ -18,7 +18,8 @@ static void test_inquiry(void)
 	memcpy(whole, res.in, 96);
 	g_assert_cmpmem(whole, 8, ((uint8_t[]){ 0, 0, 6, 0x12, 91, 0, 0, 2 }), 8);
 	g_assert_cmpmem(whole + 8, 24, "GOTGT   VIRTUAL-DISK    ", 24);
-	g_assert_cmpmem(whole + 58, 8, ((uint8_t[]){ 0x00, 0xa0, 0x04, 0x60, 0x04, 0xc0, 0x09, 0x60 }), 8);
+	g_assert_cmpmem(whole + 58, 14, ((uint8_t[]){ 0x00, 0xa0, 0x05, 0xc0, 0x06, 0x00, 0x09, 0x60, 0x04, 0x60, 0x04, 0xc0,
+						      0, 0 }), 14);
 	for (unsigned len = 0; len < 256; len++) {
 		SEND(255, OP_INQUIRY, 0, 0, 0, (uint8_t)len);
 		assert_good();
@@ -68,17 +69,63 @@ static void test_identification(void)
 	g_assert_cmpuint(d[3] % 4, ==, 0);
 	g_assert_cmpstr((const char *)d + 4, ==, RIG_NAME ",t,0x0001");
 	g_assert_cmpstr((const char *)find_designator(0x28) + 4, ==, RIG_NAME);
+	SEND(64, OP_INQUIRY, 1, 0x85, 0, 64);
+	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 0, 0x85, 0, 0 }), 4);
+	SEND(64, OP_INQUIRY, 1, 0x87, 0, 64);
+	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 0, 0x87, 0, 4, 0x3f, 0xff, 0, 0 }), 8);
 	/* The other nexus comes in by another port. */
+	SEND(1024, OP_INQUIRY, 1, 0x83, 4, 0);
 	rig.nexus = rig.b;
 	SEND(1024, OP_INQUIRY, 1, 0x83, 4, 0);
 	g_assert_cmpuint(get_be32(find_designator(0x14) + 4), ==, 2);
 }
 
+static void test_extended_inquiry(void)
+{
+	SEND(64, OP_INQUIRY, 1, 0x86, 0, 64);
+	g_assert_cmpuint(get_be16(res.in + 2), ==, 0x3c);
+	g_assert_cmpuint(res.in[5] & 1, ==, 1);		/* SIMPSUP */
+	g_assert_cmpuint(res.in[6], ==, 1);		/* V_SUP */
+	g_assert_cmpuint(res.in[7], ==, 1);		/* LUICLR */
+	g_assert_cmpuint(res.in[13], ==, TASK_SENSE_MAX);
+	lun_set_state(rig.lun, LUN_CACHE, 0);
+	SEND(64, OP_INQUIRY, 1, 0x86, 0, 64);
+	g_assert_cmpuint(res.in[6], ==, 0);
+}
+
+static void test_ports(void)
+{
+	static const struct target_port two[] = { { 1, 1 }, { 7, 0x102 } };
+	struct target_port many[TARGET_PORTS_MAX + 1] = { { 0, 0 } };
+	size_t at;
+
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	g_assert_cmpuint(res.in[6], ==, 0);
+	target_set_ports(rig.target, two, 2);
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	g_assert_cmpuint(res.in[6], ==, 0x10);	/* MULTIP */
+	SEND(1024, OP_INQUIRY, 1, 0x88, 4, 0);
+	assert_good();
+	at = 4;
+	for (unsigned i = 0; i < 2; i++) {
+		g_autofree char *name = g_strdup_printf(RIG_NAME ",t,0x%04x", two[i].group);
+
+		g_assert_cmpuint(get_be32(res.in + at), ==, two[i].rel_port);
+		g_assert_cmpuint(get_be32(res.in + at + 4), ==, 0);	/* no initiator port */
+		g_assert_cmpmem(res.in + at + 12, 3, ((uint8_t[]){ 0x53, 0x98, 0 }), 3);
+		g_assert_cmpuint(get_be16(res.in + at + 10), ==, 4 + res.in[at + 15]);
+		g_assert_cmpstr((const char *)res.in + at + 16, ==, name);
+		at += 12u + get_be16(res.in + at + 10);
+	}
+	g_assert_cmpuint(res.in_len, ==, at);
+	target_set_ports(rig.target, many, G_N_ELEMENTS(many));
+	SEND(65535, OP_INQUIRY, 1, 0x88, 0xff, 0xff);
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 4 + TARGET_PORTS_MAX * (at - 4) / 2);
+}
+
 static void test_limits(void)
 {
-	rig.dev->info.physical_block_size = 4096;
-	rig.dev->info.optimal_io_size = 65536;
-	rig.dev->info.unmap_granularity = 4096;
 	SEND(255, OP_INQUIRY, 1, 0xb0, 0, 255);
 	g_assert_cmpuint(get_be16(res.in + 2), ==, 0x3c);
 	g_assert_cmpuint(res.in[4], ==, 1);
@@ -101,6 +148,30 @@ static void test_limits(void)
 	g_assert_cmpuint(get_be32(res.in + 20) | get_be32(res.in + 24) | get_be32(res.in + 28), ==, 0);
 	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
 	g_assert_cmpuint(res.in[14], ==, 0);
+}
+
+static struct device *large_blocks_device(void)
+{
+	struct device *dev = fake_new(RIG_BLOCKS * 512ull, 512, GOTGT_DEV_WRITE_CACHE | GOTGT_DEV_THIN, RIG_OPS);
+
+	dev->info.physical_block_size = 4096;
+	dev->info.optimal_io_size = 65536;
+	dev->info.unmap_granularity = 4096;
+	return dev;
+}
+
+/* What is configured goes before what the device says. */
+static void test_geometry(void)
+{
+	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
+	assert_good();
+	g_assert_cmpuint(res.in[13], ==, 4);
+	g_assert_cmpuint(get_be16(res.in + 14), ==, 0xc000 | 7);
+	SEND(255, OP_INQUIRY, 1, 0xb0, 0, 255);
+	g_assert_cmpuint(get_be16(res.in + 6), ==, 16);
+	g_assert_cmpuint(get_be32(res.in + 12), ==, 64);
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	g_assert_cmpuint(res.in[1], ==, 0x80);
 }
 
 /* ---- capacity ---- */
@@ -145,20 +216,31 @@ static void test_mode_sense(void)
 {
 	SEND(255, OP_MODE_SENSE_6, 0, 0x3f, 0, 255);
 	assert_good();
-	g_assert_cmpuint(res.in_len, ==, 4 + 8 + 20 + 12 + 12);
-	g_assert_cmpmem(res.in, 4, ((uint8_t[]){ 55, 0, 0x10, 8 }), 4);
+	g_assert_cmpuint(res.in_len, ==, 4 + 8 + 12 + 16 + 20 + 12 + 40 + 12);
+	g_assert_cmpmem(res.in, 4, ((uint8_t[]){ 123, 0, 0x10, 8 }), 4);
 	g_assert_cmpuint(get_be32(res.in + 4), ==, RIG_BLOCKS);
 	g_assert_cmpuint(get_be24(res.in + 9), ==, BS);
-	g_assert_cmpmem(res.in + 12, 3, ((uint8_t[]){ 0x08, 18, 0x04 }), 3);
+	g_assert_cmpmem(res.in + 12 + 28, 3, ((uint8_t[]){ 0x08, 18, 0x04 }), 3);
+	SEND(255, OP_MODE_SENSE_6, 8, 0x3f, 0xff, 255);	/* subpages too */
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 4 + 12 + 16 + 20 + 12 + 32 + 40 + 12);
+	g_assert_cmpmem(res.in + 4 + 60, 4, ((uint8_t[]){ 0x4a, 0x01, 0, 28 }), 4);
+	SEND(255, OP_MODE_SENSE_6, 8, 0x0a, 1, 255);
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 4 + 32);
+	SEND(255, OP_MODE_SENSE_6, 8, 0x3f, 1, 255);
+	assert_cdb_field(3, -1);
 	SEND(4, OP_MODE_SENSE_6, 0, 0x3f, 0, 4);
 	g_assert_cmpuint(res.xfer_len, ==, 4);
 	SEND(0, OP_MODE_SENSE_6, 0, 0x3f, 0, 4);
 	assert_good();
 	g_assert_cmpuint(res.in_len, ==, 0);
 	SEND(255, OP_MODE_SENSE_6, 8, 0x0a, 0xff, 255);	/* DBD, all subpages */
+	g_assert_cmpuint(res.in_len, ==, 4 + 12 + 32);
+	SEND(255, OP_MODE_SENSE_6, 8, 0x0a, 0, 255);
 	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 15, 0, 0x10, 0, 0x0a, 10, 2, 0x10, 0, 0, 0, 0, 0, 0, 0, 0 }), 16);
 	SEND(255, OP_MODE_SENSE_6, 8, 0x4a, 0, 255);	/* what can be changed */
-	g_assert_cmpmem(res.in + 4, 12, ((uint8_t[]){ 0x0a, 10, 4, 0, 8, 0, 0, 0, 0, 0, 0, 0 }), 12);
+	g_assert_cmpmem(res.in + 4, 12, ((uint8_t[]){ 0x0a, 10, 4, 0, 8, 0x40, 0, 0, 0, 0, 0, 0 }), 12);
 	SEND(255, OP_MODE_SENSE_10, 0x10, 0x08, 0, 0, 0, 0, 0, 255);	/* LLBAA */
 	assert_good();
 	g_assert_cmpuint(get_be16(res.in), ==, res.in_len - 2);
@@ -168,9 +250,9 @@ static void test_mode_sense(void)
 	g_assert_cmpuint(get_be32(res.in + 20), ==, BS);
 	SEND(255, OP_MODE_SENSE_6, 0, 0xff, 0, 255);
 	assert_sense(SAVING_NOT_SUPPORTED);
-	SEND(255, OP_MODE_SENSE_6, 0, 0x02, 0, 255);
+	SEND(255, OP_MODE_SENSE_6, 0, 0x03, 0, 255);
 	assert_cdb_field(2, 5);
-	SEND(255, OP_MODE_SENSE_6, 0, 0x0a, 1, 255);
+	SEND(255, OP_MODE_SENSE_6, 0, 0x0a, 2, 255);
 	assert_cdb_field(3, -1);
 	lun_set_state(rig.lun, 0, LUN_READ_ONLY);
 	SEND(255, OP_MODE_SENSE_6, 0, 0x3f, 0, 255);
@@ -235,7 +317,7 @@ static void test_mode_select(void)
 	assert_sense(INVALID_OPCODE);
 	g_assert_cmpuint(res.sense[0], ==, 0x72);
 	/* All of it is as it was after a reset. */
-	lun_reset(rig.lun, rig.a);
+	lun_reset(rig.lun);
 	SEND(0, OP_TEST_UNIT_READY);
 	assert_sense(UA_RESET);
 	g_assert_cmpuint(res.sense[0], ==, 0x70);
@@ -255,6 +337,12 @@ static void test_mode_select_refused(void)
 	assert_param_field(4, 5);
 	select_changed(0x08, 0, 0x48);
 	assert_param_field(4, 5);
+	SEND_OUT(((uint8_t[]){ 0, 0, 0, 0, 0x4a, 2, 0, 28 }), 8, OP_MODE_SELECT_6, 0x10, 0, 0, 8);
+	assert_param_field(4, 5);
+	SEND_OUT(((uint8_t[]){ 0, 0, 0, 0, 0x4a, 1, 0, 27 }), 8, OP_MODE_SELECT_6, 0x10, 0, 0, 8);
+	assert_param_field(7, -1);
+	SEND_OUT(((uint8_t[]){ 0, 0, 0, 0, 0x4a, 1, 0 }), 7, OP_MODE_SELECT_6, 0x10, 0, 0, 7);
+	assert_sense(PARAMETER_LIST_LENGTH);
 	SEND_OUT(list, 4, OP_MODE_SELECT_6, 0x11, 0, 0, 4);	/* SP */
 	assert_cdb_field(1, 0);
 	SEND_OUT(list, 4, OP_MODE_SELECT_6, 0x00, 0, 0, 4);	/* no PF */
@@ -310,32 +398,61 @@ static void test_mode_select_refused(void)
 
 static void test_no_lun(void)
 {
-	static const uint8_t well_known[8] = { 0xc1, 0x01 };
+	rig.addr[1] = 5;
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	assert_good();
+	g_assert_cmpuint(res.in[0], ==, 0x7f);
+	SEND(255, OP_INQUIRY, 1, 0, 0, 255);
+	assert_cdb_field(2, -1);
+	SEND(18, OP_REQUEST_SENSE, 0, 0, 0, 18);
+	assert_good();
+	g_assert_cmpuint(res.in[12], ==, 0x25);
+	SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 64);
+	assert_good();
+	g_assert_cmpuint(get_be32(res.in), ==, 8);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(LUN_NOT_SUPPORTED);
+	SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_sense(LUN_NOT_SUPPORTED);
+	SEND(0, 0xff);
+	assert_sense(LUN_NOT_SUPPORTED);
+}
 
-	for (unsigned i = 0; i < 2; i++) {
-		memset(rig.addr, 0, 8);
-		if (i)
-			memcpy(rig.addr, well_known, 8);
-		else
-			rig.addr[1] = 5;
-		SEND(255, OP_INQUIRY, 0, 0, 0, 255);
-		assert_good();
-		g_assert_cmpuint(res.in[0], ==, 0x7f);
-		SEND(255, OP_INQUIRY, 1, 0, 0, 255);
-		assert_cdb_field(2, -1);
-		SEND(18, OP_REQUEST_SENSE, 0, 0, 0, 18);
-		assert_good();
-		g_assert_cmpuint(res.in[12], ==, 0x25);
-		SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 64);
-		assert_good();
-		g_assert_cmpuint(get_be32(res.in), ==, 8);
-		SEND(0, OP_TEST_UNIT_READY);
-		assert_sense(LUN_NOT_SUPPORTED);
-		SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
-		assert_sense(LUN_NOT_SUPPORTED);
-		SEND(0, 0xff);
-		assert_sense(LUN_NOT_SUPPORTED);
-	}
+/* The REPORT LUNS well known logical unit, SPC-5 9.3. */
+static void test_well_known(void)
+{
+	lun_format_report_luns(rig.addr);
+	g_assert_cmpmem(rig.addr, 8, ((uint8_t[]){ 0xc1, 1, 0, 0, 0, 0, 0, 0 }), 8);
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	assert_good();
+	g_assert_cmpuint(res.in[0], ==, 0x1e);
+	SEND(255, OP_INQUIRY, 1, 0, 0, 255);
+	assert_good();
+	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 0x1e, 0, 0, 2, 0x00, 0x83 }), 6);
+	SEND(1024, OP_INQUIRY, 1, 0x83, 4, 0);
+	assert_good();
+	g_assert_cmpuint(res.in[0], ==, 0x1e);
+	for (unsigned at = 4; at < res.in_len; at += 4u + res.in[at + 3])
+		g_assert_cmpuint(res.in[at + 1] & 0x30, !=, 0);	/* nothing of a logical unit */
+	SEND(255, OP_INQUIRY, 1, 0xb0, 0, 255);
+	assert_cdb_field(2, -1);
+	SEND(18, OP_REQUEST_SENSE, 0, 0, 0, 18);
+	assert_good();
+	g_assert_cmpuint(res.in[2] | res.in[12], ==, 0);
+	SEND(64, OP_REPORT_LUNS, 0, 0x11, 0, 0, 0, 0, 0, 0, 64);
+	assert_good();
+	g_assert_cmpuint(get_be32(res.in), ==, 8);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_sense(INVALID_OPCODE);
+	SEND(255, OP_MODE_SENSE_6, 0, 0x3f, 0, 255);
+	assert_sense(INVALID_OPCODE);
+	SEND(0, 0xff);
+	assert_sense(INVALID_OPCODE);
+	rig.addr[1] = 2;	/* another one */
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(LUN_NOT_SUPPORTED);
 }
 
 static void test_request_sense(void)
@@ -375,17 +492,43 @@ static void test_unit_attention(void)
 	nexus_free(n);
 }
 
+static void assert_luns(unsigned n, ...)
+{
+	va_list ap;
+
+	va_start(ap, n);
+	assert_good();
+	g_assert_cmpuint(get_be32(res.in), ==, n * 8);
+	g_assert_cmpuint(res.in_len, ==, 8 + n * 8);
+	for (unsigned i = 0; i < n; i++)
+		g_assert_cmphex(get_be16(res.in + 8 + 8 * i), ==, va_arg(ap, unsigned));
+	va_end(ap);
+}
+
 static void test_report_luns(void)
 {
-	SEND(64, OP_REPORT_LUNS, 0, 1, 0, 0, 0, 0, 0, 0, 64);	/* well known ones */
-	assert_good();
-	g_assert_cmpuint(get_be32(res.in), ==, 0);
+	SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 64);
+	assert_luns(1, 0);
+	SEND(64, OP_REPORT_LUNS, 0, 1, 0, 0, 0, 0, 0, 0, 64);
+	assert_luns(1, 0xc101);
 	SEND(64, OP_REPORT_LUNS, 0, 2, 0, 0, 0, 0, 0, 0, 64);
-	g_assert_cmpuint(get_be32(res.in), ==, 8);
+	assert_luns(2, 0, 0xc101);
 	SEND(64, OP_REPORT_LUNS, 0, 3, 0, 0, 0, 0, 0, 0, 64);
 	assert_cdb_field(2, -1);
+	SEND(64, OP_REPORT_LUNS, 0, 0x10, 0, 0, 0, 0, 0, 0, 64);
+	assert_luns(0);
+	SEND(64, OP_REPORT_LUNS, 0, 0x11, 0, 0, 0, 0, 0, 0, 64);
+	assert_luns(1, 0);
+	SEND(64, OP_REPORT_LUNS, 0, 0x12, 0, 0, 0, 0, 0, 0, 64);
+	assert_luns(0);
 	SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 4);
 	g_assert_cmpuint(res.in_len, ==, 4);
+	/* 10h and 11h are for LUN 0 and the well known one. */
+	rig.addr[1] = 7;
+	SEND(64, OP_REPORT_LUNS, 0, 0x11, 0, 0, 0, 0, 0, 0, 64);
+	assert_cdb_field(2, -1);
+	SEND(64, OP_REPORT_LUNS, 0, 0x12, 0, 0, 0, 0, 0, 0, 64);
+	assert_luns(0);
 }
 
 /* ---- ready or not ---- */
@@ -394,8 +537,8 @@ static void test_start_stop(void)
 {
 	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 2);	/* LOEJ */
 	assert_cdb_field(4, 1);
-	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 0x10);	/* POWER CONDITION */
-	assert_cdb_field(4, 4);
+	SEND(255, OP_MAINTENANCE_IN, 0x0c, 1, OP_START_STOP_UNIT, 0, 0, 0, 0, 0, 255);
+	g_assert_cmpuint(res.in[8], ==, 0xf5);
 	SEND(0, OP_START_STOP_UNIT, 1, 0, 0, 0);
 	assert_good();
 	g_assert_cmpuint(rig.dev->flushes, ==, 1);
@@ -413,10 +556,18 @@ static void test_start_stop(void)
 	assert_good();
 	SEND(0, OP_TEST_UNIT_READY);
 	assert_good();
+	SEND(0, OP_START_STOP_UNIT);
+	assert_good();
+	SEND(8, OP_READ_CAPACITY_10);	/* of a stopped unit too */
+	assert_good();
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 0x10);	/* POWER CONDITION: active */
+	assert_good();
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
 	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 4);	/* NO_FLUSH */
 	assert_good();
-	g_assert_cmpuint(rig.dev->flushes, ==, 1);
-	lun_reset(rig.lun, NULL);
+	g_assert_cmpuint(rig.dev->flushes, ==, 2);
+	lun_reset(rig.lun);
 	rig_clear_ua(rig.a);
 	SEND(0, OP_TEST_UNIT_READY);
 	assert_good();
@@ -433,8 +584,98 @@ static void test_prevent(void)
 	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 2);
 	assert_cdb_field(4, 1);
 	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 1);
-	lun_reset(rig.lun, NULL);
+	lun_reset(rig.lun);
 	g_assert_false(atomic_load(&nexus_lun(rig.a, 0)->prevent));
+}
+
+enum { EJECT = 2, LOAD = 3 };
+
+static void test_eject(void)
+{
+	uint8_t block[BS] = { 0 };
+
+	SEND(255, OP_MAINTENANCE_IN, 0x0c, 1, OP_START_STOP_UNIT, 0, 0, 0, 0, 0, 255);
+	g_assert_cmpuint(res.in[8], ==, 0xf7);
+	/* Stopped, it starts when it is used. */
+	SEND(0, OP_START_STOP_UNIT);
+	assert_good();
+	SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_good();
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 0x10 | EJECT);	/* ignored with a power condition */
+	assert_good();
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	g_assert_cmpuint(rig.dev->flushes, ==, 1);
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);
+	assert_good();
+	g_assert_cmpuint(rig.dev->flushes, ==, 2);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND_OUT(block, BS, OP_WRITE_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND(8, OP_READ_CAPACITY_10);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 1);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND(18, OP_REQUEST_SENSE, 0, 0, 0, 18);
+	assert_good();
+	g_assert_cmpuint(res.in[12], ==, 0x3a);
+	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+	assert_good();
+	SEND(255, OP_MODE_SENSE_6, 0, 0x3f, 0, 255);
+	assert_good();
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);	/* again */
+	assert_good();
+	lun_reset(rig.lun);	/* does not close the tray */
+	rig_clear_ua(rig.a);
+	rig_clear_ua(rig.b);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(MEDIUM_NOT_PRESENT);
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, LOAD);
+	assert_good();
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	rig.nexus = rig.b;
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(UA_MEDIUM_CHANGED);
+	/* Loading what is loaded is no news. */
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, LOAD);
+	assert_good();
+	g_assert_cmpint(ua_take(nexus_lun(rig.a, 0)), ==, SENSE_NONE);
+}
+
+/* One nexus keeps all from moving the medium, until it is gone. */
+static void test_prevent_eject(void)
+{
+	struct nexus *n = nexus_new(rig.target, rig.r, "iqn.x:c,i,0x3", 1, 1);
+
+	rig.nexus = n;
+	rig_clear_ua(n);
+	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 1);
+	assert_good();
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);
+	assert_sense(MEDIUM_REMOVAL_PREVENTED);
+	rig.nexus = rig.a;
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);
+	assert_sense(MEDIUM_REMOVAL_PREVENTED);
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, LOAD);
+	assert_sense(MEDIUM_REMOVAL_PREVENTED);
+	SEND(0, OP_PREVENT_ALLOW);	/* his own only */
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);
+	assert_sense(MEDIUM_REMOVAL_PREVENTED);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	nexus_free(n);
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);
+	assert_good();
+	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 1);
+	assert_good();
+	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, LOAD);
+	assert_sense(MEDIUM_REMOVAL_PREVENTED);
 }
 
 static void test_sync_cache(void)
@@ -504,20 +745,30 @@ static void test_lba_status(void)
 
 int main(int argc, char **argv)
 {
+	static const struct lun_conf removable = { .removable = true };
+	static const struct lun_conf geometry = { .physical_block_size = 8192, .alignment_offset = 7,
+						  .optimal_io_size = 32768, .thin = true, .removable = true };
+
 	g_test_init(&argc, &argv, NULL);
 	rig_add("/scsi/inquiry/standard", test_inquiry);
 	rig_add("/scsi/inquiry/identification", test_identification);
-	rig_add("/scsi/inquiry/limits", test_limits);
+	rig_add_dev("/scsi/inquiry/limits", large_blocks_device, NULL, test_limits);
+	rig_add_dev("/scsi/inquiry/geometry", large_blocks_device, &geometry, test_geometry);
 	rig_add("/scsi/capacity", test_capacity);
 	rig_add("/scsi/mode/sense", test_mode_sense);
 	rig_add("/scsi/mode/select", test_mode_select);
 	rig_add("/scsi/mode/select-refused", test_mode_select_refused);
+	rig_add("/scsi/inquiry/extended", test_extended_inquiry);
+	rig_add("/scsi/inquiry/ports", test_ports);
 	rig_add("/scsi/no-lun", test_no_lun);
+	rig_add("/scsi/well-known-lun", test_well_known);
 	rig_add("/scsi/request-sense", test_request_sense);
 	rig_add("/scsi/unit-attention", test_unit_attention);
 	rig_add("/scsi/report-luns", test_report_luns);
 	rig_add("/scsi/start-stop", test_start_stop);
 	rig_add("/scsi/prevent", test_prevent);
+	rig_add_dev("/scsi/eject", NULL, &removable, test_eject);
+	rig_add_dev("/scsi/eject/prevented", NULL, &removable, test_prevent_eject);
 	rig_add("/scsi/sync-cache", test_sync_cache);
 	rig_add("/scsi/lba-status", test_lba_status);
 	return g_test_run();

@@ -51,6 +51,9 @@ static void test_rows(void)
 		if (op->flags & CDB_PLAIN)
 			g_assert_true(op->dir == CDB_OUT && op->unit == CDB_BLOCKS);
 		g_assert_cmpuint(op->thin_byte1 & ~op->usage[1], ==, 0);
+		g_assert_cmpuint(op->when_bits & ~op->usage[op->when_byte], ==, 0);
+		g_assert_true(!op->when_bits == !op->when_state);
+		g_assert_true(!op->when_bits || op->check);	/* refuses them where they are not */
 	}
 	g_assert_cmpuint(n, ==, 35);
 }
@@ -184,7 +187,7 @@ static void test_vpd_pages(void)
 	assert_good();
 	n = get_be16(res.in + 2);
 	memcpy(listed, res.in + 4, n);
-	g_assert_cmpuint(n, ==, 7);
+	g_assert_cmpuint(n, ==, 10);
 	for (unsigned i = 0; (p = vpd_nth(i)); i++) {
 		g_assert_true(!i || p->code > last);
 		last = p->code;
@@ -205,7 +208,7 @@ static void test_vpd_pages(void)
 	SEND(1024, OP_INQUIRY, 1, 0xb2, 4, 0);
 	assert_cdb_field(2, -1);
 	SEND(1024, OP_INQUIRY, 1, 0, 4, 0);
-	g_assert_cmpuint(get_be16(res.in + 2), ==, 6);
+	g_assert_cmpuint(get_be16(res.in + 2), ==, 9);
 }
 
 static void test_mode_pages(void)
@@ -213,20 +216,27 @@ static void test_mode_pages(void)
 	const struct mode_page *p;
 	const struct mode_bit *b;
 	uint8_t d[MODE_PAGE_MAX];
+	int last = -1;
 
 	for (unsigned i = 0; (p = mode_page_nth(i)); i++) {
 		g_assert_cmpuint(p->len, <=, MODE_PAGE_MAX);
-		g_assert_cmpuint(p->bytes[1], ==, p->len - 2);
-		for (int pc = PC_CURRENT; pc <= PC_DEFAULT; pc++) {
+		if (p->bytes[0] & MODE_SPF)
+			g_assert_cmpuint(get_be16(p->bytes + 2), ==, p->len - 4);
+		else
+			g_assert_cmpuint(p->bytes[1], ==, p->len - 2);
+		for (int pc = PC_CURRENT; pc <= PC_SAVED; pc++) {
 			g_assert_cmpuint(mode_page_build(rig.lun, p, (enum mode_pc)pc, d), ==, p->len);
-			g_assert_cmpmem(d, 2, p->bytes, 2);
+			g_assert_cmpmem(d, mode_header_len(p), p->bytes, mode_header_len(p));
 		}
+		/* By rising code, subpages behind their page. */
+		g_assert_cmpint(mode_page_code(p) << 8 | mode_subpage_code(p), >, last);
+		last = mode_page_code(p) << 8 | mode_subpage_code(p);
 	}
 	for (unsigned i = 0; (b = mode_bit_nth(i)); i++) {
 		bool found = false;
 
 		for (unsigned k = 0; (p = mode_page_nth(k)); k++)
-			if (p->bytes[0] == b->page) {
+			if (mode_page_code(p) == b->page && mode_subpage_code(p) == b->subpage) {
 				found = true;
 				g_assert_cmpuint(b->byte, <, p->len);
 				g_assert_cmpuint(p->bytes[b->byte] & b->mask, ==, 0);

@@ -242,6 +242,10 @@ static void test_bad_luns(void)
 	static const struct { uint64_t size; uint32_t dev_bs; struct lun_conf conf; } cases[] = {
 		{ 511, 1, { .block_size = 512 } }, { 4096, 512, { .block_size = 1024 } }, { 8192, 4096, { .block_size = 512 } },
 		{ 2048, 512, { .block_size = 4096 } }, { 8192, 2048, { .block_size = 0 } }, { 512, 512, { .serial = "" } },
+		{ 4096, 512, { .physical_block_size = 1536 } }, { 4096, 512, { .physical_block_size = 2u << 20 } },
+		{ 4096, 512, { .block_size = 4096, .physical_block_size = 2048 } }, { 4096, 512, { .alignment_offset = 1 } },
+		{ 4096, 512, { .physical_block_size = 4096, .alignment_offset = 8 } },
+		{ 4096, 512, { .optimal_io_size = 513 } }, { 4096, 512, { .optimal_io_size = 8u << 20 } },
 		{ 512, 512, { .serial = "1234567890123456789012345678901234567" } }, { 512, 512, { .vendor = "123456789" } },
 		{ 512, 512, { .product = "12345678901234567" } }, { 512, 512, { .product = "\xc3\xa4" } },
 	};

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* statefile.c - written to a temporary file, synced, renamed, and the folder synced; with a checksum in front. */
+#include "config.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "engine/statefile.h"
+
+/* The first line is "gotgt-state 1 SHA256 LENGTH", so that a person can see what it is. */
+#define MAGIC "gotgt-state 1 "
+enum { HASH_LEN = 64, HEADER_MAX = 128 };
+
+static int write_all(int fd, const void *data, size_t len)
+{
+	for (const char *p = data; len; ) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* What is in a folder is durable only when the folder is. */
+static int sync_dir(int dir)
+{
+	return fsync(dir) == 0 ? 0 : -errno;
+}
+
+static int open_dir(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 ? fd : -errno;
+}
+
+static int write_file(int dir, const char *name, const void *data, size_t len)
+{
+	g_autofree char *hash = g_compute_checksum_for_data(G_CHECKSUM_SHA256, data, len);
+	g_autofree char *header = g_strdup_printf(MAGIC "%s %zu\n", hash, len);
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600), r;
+
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, header, strlen(header));
+	if (!r)
+		r = write_all(fd, data, len);
+	if (!r && fsync(fd) < 0)
+		r = -errno;
+	if (close(fd) < 0 && !r)
+		r = -errno;
+	return r;
+}
+
+int statefile_save(const char *dir, const char *name, const void *data, size_t len)
+{
+	g_autofree char *temporary = g_strconcat(name, ".new", NULL);
+	int fd, r;
+
+	if (len > STATEFILE_MAX)
+		return -EFBIG;
+	if (g_mkdir_with_parents(dir, 0700) < 0)
+		return -errno;
+	fd = open_dir(dir);
+	if (fd < 0)
+		return fd;
+	r = write_file(fd, temporary, data, len);
+	if (!r && renameat(fd, temporary, fd, name) < 0)
+		r = -errno;
+	if (r)
+		unlinkat(fd, temporary, 0);
+	else
+		r = sync_dir(fd);
+	close(fd);
+	return r;
+}
+
+/* The data in a file's text: its length, or -1 when it is not as it was written. */
+static gssize check(const char *text, gsize len, const char **data)
+{
+	g_autofree char *hash = NULL;
+	const char *end = memchr(text, '\n', MIN(len, HEADER_MAX));
+	g_autofree char *header = end ? g_strndup(text, (gsize)(end - text)) : NULL;
+	guint64 said;
+
+	if (!header || !g_str_has_prefix(header, MAGIC) || strlen(header) < strlen(MAGIC) + HASH_LEN + 2)
+		return -1;
+	*data = end + 1;
+	len -= (gsize)(*data - text);
+	if (header[strlen(MAGIC) + HASH_LEN] != ' ' ||
+	    !g_ascii_string_to_unsigned(header + strlen(MAGIC) + HASH_LEN + 1, 10, 0, STATEFILE_MAX, &said, NULL) ||
+	    said != len)
+		return -1;
+	hash = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)*data, len);
+	return strncmp(header + strlen(MAGIC), hash, HASH_LEN) == 0 ? (gssize)len : -1;
+}
+
+static int read_all(int fd, char *text, size_t max, size_t *len)
+{
+	for (*len = 0; *len < max; ) {
+		ssize_t n = read(fd, text + *len, max - *len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
+		*len += (size_t)n;
+	}
+	return 0;
+}
+
+int statefile_load(const char *dir, const char *name, uint8_t **data, size_t *len)
+{
+	g_autofree char *path = g_build_filename(dir, name, NULL), *text = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
+	off_t size;
+	const char *from;
+	gssize n;
+
+	if (fd < 0)
+		return -errno;
+	size = lseek(fd, 0, SEEK_END);
+	if (size < 0 || size > (off_t)STATEFILE_MAX + HEADER_MAX || lseek(fd, 0, SEEK_SET) < 0) {
+		close(fd);
+		return -EBADMSG;
+	}
+	text = g_malloc((gsize)size + 1);
+	r = read_all(fd, text, (size_t)size, len);
+	close(fd);
+	if (r)
+		return r;
+	n = check(text, *len, &from);
+	if (n < 0)
+		return -EBADMSG;
+	*data = g_malloc((gsize)n + 1);
+	memcpy(*data, from, (gsize)n);
+	(*data)[n] = 0;
+	*len = (size_t)n;
+	return 0;
+}
+
+int statefile_remove(const char *dir, const char *name)
+{
+	int fd = open_dir(dir), r = 0;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (unlinkat(fd, name, 0) < 0)
+		r = errno == ENOENT ? 0 : -errno;
+	else
+		r = sync_dir(fd);
+	close(fd);
+	return r;
+}
+
+int statefile_set_aside(const char *dir, const char *name)
+{
+	g_autofree char *bad = g_strconcat(name, ".bad", NULL);
+	int fd = open_dir(dir), r;
+
+	if (fd < 0)
+		return fd;
+	r = renameat(fd, name, fd, bad) < 0 ? -errno : sync_dir(fd);
+	close(fd);
+	return r;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test-statefile.c - state files come back as they were written, or not at all. */
+#include "config.h"
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "engine/statefile.h"
+
+struct place { char *top, *dir, *path; };
+
+static void set_up(struct place *p, gconstpointer unused)
+{
+	p->top = g_dir_make_tmp("gotgt-state-XXXXXX", NULL);
+	g_assert_nonnull(p->top);
+	p->dir = g_build_filename(p->top, "a", "b", NULL);
+	p->path = g_build_filename(p->dir, "one", NULL);
+}
+
+static void tear_down(struct place *p, gconstpointer unused)
+{
+	g_autofree char *bad = g_strconcat(p->path, ".bad", NULL), *a = g_path_get_dirname(p->dir);
+
+	g_unlink(p->path);
+	g_unlink(bad);
+	g_rmdir(p->dir);
+	g_rmdir(a);
+	g_assert_cmpint(g_rmdir(p->top), ==, 0);	/* and no temporary file was left behind */
+	g_free(p->top);
+	g_free(p->dir);
+	g_free(p->path);
+}
+
+static void assert_holds(struct place *p, const char *what)
+{
+	uint8_t *data;
+	size_t len;
+
+	g_assert_cmpint(statefile_load(p->dir, "one", &data, &len), ==, 0);
+	g_assert_cmpmem(data, len, what, strlen(what));
+	g_free(data);
+}
+
+static void round_trip(struct place *p, gconstpointer unused)
+{
+	uint8_t *data;
+	size_t len;
+
+	g_assert_cmpint(statefile_load(p->dir, "one", &data, &len), ==, -ENOENT);
+	g_assert_cmpint(statefile_remove(p->dir, "one"), ==, 0);
+	g_assert_cmpint(statefile_save(p->dir, "one", "first", 5), ==, 0);
+	assert_holds(p, "first");
+	g_assert_cmpint(statefile_save(p->dir, "one", "", 0), ==, 0);
+	assert_holds(p, "");
+	g_assert_cmpint(statefile_save(p->dir, "one", "the second", 10), ==, 0);
+	assert_holds(p, "the second");
+	g_assert_cmpint(statefile_remove(p->dir, "one"), ==, 0);
+	g_assert_cmpint(statefile_load(p->dir, "one", &data, &len), ==, -ENOENT);
+}
+
+/* Each byte changed, each length cut: never taken for what was written. */
+static void damage(struct place *p, gconstpointer unused)
+{
+	g_autofree char *whole = NULL;
+	uint8_t *data;
+	gsize len;
+	size_t n;
+
+	g_assert_cmpint(statefile_save(p->dir, "one", "registration", 12), ==, 0);
+	g_assert_true(g_file_get_contents(p->path, &whole, &len, NULL));
+	for (gsize i = 0; i < len; i++) {
+		whole[i] ^= 0x10;
+		g_assert_true(g_file_set_contents(p->path, whole, (gssize)len, NULL));
+		g_assert_cmpint(statefile_load(p->dir, "one", &data, &n), ==, -EBADMSG);
+		whole[i] ^= 0x10;
+		g_assert_true(g_file_set_contents(p->path, whole, (gssize)i, NULL));
+		g_assert_cmpint(statefile_load(p->dir, "one", &data, &n), ==, -EBADMSG);
+	}
+	g_assert_cmpint(statefile_set_aside(p->dir, "one"), ==, 0);
+	g_assert_cmpint(statefile_load(p->dir, "one", &data, &n), ==, -ENOENT);
+}
+
+/* What cannot be written leaves the old one. */
+static void failure(struct place *p, gconstpointer unused)
+{
+	g_autofree char *in_the_way = g_strconcat(p->path, ".new", NULL);
+
+	g_assert_cmpint(statefile_save(p->dir, "one", "old", 3), ==, 0);
+	g_assert_cmpint(g_mkdir(in_the_way, 0700), ==, 0);
+	g_assert_cmpint(statefile_save(p->dir, "one", "new", 3), ==, -EISDIR);
+	assert_holds(p, "old");
+	g_assert_cmpint(g_rmdir(in_the_way), ==, 0);
+	g_assert_cmpint(statefile_save("/proc/nowhere", "one", "new", 3), <, 0);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add("/statefile/round-trip", struct place, NULL, set_up, round_trip, tear_down);
+	g_test_add("/statefile/damage", struct place, NULL, set_up, damage, tear_down);
+	g_test_add("/statefile/failure", struct place, NULL, set_up, failure, tear_down);
+	return g_test_run();
+}
