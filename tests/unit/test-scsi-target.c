@@ -195,26 +195,23 @@ static struct lun *add(struct target *t, uint32_t number, struct device *dev, co
 
 static void test_luns(void)
 {
-	static const uint32_t numbers[] = { 300, 0, 16383, 7 }, sorted[] = { 0, 7, 300, 16383 };
+	static const uint32_t numbers[] = { 300, 0, 16383, 7 };
 	struct target *t = target_new(engine, RIG_NAME);
 	struct device *devs[4], *extra = fake_new(BS, 512, 0, 0);
 	GError *error = NULL;
-	struct lun *lun;
-	uint32_t number;
+	struct lun *luns[4];
 
 	g_assert_cmpstr(target_name(t), ==, RIG_NAME);
-	g_assert_null(target_nth_lun(t, 0, &number));
+	g_assert_cmpuint(atomic_load(&t->map)->n, ==, 0);
 	for (unsigned i = 0; i < 4; i++) {
 		devs[i] = fake_new(8 * BS, 512, 0, 0);
-		lun = add(t, numbers[i], devs[i], NULL, &error);
+		luns[i] = add(t, numbers[i], devs[i], NULL, &error);
 		g_assert_no_error(error);
-		g_assert_true(lun_device(lun) == devs[i]);
+		g_assert_true(luns[i]->dev == devs[i]);
 	}
-	for (unsigned i = 0; i < 4; i++) {
-		g_assert_nonnull(target_nth_lun(t, i, &number));
-		g_assert_cmpuint(number, ==, sorted[i]);
-	}
-	g_assert_null(target_nth_lun(t, 4, &number));
+	for (unsigned i = 0; i < 4; i++)
+		g_assert_true(target_find_lun(t, (int)numbers[i]) == luns[i]);
+	g_assert_null(target_find_lun(t, 8));
 	g_assert_null(add(t, 7, extra, NULL, &error));
 	g_assert_error(error, TARGET_ERROR, TARGET_ERROR_EXISTS);
 	g_clear_error(&error);
@@ -225,8 +222,8 @@ static void test_luns(void)
 	target_remove_lun(t, 5, NULL, NULL);	/* not there */
 	g_assert_true(devs[2]->closed);
 	g_assert_cmpuint(atomic_load(&t->map)->n, ==, 301);
-	for (unsigned i = 0; i < 3; i++)
-		target_remove_lun(t, sorted[i], NULL, NULL);
+	for (unsigned i = 0; i < 4; i++)
+		target_remove_lun(t, numbers[i], NULL, NULL);
 	g_assert_cmpuint(atomic_load(&t->map)->n, ==, 0);
 	for (unsigned i = 0; i < 4; i++) {
 		g_assert_true(devs[i]->closed);
