@@ -12,6 +12,8 @@
 enum { ABORT_TASK = 1, ABORT_TASK_SET = 2, LOGICAL_UNIT_RESET = 5, TASK_REASSIGN = 8 };
 enum { COMPLETE = 0, NO_TASK = 1, NO_LUN = 2, NO_REASSIGN = 4, NOT_SUPPORTED = 5, REJECTED = 255 };
 
+const unsigned tmf_functions = FUNCTION_ABORT_TASK | FUNCTION_ABORT_TASK_SET | FUNCTION_LU_RESET;
+
 /* A request whose answer waits. */
 struct tmf {
 	struct abort_job job;

@@ -5,6 +5,9 @@
 
 #include "iscsi/conn.h"
 
+/* What tmf_on_pdu() does, bits of enum task_function. */
+extern const unsigned tmf_functions;
+
 struct verdict tmf_on_pdu(struct conn *c, const struct pdu *p);
 /* Abort every session's commands on a LUN (but those of `except`); done() comes on the calling reactor when all are gone. */
 struct lun_abort {

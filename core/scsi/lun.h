@@ -78,6 +78,7 @@ struct target {
 	_Atomic(struct lun_map *) map;
 	pthread_mutex_t lock;			/* nexuses, and the order of what is told to them */
 	GPtrArray *nexuses;
+	unsigned functions;			/* bits of enum task_function */
 	unsigned n_ports;			/* under lock */
 	struct target_port ports[TARGET_PORTS_MAX];
 };

@@ -105,6 +105,8 @@ void task_fail_device(struct task *t, enum gotgt_status status)
 
 	if (device_errors[i].status)
 		task_status(t, device_errors[i].status);
+	else if (t->op->io_error)
+		task_fail(t, t->op->io_error);
 	else
 		task_fail(t, t->dio.io.op == GOTGT_OP_READ ? device_errors[i].on_read : device_errors[i].on_write);
 }

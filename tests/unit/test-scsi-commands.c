@@ -468,6 +468,53 @@ static void test_request_sense(void)
 	assert_good();
 }
 
+static void test_functions(void)
+{
+	target_set_functions(rig.target, FUNCTION_ABORT_TASK | FUNCTION_LU_RESET | FUNCTION_QUERY_TASK_SET);
+	SEND(64, OP_MAINTENANCE_IN, 0x0d, 0, 0, 0, 0, 0, 0, 0, 64);
+	assert_good();
+	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 0x88, 0x02, 0, 0 }), 4);
+	SEND(64, OP_MAINTENANCE_IN, 0x0d, 0x80, 0, 0, 0, 0, 0, 0, 64);	/* REPD */
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 16);
+	g_assert_cmpmem(res.in, 4, ((uint8_t[]){ 0x88, 0x02, 0, 12 }), 4);
+}
+
+static void test_diagnostic(void)
+{
+	SEND(0, OP_SEND_DIAGNOSTIC);
+	assert_good();
+	g_assert_cmpuint(rig.dev->submits, ==, 0);
+	SEND(0, OP_SEND_DIAGNOSTIC, 0x04);
+	assert_good();
+	g_assert_cmpuint(rig.dev->submits, ==, 2);
+	g_assert_cmpuint(rig.dev->last_op, ==, GOTGT_OP_READ);
+	g_assert_cmpuint(rig.dev->last_offset, ==, (RIG_BLOCKS - 1) * BS);
+	SEND(0, OP_SEND_DIAGNOSTIC, 0x20);	/* background short self-test */
+	assert_cdb_field(1, 5);
+	SEND(0, OP_SEND_DIAGNOSTIC, 0x10, 0, 0, 4);	/* a page */
+	assert_cdb_field(4, 2);
+	rig.dev->fail_op = GOTGT_OP_READ;
+	rig.dev->fail = GOTGT_ERR_IO;
+	for (rig.dev->fail_after = 0; rig.dev->fail_after < 2; rig.dev->fail_after++) {
+		unsigned after = rig.dev->fail_after;
+
+		SEND(0, OP_SEND_DIAGNOSTIC, 0x04);
+		assert_sense(SELF_TEST_FAILED);
+		rig.dev->fail_after = after;
+	}
+	lun_set_state(rig.lun, 0, LUN_STOPPED);
+	SEND(0, OP_SEND_DIAGNOSTIC, 0x04);
+	assert_sense(NOT_READY_MANUAL);
+	for (unsigned pcv = 0; pcv < 2; pcv++) {
+		SEND(64, OP_RECEIVE_DIAGNOSTIC, (uint8_t)pcv, 0, 0, 64);
+		assert_good();
+		g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 0, 0, 0, 1, 0 }), 5);
+	}
+	SEND(64, OP_RECEIVE_DIAGNOSTIC, 1, 0x40, 0, 64);
+	assert_cdb_field(2, -1);
+}
+
 static void test_unit_attention(void)
 {
 	struct nexus *n = nexus_new(rig.target, rig.r, "iqn.x:c,i,0x3", 1, 1);
@@ -763,6 +810,8 @@ int main(int argc, char **argv)
 	rig_add("/scsi/no-lun", test_no_lun);
 	rig_add("/scsi/well-known-lun", test_well_known);
 	rig_add("/scsi/request-sense", test_request_sense);
+	rig_add("/scsi/task-functions", test_functions);
+	rig_add("/scsi/diagnostic", test_diagnostic);
 	rig_add("/scsi/unit-attention", test_unit_attention);
 	rig_add("/scsi/report-luns", test_report_luns);
 	rig_add("/scsi/start-stop", test_start_stop);
