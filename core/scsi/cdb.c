@@ -25,7 +25,7 @@
  * met by a coherent cache.  There is no non-volatile cache: SYNC_NV of SBC-2 and SBC-3 asks for less than is done.
  */
 static const struct cdb_op ops[] = {
-	{ .name = "TEST UNIT READY", .opcode = OP_TEST_UNIT_READY, .len = 6, .flags = CDB_MEDIUM | CDB_WELL_KNOWN,
+	{ .name = "TEST UNIT READY", .opcode = OP_TEST_UNIT_READY, .len = 6, .flags = CDB_MEDIUM | CDB_WELL_KNOWN | CDB_LOOKS,
 	  .pr = PR_FREE, .usage = { 0xff }, .run = test_unit_ready_run },
 	{ .name = "REQUEST SENSE", .opcode = OP_REQUEST_SENSE, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES, LEN(4, 1),
 	  .flags = EVERYWHERE, .pr = PR_FREE,
@@ -50,6 +50,7 @@ static const struct cdb_op ops[] = {
 	{ .name = "PREVENT ALLOW MEDIUM REMOVAL", .opcode = OP_PREVENT_ALLOW, .len = 6,
 	  .usage = { 0xff, 0, 0, 0, 0x01 }, .run = prevent_allow_run },
 	{ .name = "READ CAPACITY(10)", .opcode = OP_READ_CAPACITY_10, .len = 10, .dir = CDB_IN,
+	  .flags = CDB_LOOKS,
 	  .pr = PR_FREE, .usage = { 0xff }, .check = medium_check, .run = read_capacity10_run },
 	{ .name = "READ(10)", .opcode = OP_READ_10, .len = 10, .dir = CDB_IN, .unit = CDB_BLOCKS, LBA_10, LEN(7, 2),
 	  .flags = READS | CDB_FUA, .pr = PR_READS, .usage = { 0xff, 0x18, B4, 0, B2 }, .run = read_run },
@@ -92,7 +93,7 @@ static const struct cdb_op ops[] = {
 	  LEN(10, 4), .flags = WRITES, .thin_byte1 = 0x08, .usage = { 0xff, 0x09, B8, B4 },
 	  .check = write_same_check, .run = write_same_run },
 	{ .name = "READ CAPACITY(16)", .opcode = OP_SERVICE_ACTION_IN_16, .sa = SA_READ_CAPACITY_16, .len = 16,
-	  .dir = CDB_IN, .unit = CDB_BYTES, LEN(10, 4), .flags = CDB_SA,
+	  .dir = CDB_IN, .unit = CDB_BYTES, LEN(10, 4), .flags = CDB_SA | CDB_LOOKS,
 	  .pr = PR_FREE, .usage = { 0xff, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0, B4 },
 	  .check = medium_check, .run = read_capacity16_run },
 	{ .name = "GET LBA STATUS", .opcode = OP_SERVICE_ACTION_IN_16, .sa = SA_GET_LBA_STATUS, .len = 16,

@@ -40,6 +40,7 @@ enum cdb_flags {
 	CDB_PLAIN = 1 << 7,		/* Data-Out goes to the medium as it is: may be lent memory */
 	CDB_THIN = 1 << 8,		/* only of logical units with provisioning management */
 	CDB_ZERO_IS_256 = 1 << 9,	/* READ(6), WRITE(6) */
+	CDB_LOOKS = 1 << 17,		/* looks first whether the device's size has changed */
 	CDB_WELL_KNOWN = 1 << 16,	/* of the REPORT LUNS well known logical unit too (SPC-5 9.3) */
 	CDB_RESERVE_OK = 1 << 10,	/* not stopped by another I_T nexus's RESERVE (SPC-2 5.5.1) */
 };

@@ -296,6 +296,8 @@ static bool check_access(struct task *t, bool known_opcode)
 		task_status(t, STATUS_BUSY);
 		return false;
 	}
+	if (op && op->flags & CDB_LOOKS)
+		device_look(t->lun->dev);
 	if (G_UNLIKELY(atomic_load_explicit(&t->nl->ua, memory_order_acquire)) && !(op && op->flags & CDB_UA_OK)) {
 		enum sense_code code = ua_take(t->nl);
 
@@ -314,6 +316,13 @@ static bool check_access(struct task *t, bool known_opcode)
 	return true;
 }
 
+static bool in_range(const struct task *t)
+{
+	uint64_t blocks = lun_blocks(t->lun);
+
+	return t->lba <= blocks && t->blocks <= blocks - t->lba;
+}
+
 /* SBC-4 5: state and write protection, range, length. */
 static bool check_medium(struct task *t)
 {
@@ -327,10 +336,9 @@ static bool check_medium(struct task *t)
 		task_fail(t, SENSE_WRITE_PROTECTED);
 		return false;
 	}
-	if (flags & CDB_LBA) {
-		uint64_t blocks = lun_blocks(t->lun);
-
-		if (t->lba > blocks || t->blocks > blocks - t->lba) {
+	if (flags & CDB_LBA && G_UNLIKELY(!in_range(t))) {
+		device_look(t->lun->dev);	/* it may have grown */
+		if (!in_range(t)) {
 			task_fail(t, SENSE_LBA_OUT_OF_RANGE);
 			return false;
 		}

@@ -210,6 +210,31 @@ static void test_capacity(void)
 	assert_cdb_field(1, 4);
 }
 
+/* It is seen to be larger when somebody asks, and by who goes beyond the end; all hear of it. */
+static void test_size_changed(void)
+{
+	rig.dev->size_seen = (RIG_BLOCKS - 8) * BS;
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(UA_CAPACITY_CHANGED);
+	g_assert_cmpint(ua_take(nexus_lun(rig.b, 0)), ==, SENSE_UA_CAPACITY_CHANGED);
+	SEND(8, OP_READ_CAPACITY_10);
+	g_assert_cmpuint(get_be32(res.in), ==, RIG_BLOCKS - 9);
+	SEND(BS, OP_READ_10, 0, 0, 0, 0x0f, 0xff, 0, 0, 1);
+	assert_sense(LBA_OUT_OF_RANGE);
+	rig.dev->size_seen = RIG_BLOCKS * BS;
+	SEND(BS, OP_READ_10, 0, 0, 0, 0x0f, 0xff, 0, 0, 1);
+	assert_good();
+	g_assert_cmpint(ua_take(nexus_lun(rig.b, 0)), ==, SENSE_UA_CAPACITY_CHANGED);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(UA_CAPACITY_CHANGED);
+	rig.dev->size_seen = BS;
+	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
+	assert_sense(UA_CAPACITY_CHANGED);
+	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
+	assert_good();
+	g_assert_cmpuint(get_be64(res.in), ==, 0);
+}
+
 /* ---- mode pages ---- */
 
 static void test_mode_sense(void)
@@ -802,6 +827,7 @@ int main(int argc, char **argv)
 	rig_add_dev("/scsi/inquiry/limits", large_blocks_device, NULL, test_limits);
 	rig_add_dev("/scsi/inquiry/geometry", large_blocks_device, &geometry, test_geometry);
 	rig_add("/scsi/capacity", test_capacity);
+	rig_add("/scsi/capacity/changed", test_size_changed);
 	rig_add("/scsi/mode/sense", test_mode_sense);
 	rig_add("/scsi/mode/select", test_mode_select);
 	rig_add("/scsi/mode/select-refused", test_mode_select_refused);
