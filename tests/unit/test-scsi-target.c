@@ -274,6 +274,41 @@ static void test_reconfigure(void)
 	g_assert_cmpstr(id.vendor, ==, "ACME");
 }
 
+/* What it is called follows from the configuration alone: not from the file, the process or the machine. */
+static void test_identity(void)
+{
+	struct engine *elsewhere = engine_new(1, 1, NULL);
+	struct target *t = target_new(elsewhere, RIG_NAME), *other = target_new(elsewhere, RIG_NAME "2");
+	struct device *devs[4];
+	struct lun *luns[4];
+	struct lun_identity ids[4], here;
+
+	for (unsigned i = 0; i < 4; i++) {
+		devs[i] = fake_new((i + 1) << 20, BS, 0, 0);
+		luns[i] = target_add_lun(i == 2 ? other : t, i == 1, devs[i], &(struct lun_conf){ .thin = i & 1 }, NULL);
+		if (i == 3)
+			g_assert_null(luns[i]);
+		else
+			lun_get_identity(luns[i], &ids[i]);
+	}
+	lun_get_identity(rig.lun, &here);
+	g_assert_cmpmem(&here, sizeof here, &ids[0], sizeof ids[0]);
+	g_assert_cmpuint(lun_naa(&here), ==, lun_naa(&ids[0]));
+	g_assert_cmphex(lun_naa(&here), ==, UINT64_C(0x3d5f62bb93352aa3));	/* and not from the release */
+	for (unsigned i = 1; i < 3; i++) {
+		g_assert_cmpstr(ids[i].serial, !=, here.serial);
+		g_assert_cmpuint(lun_naa(&ids[i]), !=, lun_naa(&here));
+	}
+	target_remove_lun(t, 0, NULL, NULL);
+	target_remove_lun(t, 1, NULL, NULL);
+	target_remove_lun(other, 0, NULL, NULL);
+	target_free(t);
+	target_free(other);
+	engine_free(elsewhere);
+	for (unsigned i = 0; i < 4; i++)
+		fake_free(devs[i]);
+}
+
 /* ---- LUNs that come and go under running commands ---- */
 
 struct traffic {
@@ -433,6 +468,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/scsi/target/luns", test_luns);
 	g_test_add_func("/scsi/target/bad-luns", test_bad_luns);
 	rig_add("/scsi/target/reconfigure", test_reconfigure);
+	rig_add("/scsi/target/identity", test_identity);
 	g_test_add_func("/scsi/target/comings-and-goings", test_comings_and_goings);
 	g_test_add_func("/scsi/target/hold", test_hold);
 	status = g_test_run();
