@@ -122,12 +122,19 @@ static void maybe_answer(struct cmd *cmd)
 	unhash(cmd);
 	if (cmd->numbered)
 		s->open--;
-	if (cmd->aborting || !cmd->conn) {
+	if (!cmd->conn || (cmd->aborting && !cmd->tell)) {
 		cmd_put(cmd);
 		return;
 	}
 	cmd->state = CMD_ANSWERED;
+	if (cmd->aborting) {
+		cmd->task.status = STATUS_TASK_ABORTED;
+		cmd->task.sense_len = 0;
+		cmd->task.in_len = 0;
+	}
 	answer_send(cmd);
+	if (cmd->aborting)
+		session_cmd_gone(s);
 }
 
 static void task_ended(struct task *t)
@@ -140,11 +147,12 @@ static void task_ended(struct task *t)
 
 static const struct task_ops ops = { .done = task_ended };
 
-void cmd_abort(struct cmd *cmd)
+void cmd_abort(struct cmd *cmd, bool tell)
 {
 	if (cmd->aborting)
 		return;
 	cmd->aborting = true;
+	cmd->tell = tell;
 	if (cmd->conn && cmd->conn->into.cmd == cmd) {
 		cmd->conn->into.cmd = NULL;
 		cmd->conn->into.discard = true;

@@ -35,7 +35,8 @@ struct cmd {
 	bool lent_open;			/* lent memory is being received into: counted in conn->lent_open */
 	bool unsolicited;		/* Data-Out without R2T is still coming */
 	bool begun;			/* task_begin() has returned */
-	bool aborting;			/* by task management or the end of the session: no response */
+	bool aborting;			/* by task management or the end of the session */
+	bool tell;			/* although aborted, it is answered: with TASK ABORTED */
 	bool ended;			/* task ops->done() came */
 	bool sense_override;
 	enum sense_code override;	/* what the transport found wrong, stronger than the task's status */
@@ -68,8 +69,8 @@ void cmd_sent(struct cmd *cmd);
 bool cmd_lent_fault(struct cmd *cmd);
 
 struct cmd *cmd_find(struct session *s, uint32_t itt);
-/* Stop it without a response; it is gone when session_cmd_gone() is called for it. */
-void cmd_abort(struct cmd *cmd);
+/* Stop it; it is gone when session_cmd_gone() is called for it.  tell: answer it with TASK ABORTED, else not at all. */
+void cmd_abort(struct cmd *cmd, bool tell);
 /* Give back what the free list of a reactor holds. */
 void cmd_pool_free(struct cmd *list);
 

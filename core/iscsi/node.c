@@ -141,9 +141,10 @@ struct node_target *node_add_target(struct node *n, const char *name, const char
 	t->name = g_strdup(name);
 	t->scsi = scsi;
 	t->tpgt = 1;
-	target_set_functions(scsi, tmf_functions);
+	target_set_functions(scsi, tmf_functions());
 	t->portals = g_ptr_array_new();
 	t->refs = 1;
+	target_set_purge(scsi, tmf_purge, t);
 	set_target(t, alias, offer, portals, n_portals);
 	pthread_mutex_lock(&n->lock);
 	g_hash_table_remove(n->removed_names, name);
@@ -174,6 +175,12 @@ struct node_target *node_find_target(struct node *n, const char *name, const str
 		t = NULL;
 	*removed = g_hash_table_contains(n->removed_names, name);
 	pthread_mutex_unlock(&n->lock);
+	return t;
+}
+
+struct node_target *node_target_ref(struct node_target *t)
+{
+	g_atomic_int_inc(&t->refs);
 	return t;
 }
 
@@ -308,17 +315,16 @@ void node_shutdown(struct node *n, unsigned grace_ms)
 /* ---- one LUN ---- */
 
 struct quiesce {
-	struct lun_abort abort;
+	struct task_purge purge;
 	struct node_target *target;
-	struct lun *lun;
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool done;
 };
 
-static void quiesced(struct lun_abort *a)
+static void quiesced(struct task_purge *p)
 {
-	struct quiesce *q = container_of(a, struct quiesce, abort);
+	struct quiesce *q = container_of(p, struct quiesce, purge);
 
 	pthread_mutex_lock(&q->lock);
 	q->done = true;
@@ -330,13 +336,13 @@ static void quiesce_start(void *arg)
 {
 	struct quiesce *q = arg;
 
-	tmf_abort_lun(q->target, q->lun, &q->abort);
+	target_purge(q->target->scsi, &q->purge);
 }
 
 void node_quiesce_lun(struct lun *lun, void *arg)
 {
 	struct node_target *t = arg;
-	struct quiesce q = { .abort.done = quiesced, .target = t, .lun = lun };
+	struct quiesce q = { .purge = { .lun = lun, .done = quiesced }, .target = t };
 
 	pthread_mutex_init(&q.lock, NULL);
 	pthread_cond_init(&q.cond, NULL);

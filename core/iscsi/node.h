@@ -87,6 +87,7 @@ void node_shutdown(struct node *n, unsigned grace_ms);
 
 /* Look a target up by name as seen through a portal: NULL when there is none there; *removed says it was here.  [any] */
 struct node_target *node_find_target(struct node *n, const char *name, const struct portal *p, bool *removed);
+struct node_target *node_target_ref(struct node_target *t);	/* [any] */
 void node_target_unref(struct node *n, struct node_target *t);	/* [any] */
 /* What SendTargets answers (RFC 7143 appendix C): text keys with NULs; name NULL: all.  [any] */
 GByteArray *node_send_targets(struct node *n, const char *name, const struct portal *p, const struct sockaddr_storage *local);

@@ -32,23 +32,49 @@ struct verdict session_hold(struct session *s, const struct pdu *p)
 	return VERDICT_OK;
 }
 
+bool session_skip(struct session *s, uint32_t cmd_sn, uint32_t itt)
+{
+	struct held **at = &s->held;
+	struct held *h;
+
+	if (sn_lt(cmd_sn, s->exp_cmd_sn) || sn_lt(s->max_cmd_sn, cmd_sn))
+		return false;
+	while (*at && sn_lt((*at)->cmd_sn, cmd_sn))
+		at = &(*at)->next;
+	if (!*at || (*at)->cmd_sn != cmd_sn) {
+		h = g_malloc0(sizeof *h + BHS_LEN);
+		h->next = *at;
+		h->cmd_sn = cmd_sn;
+		*at = h;
+		s->held_bytes += BHS_LEN;
+	} else if (get32((*at)->bytes + 16) != itt) {
+		return false;
+	}
+	(*at)->skip = true;
+	return true;
+}
+
 struct held *session_next_held(struct session *s)
 {
-	struct held *h = s->held;
+	while (s->held && s->held->cmd_sn == s->exp_cmd_sn) {
+		struct held *h = s->held;
 
-	if (!h || h->cmd_sn != s->exp_cmd_sn)
-		return NULL;
-	s->exp_cmd_sn++;
-	s->held = h->next;
-	s->held_bytes -= BHS_LEN + h->ahs_len + h->data_len;
-	return h;
+		s->exp_cmd_sn++;
+		s->held = h->next;
+		s->held_bytes -= BHS_LEN + h->ahs_len + h->data_len;
+		if (!h->skip)
+			return h;
+		g_free(h);
+	}
+	return NULL;
 }
 
 /* ---- aborting ---- */
 
 static bool matches(const struct abort_job *job, const struct cmd *cmd)
 {
-	return (!job->lun || cmd->task.lun == job->lun) && (job->itt == TAG_NONE || cmd->itt == job->itt);
+	return (!job->lun || cmd->task.lun == job->lun) && (job->itt == TAG_NONE || cmd->itt == job->itt) &&
+	       &cmd->task != job->except;
 }
 
 /* A command of the job that is still somewhere. */
@@ -93,7 +119,7 @@ void session_abort(struct session *s, struct abort_job *job)
 	struct cmd *cmd;
 
 	while ((cmd = next_to_abort(s, job)))
-		cmd_abort(cmd);
+		cmd_abort(cmd, job->by_other && nexus_task_cleared(s->nexus, cmd->task.lun));
 	job->next = s->jobs;
 	s->jobs = job;
 	check_jobs(s);

@@ -39,10 +39,16 @@ struct session {
 struct held {
 	struct held *next;
 	uint32_t cmd_sn, ahs_len, data_len;
+	bool skip;			/* aborted before it was due, or before it came */
 	uint8_t bytes[];		/* BHS, AHS, data */
 };
 
 struct verdict session_hold(struct session *s, const struct pdu *p);
+/*
+ * ABORT TASK of a command that has not come, or waits (RFC 7143 11.6.1): its CmdSN counts as received.  False: it is
+ * not one that may still come.
+ */
+bool session_skip(struct session *s, uint32_t cmd_sn, uint32_t itt);
 /* The held PDU that is now due, its CmdSN taken; the caller frees it.  NULL: none. */
 struct held *session_next_held(struct session *s);
 
@@ -61,6 +67,8 @@ struct abort_job {
 	struct abort_job *next;
 	struct lun *lun;
 	uint32_t itt;
+	const struct task *except;	/* not this one */
+	bool by_other;			/* SAM-5 5.6: another I_T nexus's doing, of which this one is told */
 	void (*gone)(struct abort_job *job);
 };
 void session_abort(struct session *s, struct abort_job *job);

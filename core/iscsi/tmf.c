@@ -8,22 +8,21 @@
 #include "iscsi/cmd.h"
 #include "iscsi/tmf.h"
 
-/* 11.5.1 and 11.6.1 */
-enum { ABORT_TASK = 1, ABORT_TASK_SET = 2, LOGICAL_UNIT_RESET = 5, TASK_REASSIGN = 8 };
+/* 11.6.1 */
 enum { COMPLETE = 0, NO_TASK = 1, NO_LUN = 2, NO_REASSIGN = 4, NOT_SUPPORTED = 5, REJECTED = 255 };
-
-const unsigned tmf_functions = FUNCTION_ABORT_TASK | FUNCTION_ABORT_TASK_SET | FUNCTION_LU_RESET;
 
 /* A request whose answer waits. */
 struct tmf {
 	struct abort_job job;
-	struct lun_abort reset;
+	struct task_purge purge;
 	struct node *node;
 	struct session *session;
 	uint16_t tsih;
 	struct reactor *reactor;
 	uint32_t itt;
-	struct lun *lun;
+	struct node_target *target;
+	struct lun *lun;	/* held; NULL: all of the target */
+	bool cold;
 };
 
 static void answer(struct conn *c, uint32_t itt, uint8_t response)
@@ -78,28 +77,20 @@ static void abort_some(struct conn *c, uint32_t itt, struct lun *lun, uint32_t r
 
 /* ---- all sessions of a target, on all reactors ---- */
 
-struct lun_abort_here {
+struct purge_here {
 	struct post post;
 	struct node_target *target;
 	struct reactor *reactor;
-	struct lun *lun;
-	struct lun_abort *whole;
+	struct task_purge *whole;
 	gint waiting;			/* sessions here; [reactor] */
 };
 
-struct lun_abort_job {
+struct purge_job {
 	struct abort_job job;
-	struct lun_abort_here *here;
+	struct purge_here *here;
 };
 
-static void whole_done(struct post *p)
-{
-	struct lun_abort *a = container_of(p, struct lun_abort, post);
-
-	a->done(a);
-}
-
-static void here_done(struct lun_abort_here *h)
+static void here_done(struct purge_here *h)
 {
 	if (--h->waiting)
 		return;
@@ -110,15 +101,15 @@ static void here_done(struct lun_abort_here *h)
 
 static void session_done(struct abort_job *job)
 {
-	struct lun_abort_job *j = container_of(job, struct lun_abort_job, job);
+	struct purge_job *j = container_of(job, struct purge_job, job);
 
 	here_done(j->here);
 	g_free(j);
 }
 
-static void abort_here(struct post *p)
+/* Sessions of the target on this reactor: they stay until it returns to its loop. */
+static GSList *sessions_here(const struct purge_here *h)
 {
-	struct lun_abort_here *h = container_of(p, struct lun_abort_here, post);
 	struct node *n = h->target->node;
 	GSList *mine = NULL;
 
@@ -127,94 +118,212 @@ static void abort_here(struct post *p)
 		if (((struct session *)l->data)->reactor == h->reactor)
 			mine = g_slist_prepend(mine, l->data);
 	pthread_mutex_unlock(&n->lock);
+	return mine;
+}
+
+static void purge_run(struct post *post)
+{
+	struct purge_here *h = container_of(post, struct purge_here, post);
+	const struct task_purge *p = h->whole;
+	g_autoptr(GSList) mine = sessions_here(h);
+
 	h->waiting = 1;
 	for (GSList *l = mine; l; l = l->next) {
-		struct lun_abort_job *j = g_new0(struct lun_abort_job, 1);
+		struct session *s = l->data;
+		struct purge_job *j;
 
+		if (p->match && !p->match(s->nexus, p->arg))
+			continue;
+		j = g_new0(struct purge_job, 1);
 		j->here = h;
-		j->job = (struct abort_job){ .lun = h->lun, .itt = TAG_NONE, .gone = session_done };
+		j->job = (struct abort_job){ .lun = p->lun, .itt = TAG_NONE, .except = p->except,
+					     .by_other = p->by && p->by != s->nexus, .gone = session_done };
 		h->waiting++;
-		session_abort(l->data, &j->job);
+		session_abort(s, &j->job);
 	}
-	g_slist_free(mine);
 	here_done(h);
 }
 
-void tmf_abort_lun(struct node_target *t, struct lun *lun, struct lun_abort *a)
+void tmf_purge(void *arg, struct task_purge *p)
 {
+	struct node_target *t = arg;
 	struct engine *e = t->node->engine;
 
-	a->home = reactor_self();
-	a->post.run = whole_done;
-	a->waiting = (gint)e->n_reactors;
+	p->waiting = (gint)e->n_reactors;
 	for (unsigned i = 0; i < e->n_reactors; i++) {
-		struct lun_abort_here *h = g_new0(struct lun_abort_here, 1);
+		struct purge_here *h = g_new0(struct purge_here, 1);
 
-		*h = (struct lun_abort_here){ .post.run = abort_here, .target = t, .reactor = e->reactors[i], .lun = lun,
-					      .whole = a };
+		*h = (struct purge_here){ .post.run = purge_run, .target = t, .reactor = e->reactors[i], .whole = p };
 		reactor_post(e->reactors[i], &h->post);
 	}
 }
 
-static void lun_reset_done(struct lun_abort *a)
+static void purge_answer(struct tmf *t)
 {
-	struct tmf *t = container_of(a, struct tmf, reset);
 	struct conn *c = still_there(t);
 
-	if (c) {
-		lun_reset(t->lun, c->session->nexus);
+	if (c)
 		answer(c, t->itt, COMPLETE);
-	} else {
-		lun_reset(t->lun, NULL);
+	if (t->lun)
+		lun_release(t->lun, t->reactor);
+	g_free(t);
+}
+
+static void cleared(struct task_purge *p)
+{
+	purge_answer(container_of(p, struct tmf, purge));
+}
+
+static void lun_reset_done(struct task_purge *p)
+{
+	struct tmf *t = container_of(p, struct tmf, purge);
+
+	lun_reset(t->lun);
+	purge_answer(t);
+}
+
+/* 11.5.1: after a cold reset every session of the target ends; ours when it has its answer. */
+static void end_sessions(const struct tmf *t)
+{
+	struct conn *own = still_there(t);
+
+	pthread_mutex_lock(&t->node->lock);
+	for (GList *l = t->target->sessions; l; l = l->next) {
+		struct session *s = l->data;
+
+		if (!own || s != t->session)
+			session_kill(t->node, s, s->tsih, s->reactor);
 	}
-	lun_release(t->lun, t->reactor);
+	pthread_mutex_unlock(&t->node->lock);
+	if (own)
+		conn_finish(own);
+}
+
+static void target_reset_done(struct task_purge *p)
+{
+	struct tmf *t = container_of(p, struct tmf, purge);
+	struct conn *c = still_there(t);
+
+	target_reset(t->target->scsi);
+	if (c)
+		answer(c, t->itt, COMPLETE);
+	if (t->cold)
+		end_sessions(t);
+	node_target_unref(t->node, t->target);
 	g_free(t);
 }
 
 /* ---- the request ---- */
 
-static void abort_task(struct conn *c, const struct pdu *p, uint32_t itt)
+static struct tmf *purge_new(struct conn *c, uint32_t itt, struct lun *lun, void (*done)(struct task_purge *p))
+{
+	struct tmf *t = tmf_new(c, itt);
+
+	t->lun = lun;
+	t->purge.lun = lun;
+	t->purge.done = done;
+	if (lun)
+		lun_hold(lun, t->reactor);
+	return t;
+}
+
+static void abort_task(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun)
 {
 	uint32_t ref = get32(p->bhs + 20);
 	struct cmd *cmd = cmd_find(c->session, ref);
 
-	if (!cmd || cmd->state == CMD_ANSWERED)
-		answer(c, itt, NO_TASK);
+	/* 11.6.1: a task whose command was sent before and has not come yet will not run either. */
+	if (!cmd)
+		answer(c, itt, sn_lt(get32(p->bhs + 32), get32(p->bhs + 24)) &&
+		       session_skip(c->session, get32(p->bhs + 32), ref) ? COMPLETE : NO_TASK);
 	else if (memcmp(cmd->task.lun_addr, p->bhs + 8, 8))
 		answer(c, itt, REJECTED);
 	else
 		abort_some(c, itt, NULL, ref);
 }
 
-static void reset_lun(struct conn *c, uint32_t itt, struct lun *lun)
+static void abort_task_set(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun)
 {
-	struct tmf *t = tmf_new(c, itt);
+	abort_some(c, itt, lun, TAG_NONE);
+}
 
-	t->lun = lun;
-	lun_hold(lun, t->reactor);
-	t->reset.done = lun_reset_done;
-	tmf_abort_lun(c->session->target, lun, &t->reset);
+/* SAM-5 7.5; one task set for all I_T nexuses (TST 000b). */
+static void clear_task_set(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun)
+{
+	struct tmf *t = purge_new(c, itt, lun, cleared);
+
+	t->purge.by = c->session->nexus;
+	target_purge(c->session->target->scsi, &t->purge);
+}
+
+static void reset_lun(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun)
+{
+	target_purge(c->session->target->scsi, &purge_new(c, itt, lun, lun_reset_done)->purge);
+}
+
+static void reset_target(struct conn *c, uint32_t itt, bool cold)
+{
+	struct tmf *t = purge_new(c, itt, NULL, target_reset_done);
+
+	t->cold = cold;
+	t->target = node_target_ref(c->session->target);
+	target_purge(t->target->scsi, &t->purge);
+}
+
+static void warm_reset(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun)
+{
+	reset_target(c, itt, false);
+}
+
+static void cold_reset(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun)
+{
+	reset_target(c, itt, true);
+}
+
+/* ErrorRecoveryLevel 0 */
+static void no_reassign(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun)
+{
+	answer(c, itt, NO_REASSIGN);
+}
+
+/* 11.5.1.  CLEAR ACA (4) is missing as NACA is refused: NORMACA is 0. */
+static const struct function {
+	bool needs_lun;
+	uint16_t reported;	/* enum task_function; 0: iSCSI's own */
+	void (*run)(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun);
+} functions[] = {
+	[1] = { false, FUNCTION_ABORT_TASK, abort_task },
+	[2] = { true, FUNCTION_ABORT_TASK_SET, abort_task_set },
+	[3] = { true, FUNCTION_CLEAR_TASK_SET, clear_task_set },
+	[5] = { true, FUNCTION_LU_RESET, reset_lun },
+	[6] = { false, FUNCTION_TARGET_RESET, warm_reset },
+	[7] = { false, FUNCTION_TARGET_RESET, cold_reset },
+	[8] = { false, 0, no_reassign },
+};
+
+unsigned tmf_functions(void)
+{
+	unsigned all = 0;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(functions); i++)
+		all |= functions[i].reported;
+	return all;
 }
 
 struct verdict tmf_on_pdu(struct conn *c, const struct pdu *p)
 {
 	uint8_t function = p->bhs[1] & 0x7f;
+	const struct function *f = function < G_N_ELEMENTS(functions) ? &functions[function] : &functions[0];
 	uint32_t itt = get32(p->bhs + 16);
 	struct lun *lun = nexus_find_lun(c->session->nexus, p->bhs + 8);
 
 	if (itt == TAG_NONE)
 		return VERDICT_REJECT(REJECT_INVALID_FIELD, "reserved initiator task tag");
-	if (function == ABORT_TASK)
-		abort_task(c, p, itt);
-	else if (function == TASK_REASSIGN)
-		answer(c, itt, NO_REASSIGN);	/* ErrorRecoveryLevel 0 */
-	else if (function != ABORT_TASK_SET && function != LOGICAL_UNIT_RESET)
+	if (!f->run)
 		answer(c, itt, NOT_SUPPORTED);
-	else if (!lun)
+	else if (f->needs_lun && !lun)
 		answer(c, itt, NO_LUN);
-	else if (function == ABORT_TASK_SET)
-		abort_some(c, itt, lun, TAG_NONE);
 	else
-		reset_lun(c, itt, lun);
+		f->run(c, p, itt, lun);
 	return VERDICT_OK;
 }

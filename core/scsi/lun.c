@@ -172,11 +172,11 @@ void lun_unit_attention(struct lun *lun, enum sense_code code, const struct nexu
 	target_set_ua(lun->target, lun->number, (enum ua)ua, except);
 }
 
-void lun_reset(struct lun *lun, const struct nexus *by)
+void lun_reset(struct lun *lun)
 {
 	struct target *t = lun->target;
 
-	/* SAM-5 6.3.3: mode parameters as saved, medium removal allowed; everybody hears of it, `by` too. */
+	/* SAM-5 6.3.3: mode parameters as saved, medium removal allowed; everybody hears of it. */
 	lun_set_state(lun, LUN_STOPPED | LUN_MODE_BITS, atomic_load(&lun->saved_mode));
 	pthread_mutex_lock(&t->lock);
 	for (guint i = 0; i < t->nexuses->len; i++) {

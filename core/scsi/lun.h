@@ -20,13 +20,14 @@ enum lun_bits {
 	LUN_D_SENSE = 1 << 4,		/* control mode page */
 	LUN_THIN = 1 << 5,		/* provisioning management */
 	LUN_CACHE = 1 << 6,		/* the device has a volatile write cache: WCE can be changed */
+	LUN_TAS = 1 << 7,		/* control mode page: tasks others abort say so */
 	LUN_SAVES = 1 << 11,		/* mode pages can be kept */
 	LUN_REMOVABLE = 1 << 12,	/* configured */
 	LUN_EJECTED = 1 << 13,		/* START STOP UNIT with LOEJ: there is no medium */
 };
 #define LUN_NOT_READY (LUN_STOPPED | LUN_EJECTED)
 #define LUN_PROTECTED (LUN_READ_ONLY | LUN_SWP)
-#define LUN_MODE_BITS (LUN_SWP | LUN_WCE | LUN_D_SENSE)
+#define LUN_MODE_BITS (LUN_SWP | LUN_WCE | LUN_D_SENSE | LUN_TAS)
 
 enum { LUN_SERIAL_MAX = 36, LUN_VENDOR_LEN = 8, LUN_PRODUCT_LEN = 16 };
 
@@ -77,6 +78,8 @@ struct target {
 	char *name;
 	_Atomic(struct lun_map *) map;
 	pthread_mutex_t lock;			/* nexuses, and the order of what is told to them */
+	void (*purge)(void *arg, struct task_purge *p);
+	void *purge_arg;
 	GPtrArray *nexuses;
 	unsigned functions;			/* bits of enum task_function */
 	unsigned n_ports;			/* under lock */

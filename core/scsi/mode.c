@@ -36,6 +36,7 @@ static const struct mode_bit bits[] = {
 	{ .page = PAGE_CACHING, .byte = 2, .mask = 0x04, .state = LUN_WCE, .needs = LUN_CACHE },
 	{ .page = PAGE_CONTROL, .byte = 2, .mask = 0x04, .state = LUN_D_SENSE },
 	{ .page = PAGE_CONTROL, .byte = 4, .mask = 0x08, .state = LUN_SWP },
+	{ .page = PAGE_CONTROL, .byte = 5, .mask = 0x40, .state = LUN_TAS },
 };
 
 const struct mode_page *mode_page_nth(unsigned n)

@@ -99,3 +99,13 @@ void nexus_clear_ua_all(struct nexus *n, enum ua ua)
 				atomic_fetch_and(&c->luns[k].ua, ~(1u << ua));
 	}
 }
+
+bool nexus_task_cleared(struct nexus *n, struct lun *lun)
+{
+	if (!lun || lun_state(lun) & LUN_TAS)
+		return lun != NULL;
+	pthread_mutex_lock(&n->target->lock);
+	nexus_set_ua(n, lun->number, UA_COMMANDS_CLEARED);
+	pthread_mutex_unlock(&n->target->lock);
+	return false;
+}

@@ -87,6 +87,29 @@ unsigned target_functions(const struct target *t)
 	return t->functions;
 }
 
+void target_set_purge(struct target *t, void (*purge)(void *arg, struct task_purge *p), void *arg)
+{
+	t->purge_arg = arg;
+	t->purge = purge;
+}
+
+static void purged(struct post *post)
+{
+	struct task_purge *p = container_of(post, struct task_purge, post);
+
+	p->done(p);
+}
+
+void target_purge(struct target *t, struct task_purge *p)
+{
+	p->home = reactor_self();
+	p->post.run = purged;
+	if (t->purge)
+		t->purge(t->purge_arg, p);
+	else
+		reactor_post(p->home, &p->post);
+}
+
 static void nothing(struct reactor *r, void *arg)
 {
 }
@@ -152,6 +175,15 @@ void target_remove_lun(struct target *t, uint32_t number, void (*quiesce)(struct
 		quiesce(lun, arg);
 	lun_drain(lun);
 	lun_free(lun);
+}
+
+void target_reset(struct target *t)
+{
+	struct lun_map *map = atomic_load_explicit(&t->map, memory_order_acquire);
+
+	for (uint32_t i = 0; i < map->n; i++)
+		if (map->luns[i])
+			lun_reset(map->luns[i]);
 }
 
 struct lun *target_nth_lun(struct target *t, unsigned n, uint32_t *number)

@@ -8,6 +8,7 @@
 
 #include <glib.h>
 #include "backstore/device.h"
+#include "engine/reactor.h"
 #include "scsi/sense.h"
 
 #define LUN_MAX 16383u		/* flat space addressing, SAM-5 4.7.7.3 */
@@ -20,6 +21,7 @@ GQuark target_error_quark(void);
 enum target_error { TARGET_ERROR_INVALID, TARGET_ERROR_EXISTS };
 
 struct target;
+struct task;
 struct lun;
 struct nexus;
 
@@ -92,6 +94,31 @@ bool lun_is_report_luns(const uint8_t addr[8]);
 void lun_format_report_luns(uint8_t addr[8]);
 
 /*
+ * Abort tasks of any I_T nexus, and learn when the last of them has let go of its data.  The owner embeds it and
+ * fills the first block.
+ */
+struct task_purge {
+	struct lun *lun;		/* NULL: every */
+	bool (*match)(const struct nexus *n, void *arg);	/* whose; NULL: everybody's.  Called on each reactor */
+	void *arg;
+	const struct task *except;	/* not this one */
+	/*
+	 * Whose doing it is: tasks of others end with TASK ABORTED where the LUN's TAS bit says so, else these hear
+	 * COMMANDS CLEARED BY ANOTHER INITIATOR (SAM-5 5.6).  NULL: they vanish, what happened tells everybody.
+	 */
+	const struct nexus *by;
+	void (*done)(struct task_purge *p);	/* on the reactor that began it, not before target_purge() returned */
+
+	/* the transport's */
+	struct reactor *home;
+	struct post post;
+	gint waiting;
+};
+void target_purge(struct target *t, struct task_purge *p);	/* [reactor] */
+/* The transport says how; NULL: it has no tasks any more.  [main] */
+void target_set_purge(struct target *t, void (*purge)(void *arg, struct task_purge *p), void *arg);
+
+/*
  * An I_T nexus.  initiator_port is the name of the initiator port ("NAME,i,0xISID", SPC-5 7.6.4);
  * rel_port the relative target port identifier it came in through; tpgt its port group.
  * Starts with a POWER ON unit attention on each LUN.  [reactor]
@@ -104,8 +131,14 @@ struct target *nexus_target(struct nexus *n);
 
 /* Establish a unit attention for every nexus but `except` (may be NULL) on a LUN.  [any] */
 void lun_unit_attention(struct lun *lun, enum sense_code code, const struct nexus *except);
-/* The state of a logical unit reset (SAM-5 6.3.3), tasks already aborted by the transport.  [any] */
-void lun_reset(struct lun *lun, const struct nexus *by);
+/* The state of a logical unit reset (SAM-5 6.3.3), tasks already aborted by the transport; all nexuses are told.  [any] */
+void lun_reset(struct lun *lun);
+void target_reset(struct target *t);	/* each of its logical units.  [reactor] */
+/*
+ * A task is aborted by another I_T nexus (SAM-5 5.6).  True: it is to end with TASK ABORTED; false: it vanishes, and
+ * its nexus hears of it by a unit attention.  lun NULL: there is none.  [reactor of n]
+ */
+bool nexus_task_cleared(struct nexus *n, struct lun *lun);
 /* The LUN behind an address on a nexus's target, for task management; NULL: none.  Valid on this reactor until it returns to its loop. */
 struct lun *nexus_find_lun(struct nexus *n, const uint8_t addr[8]);
 

@@ -265,7 +265,7 @@ static void test_mode_sense(void)
 	SEND(255, OP_MODE_SENSE_6, 8, 0x0a, 0, 255);
 	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 15, 0, 0x10, 0, 0x0a, 10, 2, 0x10, 0, 0, 0, 0, 0, 0, 0, 0 }), 16);
 	SEND(255, OP_MODE_SENSE_6, 8, 0x4a, 0, 255);	/* what can be changed */
-	g_assert_cmpmem(res.in + 4, 12, ((uint8_t[]){ 0x0a, 10, 4, 0, 8, 0, 0, 0, 0, 0, 0, 0 }), 12);
+	g_assert_cmpmem(res.in + 4, 12, ((uint8_t[]){ 0x0a, 10, 4, 0, 8, 0x40, 0, 0, 0, 0, 0, 0 }), 12);
 	SEND(255, OP_MODE_SENSE_10, 0x10, 0x08, 0, 0, 0, 0, 0, 255);	/* LLBAA */
 	assert_good();
 	g_assert_cmpuint(get_be16(res.in), ==, res.in_len - 2);
@@ -342,7 +342,7 @@ static void test_mode_select(void)
 	assert_sense(INVALID_OPCODE);
 	g_assert_cmpuint(res.sense[0], ==, 0x72);
 	/* All of it is as it was after a reset. */
-	lun_reset(rig.lun, rig.a);
+	lun_reset(rig.lun);
 	SEND(0, OP_TEST_UNIT_READY);
 	assert_sense(UA_RESET);
 	g_assert_cmpuint(res.sense[0], ==, 0x70);
@@ -639,7 +639,7 @@ static void test_start_stop(void)
 	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 4);	/* NO_FLUSH */
 	assert_good();
 	g_assert_cmpuint(rig.dev->flushes, ==, 2);
-	lun_reset(rig.lun, NULL);
+	lun_reset(rig.lun);
 	rig_clear_ua(rig.a);
 	SEND(0, OP_TEST_UNIT_READY);
 	assert_good();
@@ -656,7 +656,7 @@ static void test_prevent(void)
 	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 2);
 	assert_cdb_field(4, 1);
 	SEND(0, OP_PREVENT_ALLOW, 0, 0, 0, 1);
-	lun_reset(rig.lun, NULL);
+	lun_reset(rig.lun);
 	g_assert_false(atomic_load(&nexus_lun(rig.a, 0)->prevent));
 }
 
@@ -702,7 +702,7 @@ static void test_eject(void)
 	assert_good();
 	SEND(0, OP_START_STOP_UNIT, 0, 0, 0, EJECT);	/* again */
 	assert_good();
-	lun_reset(rig.lun, NULL);	/* does not close the tray */
+	lun_reset(rig.lun);	/* does not close the tray */
 	rig_clear_ua(rig.a);
 	rig_clear_ua(rig.b);
 	SEND(0, OP_TEST_UNIT_READY);

@@ -174,7 +174,7 @@ static void test_restart(void)
 	g_assert_cmpuint(s.key, ==, KEY_DATA_PROTECT);
 	/* A reset brings back what was saved; SP without a list saves what is. */
 	select_page(false, 0x0a, 4, 0);
-	lun_reset(up.lun, NULL);
+	lun_reset(up.lun);
 	g_assert_cmpuint(lun_state(up.lun) & LUN_MODE_BITS, ==, LUN_SWP | LUN_D_SENSE);
 	while (ua_take(nexus_lun(up.nexus, 3)) != SENSE_NONE)
 		continue;

@@ -121,6 +121,8 @@ void ram_release(void)
 
 /* ---- the server ---- */
 
+struct server *server;
+
 static void keep_quiet(enum gotgt_log_level level, const char *line, void *data)
 {
 	g_test_message("%s", line);
@@ -138,7 +140,7 @@ static void add_lun(struct server *s, uint32_t number)
 	g_assert_no_error(error);
 }
 
-struct server *server_new(void)
+static struct server *server_new(void)
 {
 	struct server *s = g_new0(struct server, 1);
 	struct params offer = params_offered;
@@ -160,7 +162,7 @@ struct server *server_new(void)
 	return s;
 }
 
-void server_free(struct server *s)
+static void server_free(struct server *s)
 {
 	node_shutdown(s->node, 0);
 	node_remove_target(s->node, s->target, 0);
@@ -172,6 +174,20 @@ void server_free(struct server *s)
 	g_ptr_array_unref(held.ios);
 	g_ptr_array_unref(held.devs);
 	g_free(s);
+}
+
+void server_begin(int *argc, char ***argv)
+{
+	g_test_init(argc, argv, NULL);
+	server = server_new();
+}
+
+int server_run(void)
+{
+	int rc = g_test_run();
+
+	server_free(server);
+	return rc;
 }
 
 int server_connect(struct server *s)

@@ -18,8 +18,11 @@ struct server {
 	struct portal *portal;
 };
 
-struct server *server_new(void);
-void server_free(struct server *s);
+extern struct server *server;
+
+/* What every main() here does: GLib's tests and a server; then, with the tests added, run them and end it. */
+void server_begin(int *argc, char ***argv);
+int server_run(void);
 /* Our end of a new connection. */
 int server_connect(struct server *s);
 

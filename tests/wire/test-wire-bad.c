@@ -11,7 +11,6 @@
 #define NAMES "InitiatorName=" HOST ";TargetName=" DISK ";"
 #define BAD 2	/* who is bad; the witness is 1 */
 
-static struct server *server;
 static struct ini *witness;
 
 /* Random bytes may say LOGICAL UNIT RESET: the witness hears of it once, and that is all. */
@@ -527,8 +526,7 @@ int main(int argc, char **argv)
 {
 	int rc;
 
-	g_test_init(&argc, &argv, NULL);
-	server = server_new();
+	server_begin(&argc, &argv);
 	witness = ini_new_login(server, 1, "HeaderDigest=CRC32C;DataDigest=CRC32C;");
 	g_test_add_func("/wire/bad/random-bytes", test_random_bytes);
 	g_test_add_func("/wire/bad/random-headers", test_random_headers);
@@ -547,8 +545,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/bad/data-digest", test_data_digest);
 	g_test_add_func("/wire/bad/deaf", test_deaf);
 	g_test_add_func("/wire/bad/crowd", test_crowd);
-	rc = g_test_run();
+	rc = server_run();
 	ini_free(witness);
-	server_free(server);
 	return rc;
 }

@@ -6,8 +6,6 @@
 enum { ABORT_TASK = 1, ABORT_TASK_SET = 2, CLEAR_ACA = 3, LUN_RESET = 5, TASK_REASSIGN = 8 };
 enum { TMF_COMPLETE = 0, TMF_NO_TASK = 1, TMF_NO_LUN = 2, TMF_NO_REASSIGN = 4, TMF_NOT_SUPPORTED = 5 };
 
-static struct server *server;
-
 static void fill(uint8_t *buf, size_t len, uint32_t seed)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -486,10 +484,7 @@ static void test_reject(void)
 
 int main(int argc, char **argv)
 {
-	int rc;
-
-	g_test_init(&argc, &argv, NULL);
-	server = server_new();
+	server_begin(&argc, &argv);
 	g_test_add_func("/wire/ffp/data", test_data);
 	g_test_add_func("/wire/ffp/data-digests", test_data_digests);
 	g_test_add_func("/wire/ffp/several-r2ts", test_several_r2ts);
@@ -505,7 +500,5 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/ffp/tmf-answers", test_tmf_answers);
 	g_test_add_func("/wire/ffp/logout", test_logout);
 	g_test_add_func("/wire/ffp/reject", test_reject);
-	rc = g_test_run();
-	server_free(server);
-	return rc;
+	return server_run();
 }

@@ -8,8 +8,6 @@
 
 #define NAMES "InitiatorName=" HOST ";TargetName=" DISK ";"
 
-static struct server *server;
-
 static void expect_text(struct ini *i, const char *want)
 {
 	g_autofree char *got = ini_text(i);
@@ -303,10 +301,7 @@ static void test_tcp(void)
 
 int main(int argc, char **argv)
 {
-	int rc;
-
-	g_test_init(&argc, &argv, NULL);
-	server = server_new();
+	server_begin(&argc, &argv);
 	g_test_add_func("/wire/login/stages", test_stages);
 	g_test_add_func("/wire/login/continuation", test_continuation);
 	g_test_add_func("/wire/login/refused", test_refused);
@@ -319,7 +314,5 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/login/long-answer", test_long_answer);
 	g_test_add_func("/wire/login/removed", test_removed);
 	g_test_add_func("/wire/login/tcp", test_tcp);
-	rc = g_test_run();
-	server_free(server);
-	return rc;
+	return server_run();
 }
