@@ -286,7 +286,7 @@ static void no_reassign(struct conn *c, const struct pdu *p, uint32_t itt, struc
 	answer(c, itt, NO_REASSIGN);
 }
 
-/* 11.5.1.  CLEAR ACA (4) is missing as NACA is refused: NORMACA is 0. */
+/* 11.5.1.  CLEAR ACA (3) is missing as NACA is refused: NORMACA is 0. */
 static const struct function {
 	bool needs_lun;
 	uint16_t reported;	/* enum task_function; 0: iSCSI's own */
@@ -294,7 +294,7 @@ static const struct function {
 } functions[] = {
 	[1] = { false, FUNCTION_ABORT_TASK, abort_task },
 	[2] = { true, FUNCTION_ABORT_TASK_SET, abort_task_set },
-	[3] = { true, FUNCTION_CLEAR_TASK_SET, clear_task_set },
+	[4] = { true, FUNCTION_CLEAR_TASK_SET, clear_task_set },
 	[5] = { true, FUNCTION_LU_RESET, reset_lun },
 	[6] = { false, FUNCTION_TARGET_RESET, warm_reset },
 	[7] = { false, FUNCTION_TARGET_RESET, cold_reset },

@@ -287,7 +287,7 @@ static void identity_of(const char *name, uint32_t number, uint64_t size, struct
 	fake_free(dev);
 }
 
-/* What it is called follows from the configuration alone: not from the file, the process, the machine or the release. */
+/* What it is called follows from the configuration alone: not from the file, process, machine or release. */
 static void test_identity(void)
 {
 	struct lun_identity one, same, other;
