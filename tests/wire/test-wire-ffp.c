@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The full feature phase: data in every way it may move, numbering, task management, logout. */
+/* The full feature phase: data in every way it may move, numbering, logout. */
 #include "config.h"
 #include "ini.h"
-
-enum { ABORT_TASK = 1, ABORT_TASK_SET = 2, CLEAR_ACA = 3, LUN_RESET = 5, TASK_REASSIGN = 8 };
-enum { TMF_COMPLETE = 0, TMF_NO_TASK = 1, TMF_NO_LUN = 2, TMF_NO_REASSIGN = 4, TMF_NOT_SUPPORTED = 5 };
 
 static void fill(uint8_t *buf, size_t len, uint32_t seed)
 {
@@ -320,115 +317,6 @@ static void test_nop(void)
 	ini_free(i);
 }
 
-/* ---- task management ---- */
-
-static void test_abort_task(void)
-{
-	struct ini *i = ini_new_login(server, 1, "InitialR2T=Yes;ImmediateData=No;");
-	uint8_t data[4096] = { 0 };
-	uint32_t itt, ttt;
-
-	ini_tmf(i, ABORT_TASK, 0, 0x7777);
-	EXPECT_TMF(i, TMF_NO_TASK);
-
-	/* At the device: no answer to the command but the abort's. */
-	ram_hold();
-	itt = ini_read(i, 0, 8, 4096);
-	ram_wait_held(1);
-	ini_tmf(i, ABORT_TASK, 0, itt);
-	EXPECT_TMF(i, TMF_COMPLETE);
-	ram_release();
-	ini_check(i);
-
-	/* Waiting for data, which may be on its way. */
-	itt = ini_write(i, FINAL, 0, 8, 4096, NULL, 0);
-	EXPECT_PDU(i, OP_R2T);
-	ttt = get32(i->bhs + 20);
-	ini_tmf(i, ABORT_TASK, 0, itt);
-	ini_data_out(i, FINAL, itt, ttt, 0, 0, data, sizeof data);
-	EXPECT_TMF(i, TMF_COMPLETE);
-	ini_check(i);
-
-	/* Answered already. */
-	itt = ini_test_unit_ready(i, 0);
-	EXPECT_STATUS(i, itt, 0);
-	ini_tmf(i, ABORT_TASK, 0, itt);
-	EXPECT_TMF(i, TMF_NO_TASK);
-	ini_free(i);
-}
-
-/* Of this session and that LUN alone. */
-static void test_abort_task_set(void)
-{
-	struct ini *i = ini_new_login(server, 1, ""), *other = ini_new_login(server, 2, "");
-	uint8_t read[16] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 1 }, got[512];
-	uint32_t kept, theirs;
-
-	ram_hold();
-	for (unsigned n = 0; n < 10; n++)
-		ini_read(i, n, 1, 512);
-	kept = ini_command(i, FINAL | READ, 1, 512, read, NULL, 0);
-	theirs = ini_read(other, 0, 1, 512);
-	ram_wait_held(12);
-	ini_tmf(i, ABORT_TASK_SET, 0, TAG_NONE);
-	EXPECT_TMF(i, TMF_COMPLETE);
-	ram_release();
-	g_assert_cmpuint(ini_finish_read(i, kept, got, 512), ==, 512);
-	g_assert_cmpuint(ini_finish_read(other, theirs, got, 512), ==, 512);
-	ini_check(i);
-	ini_check(other);
-	ini_free(i);
-	ini_free(other);
-}
-
-/* Everybody's commands there end, and everybody but who asked hears of it; the other LUN goes on. */
-static void test_lun_reset(void)
-{
-	struct ini *i = ini_new_login(server, 1, ""), *other = ini_new_login(server, 2, "");
-	struct ini *third = ini_new_login(server, 3, "");
-	uint8_t read[16] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 1 }, got[512];
-	uint32_t kept, itt;
-
-	ram_hold();
-	ini_read(i, 0, 1, 512);
-	ini_read(other, 0, 1, 512);
-	ini_read(third, 0, 1, 512);
-	kept = ini_command(third, FINAL | READ, 1, 512, read, NULL, 0);
-	ram_wait_held(4);
-	ini_tmf(i, LUN_RESET, 0, TAG_NONE);
-	EXPECT_TMF(i, TMF_COMPLETE);
-	ram_release();
-	g_assert_cmpuint(ini_finish_read(third, kept, got, 512), ==, 512);
-	itt = ini_test_unit_ready(other, 0);
-	EXPECT_SENSE(other, itt, KEY_UNIT_ATTENTION, 0x29);
-	ini_check(other);
-	itt = ini_test_unit_ready(third, 0);
-	EXPECT_SENSE(third, itt, KEY_UNIT_ATTENTION, 0x29);
-	itt = ini_test_unit_ready(third, 1);
-	EXPECT_STATUS(third, itt, 0);
-	ini_free(i);
-	ini_free(other);
-	ini_free(third);
-}
-
-static void test_tmf_answers(void)
-{
-	struct ini *i = ini_new_login(server, 1, "");
-
-	ini_tmf(i, LUN_RESET, 5, TAG_NONE);
-	EXPECT_TMF(i, TMF_NO_LUN);
-	ini_tmf(i, ABORT_TASK_SET, 16383, TAG_NONE);
-	EXPECT_TMF(i, TMF_NO_LUN);
-	ini_tmf(i, CLEAR_ACA, 0, TAG_NONE);
-	EXPECT_TMF(i, TMF_NOT_SUPPORTED);
-	ini_tmf(i, 0x7f, 0, TAG_NONE);
-	EXPECT_TMF(i, TMF_NOT_SUPPORTED);
-	ini_tmf(i, TASK_REASSIGN, 0, 1);
-	EXPECT_TMF(i, TMF_NO_REASSIGN);
-	ini_check(i);
-	ini_free(i);
-}
-
 /* ---- logout, reject ---- */
 
 static void logout(struct ini *i, uint8_t reason, uint16_t cid)
@@ -494,10 +382,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/ffp/window", test_window);
 	g_test_add_func("/wire/ffp/window-closes", test_window_closes);
 	g_test_add_func("/wire/ffp/nop", test_nop);
-	g_test_add_func("/wire/ffp/abort-task", test_abort_task);
-	g_test_add_func("/wire/ffp/abort-task-set", test_abort_task_set);
-	g_test_add_func("/wire/ffp/lun-reset", test_lun_reset);
-	g_test_add_func("/wire/ffp/tmf-answers", test_tmf_answers);
 	g_test_add_func("/wire/ffp/logout", test_logout);
 	g_test_add_func("/wire/ffp/reject", test_reject);
 	return server_run();
