@@ -3,6 +3,7 @@
 #include "config.h"
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <pthread.h>
 #include <unistd.h>
 #include "engine/log.h"
 #include "engine/statefile.h"
@@ -178,6 +179,104 @@ static void test_unreadable(void)
 	g_rmdir(aside_dir);
 }
 
+/* ---- several at once ---- */
+
+static struct several {
+	struct task task[NEXUSES];
+	uint8_t list[24];
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	unsigned left;
+} several = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+
+static void one_ended(struct task *t)
+{
+	pthread_mutex_lock(&several.lock);
+	several.left--;
+	pthread_cond_signal(&several.cond);
+	pthread_mutex_unlock(&several.lock);
+}
+
+static void wait_for_all(void)
+{
+	pthread_mutex_lock(&several.lock);
+	while (several.left)
+		pthread_cond_wait(&several.cond, &several.lock);
+	pthread_mutex_unlock(&several.lock);
+}
+
+/* REGISTER AND IGNORE EXISTING KEY with APTPL; on the reactor of the nexus. */
+static void begin_one(int who, uint8_t key)
+{
+	static const struct task_ops ops = { one_ended };
+	struct task *t = &several.task[who];
+
+	pthread_mutex_lock(&several.lock);
+	several.left++;
+	pthread_mutex_unlock(&several.lock);
+	*t = (struct task){ .ops = &ops, .nexus = pr_rig.n[who], .reactor = pr_rig.engine->reactors[who % 2],
+			    .lun_addr = { 0, PR_LUN }, .cdb_len = 16, .edtl_out = 24,
+			    .cdb = { OP_PERSISTENT_RESERVE_OUT, SA_PR_REGISTER_AND_IGNORE, 0, 0, 0, 0, 0, 0, 24 } };
+	several.list[15] = key;
+	several.list[20] = APTPL;
+	g_assert_cmpint(task_begin(t), ==, TASK_WANTS_DATA);
+	task_execute_from(t, several.list);
+}
+
+static void begin_a_and_c(void *arg)
+{
+	begin_one(A, 1);	/* with a worker until this has returned ... */
+	begin_one(C, 3);	/* ... so that this one waits */
+	g_assert_cmpuint(several.left, ==, 2);
+	task_abort(&several.task[C]);
+	g_assert_cmpuint(several.left, ==, 2);
+}
+
+static void begin_b(void *arg)
+{
+	begin_one(B, 2);
+}
+
+static void begin_and_abort(void *arg)
+{
+	begin_one(A, 9);
+	task_abort(&several.task[A]);
+}
+
+static void release_on(void *arg)
+{
+	task_release(arg);
+}
+
+static void release_one(int who)
+{
+	reactor_call(pr_rig.engine->reactors[who % 2], release_on, &several.task[who]);
+}
+
+/* One after the other, from two reactors; aborted before its turn nothing is done, aborted during it all. */
+static void test_queue(void)
+{
+	pr_start(dir);
+	reactor_call(pr_rig.engine->reactors[0], begin_a_and_c, NULL);
+	reactor_call(pr_rig.engine->reactors[1], begin_b, NULL);
+	wait_for_all();
+	ASSERT_KEYS(1, 2);
+	g_assert_false(several.task[A].aborted || several.task[B].aborted);
+	g_assert_true(several.task[C].aborted);
+	release_one(A);
+	release_one(B);
+	release_one(C);
+	reactor_call(pr_rig.engine->reactors[0], begin_and_abort, NULL);
+	wait_for_all();
+	g_assert_true(several.task[A].aborted);
+	release_one(A);
+	ASSERT_KEYS(9, 2);
+	restart();
+	ASSERT_KEYS(9, 2);
+	ASSERT_GOOD(pr_out(A, SA_PR_CLEAR, 0, 9, 0, 0));
+	pr_stop();
+}
+
 int main(int argc, char **argv)
 {
 	g_autofree char *bad = NULL;
@@ -188,6 +287,7 @@ int main(int argc, char **argv)
 	dir = g_dir_make_tmp("gotgt-pr-XXXXXX", NULL);
 	g_test_add_func("/pr/keep", test_keep);
 	g_test_add_func("/pr/keep/no-longer", test_no_longer);
+	g_test_add_func("/pr/keep/queue", test_queue);
 	g_test_add_func("/pr/keep/full", test_full);
 	g_test_add_func("/pr/keep/damaged", test_damaged);
 	g_test_add_func("/pr/keep/unreadable", test_unreadable);
