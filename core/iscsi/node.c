@@ -141,6 +141,7 @@ struct node_target *node_add_target(struct node *n, const char *name, const char
 	t->name = g_strdup(name);
 	t->scsi = scsi;
 	t->tpgt = 1;
+	target_set_functions(scsi, tmf_functions());
 	t->portals = g_ptr_array_new();
 	t->refs = 1;
 	target_set_purge(scsi, tmf_purge, t);

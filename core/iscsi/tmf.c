@@ -289,16 +289,26 @@ static void no_reassign(struct conn *c, const struct pdu *p, uint32_t itt, struc
 /* 11.5.1.  CLEAR ACA (3) is missing as NACA is refused: NORMACA is 0. */
 static const struct function {
 	bool needs_lun;
+	uint16_t reported;	/* enum task_function; 0: iSCSI's own */
 	void (*run)(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun);
 } functions[] = {
-	[1] = { false, abort_task },
-	[2] = { true, abort_task_set },
-	[4] = { true, clear_task_set },
-	[5] = { true, reset_lun },
-	[6] = { false, warm_reset },
-	[7] = { false, cold_reset },
-	[8] = { false, no_reassign },
+	[1] = { false, FUNCTION_ABORT_TASK, abort_task },
+	[2] = { true, FUNCTION_ABORT_TASK_SET, abort_task_set },
+	[4] = { true, FUNCTION_CLEAR_TASK_SET, clear_task_set },
+	[5] = { true, FUNCTION_LU_RESET, reset_lun },
+	[6] = { false, FUNCTION_TARGET_RESET, warm_reset },
+	[7] = { false, FUNCTION_TARGET_RESET, cold_reset },
+	[8] = { false, 0, no_reassign },
 };
+
+unsigned tmf_functions(void)
+{
+	unsigned all = 0;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(functions); i++)
+		all |= functions[i].reported;
+	return all;
+}
 
 struct verdict tmf_on_pdu(struct conn *c, const struct pdu *p)
 {

@@ -81,6 +81,7 @@ struct target {
 	void (*purge)(void *arg, struct task_purge *p);
 	void *purge_arg;
 	GPtrArray *nexuses;
+	unsigned functions;			/* bits of enum task_function */
 	unsigned n_ports;			/* under lock */
 	struct target_port ports[TARGET_PORTS_MAX];
 };

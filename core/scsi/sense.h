@@ -32,6 +32,7 @@ enum sense_key {
 	X(MEDIUM_NOT_PRESENT, NOT_READY, 0x3a, 0x02, "medium not present - tray open") \
 	X(SAVING_NOT_SUPPORTED, ILLEGAL_REQUEST, 0x39, 0x00, "saving parameters not supported") \
 	X(MEDIUM_REMOVAL_PREVENTED, ILLEGAL_REQUEST, 0x53, 0x02, "medium removal prevented") \
+	X(SELF_TEST_FAILED, HARDWARE_ERROR, 0x3e, 0x03, "logical unit failed self-test") \
 	X(INTERNAL_FAILURE, HARDWARE_ERROR, 0x44, 0x00, "internal target failure") \
 	X(UA_MEDIUM_CHANGED, UNIT_ATTENTION, 0x28, 0x00, "not ready to ready change, medium may have changed") \
 	X(UA_POWER_ON, UNIT_ATTENTION, 0x29, 0x00, "power on, reset, or bus device reset occurred") \

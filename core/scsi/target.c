@@ -78,6 +78,16 @@ char *target_port_name(const struct target *t, uint16_t group)
 	return g_strdup_printf("%s,t,0x%04x", t->name, group);
 }
 
+void target_set_functions(struct target *t, unsigned functions)
+{
+	t->functions = functions;
+}
+
+unsigned target_functions(const struct target *t)
+{
+	return t->functions;
+}
+
 void target_set_purge(struct target *t, void (*purge)(void *arg, struct task_purge *p), void *arg)
 {
 	t->purge_arg = arg;

@@ -56,6 +56,17 @@ unsigned target_get_ports(struct target *t, struct target_port ports[TARGET_PORT
 /* "NAME,t,0xTTTT" (SPC-5 7.6.4.6), for g_free(). */
 char *target_port_name(const struct target *t, uint16_t group);
 
+/* Task management functions (SAM-5 7), each its bit in REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS (SPC-5 6.36). */
+enum task_function {
+	FUNCTION_ABORT_TASK = 0x8000, FUNCTION_ABORT_TASK_SET = 0x4000, FUNCTION_CLEAR_ACA = 0x2000,
+	FUNCTION_CLEAR_TASK_SET = 0x1000, FUNCTION_LU_RESET = 0x0800, FUNCTION_QUERY_TASK = 0x0400,
+	FUNCTION_TARGET_RESET = 0x0200, FUNCTION_QUERY_ASYNC_EVENT = 0x0004, FUNCTION_QUERY_TASK_SET = 0x0002,
+	FUNCTION_I_T_NEXUS_RESET = 0x0001,
+};
+/* The transport says which of them it does; none at first.  [main] before anybody logs in. */
+void target_set_functions(struct target *t, unsigned functions);
+unsigned target_functions(const struct target *t);	/* [any] */
+
 /*
  * Add a logical unit on an open device, which it owns from here (closed by target_remove_lun).  Fails when the
  * number is taken, or sizes do not fit the device.  Every nexus gets REPORTED LUNS DATA HAS CHANGED.  [main]

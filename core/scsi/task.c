@@ -113,6 +113,8 @@ void task_fail_device(struct task *t, enum gotgt_status status)
 
 	if (device_errors[i].status)
 		task_status(t, device_errors[i].status);
+	else if (t->op->io_error)
+		task_fail(t, t->op->io_error);
 	else
 		task_fail(t, t->dio.io.op == GOTGT_OP_READ ? device_errors[i].on_read : device_errors[i].on_write);
 }
@@ -302,6 +304,8 @@ static bool check_access(struct task *t, bool known_opcode)
 		task_status(t, STATUS_BUSY);
 		return false;
 	}
+	if (op && op->flags & CDB_LOOKS)
+		device_look(t->lun->dev);
 	if (G_UNLIKELY(atomic_load_explicit(&t->nl->ua, memory_order_acquire)) && !(op && op->flags & CDB_UA_OK)) {
 		enum sense_code code = ua_take(t->nl);
 
@@ -320,6 +324,13 @@ static bool check_access(struct task *t, bool known_opcode)
 	return true;
 }
 
+static bool in_range(const struct task *t)
+{
+	uint64_t blocks = lun_blocks(t->lun);
+
+	return t->lba <= blocks && t->blocks <= blocks - t->lba;
+}
+
 /* SBC-4 5: state and write protection, range, length. */
 static bool check_medium(struct task *t)
 {
@@ -333,10 +344,9 @@ static bool check_medium(struct task *t)
 		task_fail(t, SENSE_WRITE_PROTECTED);
 		return false;
 	}
-	if (flags & CDB_LBA) {
-		uint64_t blocks = lun_blocks(t->lun);
-
-		if (t->lba > blocks || t->blocks > blocks - t->lba) {
+	if (flags & CDB_LBA && G_UNLIKELY(!in_range(t))) {
+		device_look(t->lun->dev);	/* it may have grown */
+		if (!in_range(t)) {
 			task_fail(t, SENSE_LBA_OUT_OF_RANGE);
 			return false;
 		}

@@ -297,6 +297,36 @@ static void test_reconfigure(void)
 	g_assert_cmpstr(id.vendor, ==, "ACME");
 }
 
+static void identity_of(const char *name, uint32_t number, uint64_t size, struct lun_identity *id)
+{
+	struct engine *e = engine_new(1, 1, NULL);
+	struct target *t = target_new(e, name);
+	struct device *dev = fake_new(size, BS, 0, 0);
+
+	lun_get_identity(target_add_lun(t, number, dev, &(struct lun_conf){ .thin = true }, NULL), id);
+	target_remove_lun(t, number, NULL, NULL);
+	target_free(t);
+	engine_free(e);
+	fake_free(dev);
+}
+
+/* What it is called follows from the configuration alone: not from the file, process, machine or release. */
+static void test_identity(void)
+{
+	struct lun_identity one, same, other;
+
+	identity_of(RIG_NAME, 0, 1 << 20, &one);
+	g_assert_cmphex(lun_naa(&one), ==, UINT64_C(0x3d5f62bb93352aa3));
+	identity_of(RIG_NAME, 0, 2 << 20, &same);
+	g_assert_cmpmem(&one, sizeof one, &same, sizeof same);
+	identity_of(RIG_NAME, 1, 1 << 20, &other);
+	g_assert_cmpstr(one.serial, !=, other.serial);
+	g_assert_cmpuint(lun_naa(&one), !=, lun_naa(&other));
+	identity_of(RIG_NAME "2", 0, 1 << 20, &other);
+	g_assert_cmpstr(one.serial, !=, other.serial);
+	g_assert_cmpuint(lun_naa(&one), !=, lun_naa(&other));
+}
+
 /* ---- LUNs that come and go under running commands ---- */
 
 struct traffic {
@@ -457,6 +487,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/scsi/target/luns", test_luns);
 	g_test_add_func("/scsi/target/bad-luns", test_bad_luns);
 	rig_add("/scsi/target/reconfigure", test_reconfigure);
+	g_test_add_func("/scsi/target/identity", test_identity);
 	g_test_add_func("/scsi/target/comings-and-goings", test_comings_and_goings);
 	g_test_add_func("/scsi/target/hold", test_hold);
 	status = g_test_run();
