@@ -21,6 +21,15 @@
 #define EVERYWHERE (CDB_RESERVE_OK | CDB_ANY_LUN | CDB_UA_OK | CDB_WELL_KNOWN)
 #define WRITES (CDB_MEDIUM | CDB_LBA | CDB_WRITE)
 
+#define PR_IN(title, sa_, run_) \
+	{ .name = title, .opcode = OP_PERSISTENT_RESERVE_IN, .sa = sa_, .len = 10, .dir = CDB_IN, .unit = CDB_BYTES, \
+	  LEN(7, 2), .flags = CDB_SA | CDB_STANDBY_OK, .pr = PR_FREE, .usage = { 0xff, 0x1f, 0, 0, 0, 0, 0, B2 }, .run = run_ }
+/* Whether they conflict depends on keys: pr-act.c.  SCOPE and TYPE are ignored where they mean nothing (6.17.1). */
+#define PR_OUT(title, sa_) \
+	{ .name = title, .opcode = OP_PERSISTENT_RESERVE_OUT, .sa = sa_, .len = 10, .dir = CDB_OUT, .unit = CDB_BYTES, \
+	  LEN(5, 4), .flags = CDB_SA | CDB_STANDBY_OK, .pr = PR_FREE, .usage = { 0xff, 0x1f, 0xff, 0, 0, B4 }, \
+	  .check = pr_out_check, .run = pr_out_run }
+
 /*
  * SPC-5 6, SBC-4 5.  DPO and PRE-FETCH's GROUP NUMBER are taken and need nothing done; FUA of a read is
  * met by a coherent cache.  There is no non-volatile cache: SYNC_NV of SBC-2 and SBC-3 asks for less than is done.
@@ -44,13 +53,17 @@ static const struct cdb_op ops[] = {
 	{ .name = "MODE SENSE(6)", .opcode = OP_MODE_SENSE_6, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES, LEN(4, 1),
 	  .flags = CDB_STANDBY_OK,
 	  .usage = { 0xff, 0x08, B2, 0xff }, .run = mode_sense_run },
-	{ .name = "START STOP UNIT", .opcode = OP_START_STOP_UNIT, .len = 6, WHEN(4, 0x02, LUN_REMOVABLE),
+	{ .name = "START STOP UNIT", .opcode = OP_START_STOP_UNIT, .len = 6, .free_mask = 0xf1, .free_value = 0x01,
+	  WHEN(4, 0x02, LUN_REMOVABLE),
 	  .usage = { 0xff, 0x01, 0, 0, 0xf7 }, .check = start_stop_check, .run = start_stop_run },
+	{ .name = "RESERVE(6)", .opcode = OP_RESERVE_6, .len = 6, .pr = PR_FREE, .usage = { 0xff }, .run = reserve_run },
+	{ .name = "RELEASE(6)", .opcode = OP_RELEASE_6, .len = 6, .flags = CDB_RESERVE_OK, .pr = PR_FREE,
+	  .usage = { 0xff }, .run = release_run },
 	{ .name = "RECEIVE DIAGNOSTIC RESULTS", .opcode = OP_RECEIVE_DIAGNOSTIC, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES,
 	  LEN(3, 2), .usage = { 0xff, 0x01, 0xff, B2 }, .run = receive_diagnostic_run },
 	{ .name = "SEND DIAGNOSTIC", .opcode = OP_SEND_DIAGNOSTIC, .len = 6, .flags = CDB_STANDBY_OK | CDB_MEDIUM,
 	  .io_error = SENSE_SELF_TEST_FAILED, .usage = { 0xff, 0x17 }, .run = send_diagnostic_run },
-	{ .name = "PREVENT ALLOW MEDIUM REMOVAL", .opcode = OP_PREVENT_ALLOW, .len = 6,
+	{ .name = "PREVENT ALLOW MEDIUM REMOVAL", .opcode = OP_PREVENT_ALLOW, .len = 6, .free_mask = 0x03,
 	  .usage = { 0xff, 0, 0, 0, 0x01 }, .run = prevent_allow_run },
 	{ .name = "READ CAPACITY(10)", .opcode = OP_READ_CAPACITY_10, .len = 10, .dir = CDB_IN,
 	  .flags = CDB_LOOKS,
@@ -77,9 +90,23 @@ static const struct cdb_op ops[] = {
 	  LEN(7, 2), WHEN(1, 0x01, LUN_SAVES), .flags = CDB_STANDBY_OK,
 	  .usage = { 0xff, 0x11, 0, 0, 0, 0, 0, B2 },
 	  .check = mode_select_check, .run = mode_select_run },
+	{ .name = "RESERVE(10)", .opcode = OP_RESERVE_10, .len = 10, .pr = PR_FREE, .usage = { 0xff }, .run = reserve_run },
+	{ .name = "RELEASE(10)", .opcode = OP_RELEASE_10, .len = 10, .flags = CDB_RESERVE_OK, .pr = PR_FREE,
+	  .usage = { 0xff }, .run = release_run },
 	{ .name = "MODE SENSE(10)", .opcode = OP_MODE_SENSE_10, .len = 10, .dir = CDB_IN, .unit = CDB_BYTES,
-	  LEN(7, 2), .flags = CDB_STANDBY_OK,
-	  .usage = { 0xff, 0x18, B2, 0, 0, 0, B2 }, .run = mode_sense_run },
+	  LEN(7, 2), .flags = CDB_STANDBY_OK, .usage = { 0xff, 0x18, B2, 0, 0, 0, B2 }, .run = mode_sense_run },
+	PR_IN("PERSISTENT RESERVE IN, READ KEYS", SA_PR_READ_KEYS, pr_read_keys_run),
+	PR_IN("PERSISTENT RESERVE IN, READ RESERVATION", SA_PR_READ_RESERVATION, pr_read_reservation_run),
+	PR_IN("PERSISTENT RESERVE IN, REPORT CAPABILITIES", SA_PR_REPORT_CAPABILITIES, pr_report_capabilities_run),
+	PR_IN("PERSISTENT RESERVE IN, READ FULL STATUS", SA_PR_READ_FULL_STATUS, pr_read_full_status_run),
+	PR_OUT("PERSISTENT RESERVE OUT, REGISTER", SA_PR_REGISTER),
+	PR_OUT("PERSISTENT RESERVE OUT, RESERVE", SA_PR_RESERVE),
+	PR_OUT("PERSISTENT RESERVE OUT, RELEASE", SA_PR_RELEASE),
+	PR_OUT("PERSISTENT RESERVE OUT, CLEAR", SA_PR_CLEAR),
+	PR_OUT("PERSISTENT RESERVE OUT, PREEMPT", SA_PR_PREEMPT),
+	PR_OUT("PERSISTENT RESERVE OUT, PREEMPT AND ABORT", SA_PR_PREEMPT_AND_ABORT),
+	PR_OUT("PERSISTENT RESERVE OUT, REGISTER AND IGNORE EXISTING KEY", SA_PR_REGISTER_AND_IGNORE),
+	PR_OUT("PERSISTENT RESERVE OUT, REGISTER AND MOVE", SA_PR_REGISTER_AND_MOVE),
 	{ .name = "READ(16)", .opcode = OP_READ_16, .len = 16, .dir = CDB_IN, .unit = CDB_BLOCKS, LBA_16, LEN(10, 4),
 	  .flags = READS | CDB_FUA, .pr = PR_READS, .usage = { 0xff, 0x18, B8, B4 }, .run = read_run },
 	{ .name = "WRITE(16)", .opcode = OP_WRITE_16, .len = 16, .dir = CDB_OUT, .unit = CDB_BLOCKS, LBA_16, LEN(10, 4),

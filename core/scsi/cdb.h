@@ -62,6 +62,7 @@ struct cdb_op {
 	uint8_t thin_byte1;		/* bits of byte 1 that exist only on logical units with CDB_THIN's property */
 	uint8_t when_byte, when_bits;	/* bits that exist only on logical units in a state ... */
 	uint32_t when_state;		/* ... with all of these enum lun_bits */
+	uint8_t free_mask, free_value;	/* with these bits of byte 4 so, no reservation is in the way; mask 0: never */
 	uint32_t flags;
 	/* 1: the bit means something (SPC-5 6.34.3).  Byte 0 is not compared; bytes from len on are zero here. */
 	uint8_t usage[CDB_LEN_MAX];
@@ -83,6 +84,9 @@ bool cdb_supported(const struct cdb_op *op, const struct lun *lun);
 void cdb_usage(const struct cdb_op *op, const struct lun *lun, uint8_t *out);
 /* The first bit set where the table has none: true, and its place. */
 bool cdb_reserved_bit(const struct cdb_op *op, const uint8_t *cdb, unsigned *byte, int *bit);
+
+/* The word of a nexus is not zero: is the task in conflict with a reservation? */
+bool pr_conflict(struct task *t, unsigned bars);
 
 /* Handlers, by file. */
 void inquiry_run(struct task *t);
@@ -118,5 +122,13 @@ void pre_fetch_run(struct task *t);
 bool write_same_check(struct task *t);
 void write_same_run(struct task *t);
 void unmap_run(struct task *t);
+void pr_read_keys_run(struct task *t);
+void pr_read_reservation_run(struct task *t);
+void pr_report_capabilities_run(struct task *t);
+void pr_read_full_status_run(struct task *t);
+bool pr_out_check(struct task *t);
+void pr_out_run(struct task *t);
+void reserve_run(struct task *t);
+void release_run(struct task *t);
 
 #endif

@@ -61,6 +61,7 @@ struct lun {
 	atomic_uint state;		/* enum lun_bits */
 	atomic_uint saved_mode;		/* LUN_MODE_BITS after a reset */
 	pthread_mutex_t save_lock;	/* one writer of the file */
+	struct pr *pr;			/* reservations */
 
 	pthread_mutex_t lock;
 	struct lun_identity identity;	/* under lock */
@@ -91,13 +92,22 @@ struct target {
 };
 
 /* Unit attention conditions, the first to be reported first (SAM-5 5.14, table 44). */
-enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MEDIUM_CHANGED, UA_MODE_CHANGED,
-	  UA_CAPACITY_CHANGED, UA_ACCESS_CHANGED, UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
+enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MEDIUM_CHANGED, UA_RES_PREEMPTED,
+	  UA_RES_RELEASED, UA_REG_PREEMPTED, UA_MODE_CHANGED, UA_CAPACITY_CHANGED, UA_ACCESS_CHANGED,
+	  UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
 extern const uint8_t ua_codes[UA_COUNT];	/* enum sense_code */
+
+/* What reservations bar a nexus from, a bit 1 << enum cdb_pr for each kind of command, and two more. */
+enum nexus_bars {
+	BAR_WRITES = 1 << 0, BAR_READS = 1 << 1,
+	BAR_RESERVED = 1 << 4,	/* what lacks CDB_RESERVE_OK */
+	BARS_UNKNOWN = 1 << 5,	/* nobody has looked yet */
+};
 
 /* What one nexus and one LUN share. */
 struct nexus_lun {
 	atomic_uint ua;		/* bits of enum ua, set by anyone, taken by the nexus's reactor */
+	atomic_uint bars;	/* enum nexus_bars, set by whoever changes reservations */
 	atomic_bool prevent;	/* PREVENT ALLOW MEDIUM REMOVAL */
 	struct task_set set;	/* [reactor of the nexus] */
 };
@@ -173,6 +183,11 @@ void nexus_set_ua_all(struct nexus *n, enum ua ua);
 void nexus_forget_lun(struct nexus *n, uint32_t number);
 /* Forget a condition on all LUNs.  [reactor] */
 void nexus_clear_ua_all(struct nexus *n, enum ua ua);
+
+/* End what RESERVE took, of one nexus or (NULL) of any; no lock held.  [any] */
+void pr_unreserve(struct lun *lun, const struct nexus *of);
+/* It is about to go.  [reactor] */
+void pr_nexus_gone(const struct nexus *n);
 
 /* -1: the sense code is not a unit attention. */
 int ua_of_code(enum sense_code code);
