@@ -3,6 +3,7 @@
 #include "config.h"
 #include <string.h>
 #include "scsi/cdb.h"
+#include "scsi/job.h"
 #include "scsi/lun.h"
 #include "scsi/task.h"
 #include "scsi/wire.h"
@@ -21,6 +22,8 @@ static void finish(struct task *t)
 	g_assert(t->phase != TASK_ENDED);
 	t->phase = TASK_ENDED;
 	t->loop = NULL;
+	if (!t->lent)
+		range_give(&t->range);
 	if (t->status != STATUS_GOOD || t->aborted)
 		t->in_len = 0;
 	if (!t->in_len && !t->lent)
@@ -62,6 +65,11 @@ static void fail(struct task *t, enum sense_code code, const struct sense_field 
 void task_fail(struct task *t, enum sense_code code)
 {
 	fail(t, code, NULL, false, 0);
+}
+
+void task_fail_at(struct task *t, enum sense_code code, const struct sense_field *field)
+{
+	fail(t, code, field, false, 0);
 }
 
 void task_fail_field(struct task *t, enum sense_code code, unsigned byte, int bit)
@@ -146,6 +154,7 @@ void task_release(struct task *t)
 	struct bufpool *pool = reactor_pool(t->reactor);
 
 	task_reclaim(t);
+	range_give(&t->range);
 	bufpool_put(pool, t->buf);
 	bufpool_put(pool, t->buf2);
 	t->buf = t->buf2 = NULL;
@@ -160,6 +169,7 @@ void task_release(struct task *t)
 bool task_back(struct task *t)
 {
 	t->in_device = t->in_query = false;
+	t->leave = NULL;
 	if (!t->aborted)
 		return true;
 	finish(t);
@@ -257,6 +267,53 @@ void task_offload(struct task *t, void (*work)(struct task *t), void (*next)(str
 	workers_push(t->nexus->target->engine->workers, &t->offloaded.work);
 }
 
+/* ---- the blocks it is at ---- */
+
+/* The unit is being formatted or sanitized, or is as one that failed has left it: true, and the task has ended. */
+static bool under_work(struct task *t)
+{
+	unsigned state = lun_state(t->lun), flags = t->op->flags;
+	struct sense_field field;
+
+	if (G_LIKELY(!(state & LUN_JOB)))
+		return false;
+	if (state & LUN_JOB_BUSY ? flags & CDB_JOB_OK : !(flags & CDB_MEDIUM) || flags & CDB_JOB_ENDS)
+		return false;
+	task_fail_at(t, job_sense(t->lun, &field), &field);
+	return true;
+}
+
+static void range_granted(struct range *r)
+{
+	struct task *t = container_of(r, struct task, range);
+
+	if (task_back(t) && !under_work(t))
+		t->op->run(t);
+}
+
+static bool leave_range(struct task *t)
+{
+	return range_leave(&t->range);
+}
+
+bool task_take_range(struct task *t, uint64_t lba, uint64_t end)
+{
+	t->range.granted = range_granted;
+	/* What waits for those at the medium to end looked after setting the state: look again. */
+	if (range_take(&t->range, t->lun, t->reactor, lba, end, t->op->flags & CDB_ALONE))
+		return !under_work(t);
+	t->in_query = true;
+	t->leave = leave_range;
+	return false;
+}
+
+static void run(struct task *t)
+{
+	if (t->blocks && t->range.state == RANGE_NONE && !task_take_range(t, t->lba, t->lba + t->blocks))
+		return;
+	t->op->run(t);
+}
+
 /* ---- from CDB to data ---- */
 
 /* Length and LBA by the table. */
@@ -303,13 +360,13 @@ static bool check_access(struct task *t, bool known_opcode)
 		}
 	}
 	if (!op || !cdb_supported(op, t->lun)) {
-		if (!op && known_opcode)
+		if (!op ? known_opcode : op->flags & CDB_SA)
 			task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 1, 4);
 		else
 			task_fail(t, SENSE_INVALID_OPCODE);
 		return false;
 	}
-	return true;
+	return !under_work(t);
 }
 
 /* SBC-4 5: state and write protection, range, length. */
@@ -366,6 +423,8 @@ static void reset(struct task *t)
 	t->phase = TASK_RUNNING;
 	t->status = STATUS_GOOD;
 	t->aborted = t->lent = t->in_device = t->in_query = false;
+	t->leave = NULL;
+	t->range.state = RANGE_NONE;
 	t->sense_len = 0;
 	t->out_len = t->in_len = 0;
 	t->xfer_len = 0;
@@ -399,7 +458,7 @@ enum task_begun task_begin(struct task *t)
 		t->phase = TASK_WAITING;
 		return TASK_WANTS_DATA;
 	}
-	t->op->run(t);
+	run(t);
 	return TASK_GOING;
 }
 
@@ -413,15 +472,20 @@ static bool place_lent(struct task *t)
 
 	if (!t->lun->info->lends || t->no_lend || !(t->op->flags & CDB_PLAIN) || t->out_len & (t->lun->block_size - 1))
 		return false;
+	/* Data may be long in coming: who wants to be alone with the blocks had better not wait for it. */
+	if (lun_state(t->lun) & LUN_JOB || !range_try(&t->range, t->lun, t->reactor, t->lba, t->lba + t->blocks))
+		return false;
 	n = device_lend(t->lun->dev, t->reactor, t->lba << t->lun->block_shift, t->out_len, true, t->iov, TASK_IOV_MAX,
 			&status);
 	if (n) {
 		t->iovcnt = n;
 		t->lent = true;
-	} else if (status != GOTGT_OK) {
-		task_fail_device(t, status);
+		return true;
 	}
-	return n;
+	range_give(&t->range);
+	if (status != GOTGT_OK)
+		task_fail_device(t, status);
+	return false;
 }
 
 static bool place_buf(struct task *t)
@@ -446,17 +510,20 @@ void task_execute(struct task *t)
 	t->phase = TASK_RUNNING;
 	if (!t->lent)
 		t->out = t->buf->data;
-	t->op->run(t);
+	run(t);
 }
 
 void task_execute_from(struct task *t, const uint8_t *data)
 {
 	t->phase = TASK_RUNNING;
-	if (t->op->flags & CDB_PLAIN && !(t->out_len & (t->lun->block_size - 1))) {
+	if (t->op->flags & CDB_PLAIN && !(t->out_len & (t->lun->block_size - 1)) &&
+	    range_try(&t->range, t->lun, t->reactor, t->lba, t->lba + t->blocks)) {
 		t->iov[0] = (struct iovec){ (void *)data, t->out_len };
 		task_io(t, GOTGT_OP_WRITE, task_fua(t), t->lba << t->lun->block_shift, t->out_len);
 		t->dio.io.iov = t->iov;
 		t->dio.io.iovcnt = 1;
+		if (under_work(t))
+			return;
 		prepare_dio(t, task_done);
 		if (device_try(t->lun->dev, &t->dio))
 			return;
@@ -466,7 +533,7 @@ void task_execute_from(struct task *t, const uint8_t *data)
 		return;
 	memcpy(t->buf->data, data, t->out_len);
 	t->out = t->buf->data;
-	t->op->run(t);
+	run(t);
 }
 
 void task_refuse(struct task *t, enum scsi_status status, enum sense_code code)
@@ -495,6 +562,6 @@ void task_abort(struct task *t)
 	t->aborted = true;
 	if (t->in_device)
 		device_cancel(t->lun->dev, &t->dio);
-	else if (!t->in_query)
+	else if (!t->in_query || (t->leave && t->leave(t)))
 		finish(t);
 }
