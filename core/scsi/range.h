@@ -60,7 +60,7 @@ bool range_try(struct range *r, struct lun *lun, struct reactor *reactor, uint64
 bool range_take(struct range *r, struct lun *lun, struct reactor *reactor, uint64_t lba, uint64_t end, bool alone);
 /* Give it back; nothing when it is not held.  [its reactor] */
 void range_give(struct range *r);
-/* Stop waiting: true, and granted() does not come; false: it is on its way, or the range is not waited for.  [its reactor] */
+/* Stop waiting: true, and granted() does not come; false: it is on its way, or not waited for.  [its reactor] */
 bool range_leave(struct range *r);
 
 #endif

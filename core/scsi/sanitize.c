@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sanitize.c - what is done to a whole medium: SANITIZE (SBC-4 5.30), FORMAT UNIT (5.4), READ DEFECT DATA (5.20, 5.21). */
+/* sanitize.c - what is about a whole medium: SANITIZE (SBC-4 5.30), FORMAT UNIT (5.4), READ DEFECT DATA (5.20). */
 #include "config.h"
 #include <string.h>
 #include "scsi/cdb.h"

@@ -21,6 +21,7 @@
 #include "backstore/device.h"
 #include "scsi/range.h"
 #include "scsi/sense.h"
+#include "scsi/taskset.h"
 
 struct nexus;
 struct lun;
@@ -76,6 +77,7 @@ struct task {
 
 	/* scsi's own. */
 	uint8_t phase;			/* enum task_phase */
+	struct task_place place;	/* in its task set */
 	bool in_device;			/* dio is at the device */
 	bool in_query;			/* a device_query is, a worker has it, or it waits for something */
 	bool (*leave)(struct task *t);	/* in_query: stop waiting; true: nothing comes any more.  NULL: it comes */
@@ -113,10 +115,15 @@ void task_execute_from(struct task *t, const uint8_t *data);
 void task_refuse(struct task *t, enum scsi_status status, enum sense_code code);
 /* A system call on the lent memory of this task said EFAULT: its device lends no more. */
 void task_lent_fault(struct task *t);
+/* The same while Data-In was being sent: its GOOD becomes a medium error.  False: nothing was lent for it. */
+bool task_unread(struct task *t);
 /* Stop it: done() comes with aborted set, at once or when the device lets go.  Before or after task_execute(). */
 void task_abort(struct task *t);
 /* Give back buffers, lent memory and the LUN.  After done(), when Data-In has been sent. */
 void task_release(struct task *t);
+
+/* For taskset.c: its turn has come. */
+void task_run(struct task *t);
 
 /* For command handlers: each command ends once, in one of these. */
 void task_done(struct task *t);					/* GOOD */

@@ -22,7 +22,7 @@ static const struct gotgt_param file_params[] = {
 };
 
 struct file_dev {
-	struct disk disk;
+	struct disk disk;	/* first: disk_look() */
 	atomic_bool no_nowait[2];	/* READ, WRITE: the file system does not know RWF_NOWAIT */
 };
 
@@ -95,7 +95,10 @@ static enum gotgt_status file_extents(void *dev, uint64_t offset, uint64_t lengt
 static const void *file_extension(const char *id)
 {
 	static const struct gotgt_extents extents = { .size = sizeof extents, .query = file_extents };
+	static const struct gotgt_size size = { .size = sizeof size, .look = disk_look };
 
+	if (!strcmp(id, GOTGT_EXT_SIZE))
+		return &size;
 	return strcmp(id, GOTGT_EXT_EXTENTS) ? NULL : &extents;
 }
 
