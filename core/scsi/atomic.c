@@ -1,13 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * atomic.c - COMPARE AND WRITE (SBC-4 5.3), ORWRITE (5.7), WRITE ATOMIC (5.47): alone with their blocks (CDB_ALONE)
- * while they run, so that what they read is still so when they write.
+ * while they run, so that what they read is still so when they write.  And how any command comes by its blocks.
  */
 #include "config.h"
 #include "scsi/cdb.h"
+#include "scsi/job.h"
 #include "scsi/lun.h"
 #include "scsi/task.h"
 #include "scsi/wire.h"
+
+static bool under_work(struct task *t)
+{
+	return G_UNLIKELY(lun_state(t->lun) & LUN_JOB) && job_refuses(t);
+}
+
+static void range_granted(struct range *r)
+{
+	struct task *t = container_of(r, struct task, range);
+
+	if (task_back(t) && !under_work(t))
+		t->op->run(t);
+}
+
+static bool leave_range(struct task *t)
+{
+	return range_leave(&t->range);
+}
+
+bool task_take_range(struct task *t, uint64_t lba, uint64_t end)
+{
+	t->range.granted = range_granted;
+	/* A job sets its state, then waits for those at the medium: look after that, or it would not know of us. */
+	if (range_take(&t->range, t->lun, t->reactor, lba, end, t->op->flags & CDB_ALONE))
+		return !under_work(t);
+	t->in_query = true;
+	t->leave = leave_range;
+	return false;
+}
 
 static uint64_t offset_of(const struct task *t)
 {

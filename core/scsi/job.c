@@ -2,6 +2,7 @@
 /* job.c - SANITIZE (SBC-4 5.30) and FORMAT UNIT (5.4) once they run: step by step over a logical unit. */
 #include "config.h"
 #include <string.h>
+#include "scsi/cdb.h"
 #include "scsi/job.h"
 #include "scsi/lun.h"
 #include "scsi/task.h"
@@ -52,6 +53,17 @@ uint8_t job_sense(const struct lun *lun, struct sense_field *field)
 		if (state & kinds[i].failed)
 			return kinds[i].failed_code;
 	return SENSE_NONE;
+}
+
+bool job_refuses(struct task *t)
+{
+	unsigned state = lun_state(t->lun), flags = t->op->flags;
+	struct sense_field field;
+
+	if (state & LUN_JOB_BUSY ? flags & CDB_JOB_OK : !(flags & CDB_MEDIUM) || flags & CDB_JOB_ENDS)
+		return false;
+	task_fail_at(t, job_sense(t->lun, &field), &field);
+	return true;
 }
 
 void job_stop(struct lun *lun)

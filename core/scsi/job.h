@@ -32,6 +32,8 @@ struct job_conf {
 void job_start(struct task *t, const struct job_conf *conf);
 /* What a unit under work, or left by one that failed, says to a command: SENSE_NONE, or a code and its field.  [any] */
 uint8_t job_sense(const struct lun *lun, struct sense_field *field);
+/* With a bit of LUN_JOB set: true, and the task has ended with that.  [reactor] */
+bool job_refuses(struct task *t);
 /* Have it end soon.  [any] */
 void job_stop(struct lun *lun);
 

@@ -282,44 +282,9 @@ void task_offload(struct task *t, void (*work)(struct task *t), void (*next)(str
 	workers_push(t->nexus->target->engine->workers, &t->offloaded.work);
 }
 
-/* ---- the blocks it is at ---- */
-
-/* The unit is being formatted or sanitized, or is as one that failed has left it: true, and the task has ended. */
 static bool under_work(struct task *t)
 {
-	unsigned state = lun_state(t->lun), flags = t->op->flags;
-	struct sense_field field;
-
-	if (G_LIKELY(!(state & LUN_JOB)))
-		return false;
-	if (state & LUN_JOB_BUSY ? flags & CDB_JOB_OK : !(flags & CDB_MEDIUM) || flags & CDB_JOB_ENDS)
-		return false;
-	task_fail_at(t, job_sense(t->lun, &field), &field);
-	return true;
-}
-
-static void range_granted(struct range *r)
-{
-	struct task *t = container_of(r, struct task, range);
-
-	if (task_back(t) && !under_work(t))
-		t->op->run(t);
-}
-
-static bool leave_range(struct task *t)
-{
-	return range_leave(&t->range);
-}
-
-bool task_take_range(struct task *t, uint64_t lba, uint64_t end)
-{
-	t->range.granted = range_granted;
-	/* What waits for those at the medium to end looked after setting the state: look again. */
-	if (range_take(&t->range, t->lun, t->reactor, lba, end, t->op->flags & CDB_ALONE))
-		return !under_work(t);
-	t->in_query = true;
-	t->leave = leave_range;
-	return false;
+	return G_UNLIKELY(lun_state(t->lun) & LUN_JOB) && job_refuses(t);
 }
 
 /* ---- from CDB to data ---- */
