@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands that are alone with their blocks, the ranges behind that, and WRITE ATOMIC's limits. */
 #include "config.h"
+#include <pthread.h>
 #include "scsi-rig.h"
 
 enum { BS = 512 };
@@ -52,8 +53,8 @@ static void test_local(void)
 
 /* ---- the same over several turns of the loop: each step is posted and runs after what the last one caused ---- */
 
-static GMutex lock;
-static GCond cond;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static bool finished;
 
 static void (*const *steps)(void);
@@ -77,10 +78,10 @@ static void run_step(struct post *p)
 		reactor_post(rig.r, p);
 		return;
 	}
-	g_mutex_lock(&lock);
+	pthread_mutex_lock(&lock);
 	finished = true;
-	g_cond_signal(&cond);
-	g_mutex_unlock(&lock);
+	pthread_cond_signal(&cond);
+	pthread_mutex_unlock(&lock);
 }
 
 /* Called on the main thread. */
@@ -91,10 +92,10 @@ static void run_steps(void (*const *list)(void))
 	finished = false;
 	step_post.run = run_step;
 	reactor_post(rig.r, &step_post);
-	g_mutex_lock(&lock);
+	pthread_mutex_lock(&lock);
 	while (!finished)
-		g_cond_wait(&cond, &lock);
-	g_mutex_unlock(&lock);
+		pthread_cond_wait(&cond, &lock);
+	pthread_mutex_unlock(&lock);
 }
 
 static void alone_waits(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SANITIZE and FORMAT UNIT: work that goes on behind the commands; READ DEFECT DATA; LBA status by report type. */
 #include "config.h"
+#include <pthread.h>
 #include "scsi/job.h"
 #include "scsi-rig.h"
 
@@ -9,8 +10,8 @@ static uint8_t list[8192];
 
 /* ---- a body in steps: the next one comes when the last said true, after the reactor's other events ---- */
 
-static GMutex lock;
-static GCond cond;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static bool finished;
 static bool (*const *steps)(void);
 static struct timer timer;
@@ -24,10 +25,10 @@ static void run_step(struct timer *t)
 		return;
 	}
 	nexus_free(rig.a);
-	g_mutex_lock(&lock);
+	pthread_mutex_lock(&lock);
 	finished = true;
-	g_cond_signal(&cond);
-	g_mutex_unlock(&lock);
+	pthread_cond_signal(&cond);
+	pthread_mutex_unlock(&lock);
 }
 
 static void begin_steps(void *arg)
@@ -58,10 +59,10 @@ static void run_on_rig(gconstpointer of)
 	steps = of;
 	finished = false;
 	reactor_call(rig.r, begin_steps, NULL);
-	g_mutex_lock(&lock);
+	pthread_mutex_lock(&lock);
 	while (!finished)
-		g_cond_wait(&cond, &lock);
-	g_mutex_unlock(&lock);
+		pthread_cond_wait(&cond, &lock);
+	pthread_mutex_unlock(&lock);
 	/* One that still runs ends. */
 	target_remove_lun(rig.target, 0, NULL, NULL);
 	target_free(rig.target);
