@@ -4,6 +4,7 @@
 #define GOTGT_CDB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct task;
@@ -46,6 +47,9 @@ enum cdb_flags {
 	CDB_UNAVAILABLE_OK = 1 << 25,	/* and in unavailable (5.18.2.5) */
 	CDB_EXPLICIT_ALUA = 1 << 26,	/* only where initiators may set states */
 	CDB_RESERVE_OK = 1 << 10,	/* not stopped by another I_T nexus's RESERVE (SPC-2 5.5.1) */
+	CDB_JOB_OK = 1 << 18,		/* answered while the unit is formatted or sanitized (SBC-4 4.11.3) */
+	CDB_JOB_ENDS = 1 << 19,		/* and when that has failed */
+	CDB_ALONE = 1 << 20,		/* atomic: nothing else reads or writes its blocks meanwhile */
 };
 
 struct cdb_op {
@@ -109,6 +113,7 @@ void prevent_allow_run(struct task *t);
 void report_groups_run(struct task *t);
 void set_groups_run(struct task *t);
 void sync_cache_run(struct task *t);
+bool get_lba_status_check(struct task *t);
 void get_lba_status_run(struct task *t);
 void read_run(struct task *t);
 void write_run(struct task *t);
@@ -116,6 +121,8 @@ bool write_verify_check(struct task *t);
 void write_verify_run(struct task *t);
 bool verify_check(struct task *t);
 void verify_run(struct task *t);
+/* Where two differ; len: nowhere. */
+size_t first_difference(const uint8_t *a, const uint8_t *b, size_t len);
 /* Read, and compare, total_bytes from the LBA on; then the task is done. */
 void verify_blocks(struct task *t);
 void pre_fetch_run(struct task *t);
@@ -130,5 +137,18 @@ bool pr_out_check(struct task *t);
 void pr_out_run(struct task *t);
 void reserve_run(struct task *t);
 void release_run(struct task *t);
+bool compare_and_write_check(struct task *t);
+void compare_and_write_run(struct task *t);
+void orwrite_run(struct task *t);
+bool write_atomic_check(struct task *t);
+bool sanitize_check(struct task *t);
+bool sanitize_overwrite_check(struct task *t);
+void sanitize_overwrite_run(struct task *t);
+void sanitize_erase_run(struct task *t);
+void sanitize_exit_failure_run(struct task *t);
+bool format_check(struct task *t);
+void format_run(struct task *t);
+void read_defect_data10_run(struct task *t);
+void read_defect_data12_run(struct task *t);
 
 #endif

@@ -19,8 +19,13 @@ enum sense_key {
 	X(NOT_READY, NOT_READY, 0x04, 0x00, "logical unit not ready, cause not reportable") \
 	X(STANDBY, NOT_READY, 0x04, 0x0b, "logical unit not accessible, target port in standby state") \
 	X(UNAVAILABLE, NOT_READY, 0x04, 0x0c, "logical unit not accessible, target port in unavailable state") \
+	X(FORMAT_IN_PROGRESS, NOT_READY, 0x04, 0x04, "logical unit not ready, format in progress") \
+	X(SANITIZE_IN_PROGRESS, NOT_READY, 0x04, 0x1b, "logical unit not ready, sanitize in progress") \
 	X(WRITE_ERROR, MEDIUM_ERROR, 0x0c, 0x00, "write error") \
 	X(READ_ERROR, MEDIUM_ERROR, 0x11, 0x00, "unrecovered read error") \
+	X(DEFECT_LIST_NOT_FOUND, RECOVERED_ERROR, 0x1c, 0x00, "defect list not found") \
+	X(FORMAT_FAILED, MEDIUM_ERROR, 0x31, 0x01, "format command failed") \
+	X(SANITIZE_FAILED, MEDIUM_ERROR, 0x31, 0x03, "sanitize command failed") \
 	X(MISCOMPARE, MISCOMPARE, 0x1d, 0x00, "miscompare during verify operation") \
 	X(INVALID_FIELD_IN_IU, ILLEGAL_REQUEST, 0x0e, 0x03, "invalid field in command information unit") \
 	X(PARAMETER_LIST_LENGTH, ILLEGAL_REQUEST, 0x1a, 0x00, "parameter list length error") \
@@ -67,7 +72,7 @@ enum sense_code {
 struct sense_row { uint8_t key, asc, ascq; const char *name, *text; };
 extern const struct sense_row sense_rows[SENSE_COUNT];
 
-/* Where a field pointer (SPC-5 4.4.2.4) points; zeroed: nowhere. */
+/* Where a field pointer (SPC-5 4.4.2.4) points; zeroed: nowhere.  Of NOT READY, byte alone: a progress indication (4.4.2.4.4). */
 struct sense_field { bool valid, in_cdb, bit_valid; uint8_t bit; uint16_t byte; };
 
 /* Build fixed (SPC-5 4.4.3) or descriptor (4.4.2) sense; info is the INFORMATION field when info_valid.  Bytes written, <= size. */
