@@ -23,7 +23,8 @@
 
 #define PR_IN(title, sa_, run_) \
 	{ .name = title, .opcode = OP_PERSISTENT_RESERVE_IN, .sa = sa_, .len = 10, .dir = CDB_IN, .unit = CDB_BYTES, \
-	  LEN(7, 2), .flags = CDB_SA | CDB_STANDBY_OK, .pr = PR_FREE, .usage = { 0xff, 0x1f, 0, 0, 0, 0, 0, B2 }, .run = run_ }
+	  LEN(7, 2), .flags = CDB_SA | CDB_STANDBY_OK, .pr = PR_FREE, \
+	  .usage = { 0xff, 0x1f, 0, 0, 0, 0, 0, B2 }, .run = run_ }
 /* Whether they conflict depends on keys: pr-act.c.  SCOPE and TYPE are ignored where they mean nothing (6.17.1). */
 #define PR_OUT(title, sa_) \
 	{ .name = title, .opcode = OP_PERSISTENT_RESERVE_OUT, .sa = sa_, .len = 10, .dir = CDB_OUT, .unit = CDB_BYTES, \
@@ -104,11 +105,13 @@ static const struct cdb_op ops[] = {
 	  LEN(7, 2), WHEN(1, 0x01, LUN_SAVES), .flags = CDB_STANDBY_OK,
 	  .usage = { 0xff, 0x11, 0, 0, 0, 0, 0, B2 },
 	  .check = mode_select_check, .run = mode_select_run },
-	{ .name = "RESERVE(10)", .opcode = OP_RESERVE_10, .len = 10, .pr = PR_FREE, .usage = { 0xff }, .run = reserve_run },
+	{ .name = "RESERVE(10)", .opcode = OP_RESERVE_10, .len = 10, .pr = PR_FREE, .usage = { 0xff },
+	  .run = reserve_run },
 	{ .name = "RELEASE(10)", .opcode = OP_RELEASE_10, .len = 10, .flags = CDB_RESERVE_OK, .pr = PR_FREE,
 	  .usage = { 0xff }, .run = release_run },
 	{ .name = "MODE SENSE(10)", .opcode = OP_MODE_SENSE_10, .len = 10, .dir = CDB_IN, .unit = CDB_BYTES,
-	  LEN(7, 2), .flags = CDB_STANDBY_OK, .usage = { 0xff, 0x18, B2, 0, 0, 0, B2 }, .run = mode_sense_run },
+	  LEN(7, 2), .flags = CDB_STANDBY_OK,
+	  .usage = { 0xff, 0x18, B2, 0, 0, 0, B2 }, .run = mode_sense_run },
 	PR_IN("PERSISTENT RESERVE IN, READ KEYS", SA_PR_READ_KEYS, pr_read_keys_run),
 	PR_IN("PERSISTENT RESERVE IN, READ RESERVATION", SA_PR_READ_RESERVATION, pr_read_reservation_run),
 	PR_IN("PERSISTENT RESERVE IN, REPORT CAPABILITIES", SA_PR_REPORT_CAPABILITIES, pr_report_capabilities_run),

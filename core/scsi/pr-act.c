@@ -328,12 +328,13 @@ static bool has_port(struct target *t, uint16_t rel_port)
 static struct pr_verdict move_target(const struct pr_op *op, char name[PR_PORT_SIZE], uint16_t *rel_port)
 {
 	const struct task *t = op->task;
+	uint32_t id_len = t->out_len - PR_MOVE_ID;
 	bool any_port;
 
 	*rel_port = get_be16(t->out + PR_MOVE_PORT);
 	if (*rel_port != t->nexus->rel_port && !has_port(t->nexus->target, *rel_port))
 		return AT(PR_BAD_LIST, PR_MOVE_PORT, -1);
-	if (transportid_parse(t->out + PR_MOVE_ID, t->out_len - PR_MOVE_ID, name, &any_port) != t->out_len - PR_MOVE_ID ||
+	if (transportid_parse(t->out + PR_MOVE_ID, id_len, name, &any_port) != id_len ||
 	    any_port || pr_find(op->next, name, *rel_port) == op->own)
 		return AT(PR_BAD_LIST, PR_MOVE_ID, -1);
 	return GOOD;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pr-op.h - one PERSISTENT RESERVE OUT under way: pr-out.c brings it from the task to its end, pr-act.c says what it does. */
+/*
+ * pr-op.h - one PERSISTENT RESERVE OUT under way: pr-out.c brings it from the task to its end, pr-act.c says what it
+ * does.
+ */
 #ifndef GOTGT_PR_OP_H
 #define GOTGT_PR_OP_H
 
@@ -14,7 +17,10 @@ enum pr_list {
 };
 
 /* How it ends. */
-enum pr_end { PR_GOOD, PR_CONFLICT, PR_BAD_CDB, PR_BAD_LIST, PR_BAD_LENGTH, PR_BAD_RELEASE, PR_NO_ROOM, PR_NOT_KEPT, PR_END_COUNT };
+enum pr_end {
+	PR_GOOD, PR_CONFLICT, PR_BAD_CDB, PR_BAD_LIST, PR_BAD_LENGTH, PR_BAD_RELEASE, PR_NO_ROOM, PR_NOT_KEPT,
+	PR_END_COUNT
+};
 struct pr_verdict {
 	uint8_t end;		/* enum pr_end */
 	int8_t bit;		/* with a byte at fault; -1: none */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pr-out.c - PERSISTENT RESERVE OUT (SPC-5 6.17).  One change of a logical unit at a time, in the order of arrival: a copy
- * of the state is changed, with APTPL made durable by a worker, then published; then it is answered.  A change that was
- * begun is brought to its end also when its task was aborted, so that the file and what is published agree.
+ * pr-out.c - PERSISTENT RESERVE OUT (SPC-5 6.17).  One change of a logical unit at a time, in the order of arrival: a
+ * copy of the state is changed, with APTPL made durable by a worker, then published; then it is answered.  A change
+ * that was begun is brought to its end also when its task was aborted: the file and what is published agree.
  */
 #include "config.h"
 #include "engine/log.h"

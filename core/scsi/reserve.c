@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reserve.c - RESERVE and RELEASE, 6 and 10 (SPC-2 7.21 to 7.24): of whole logical units, for oneself.  Beside persistent
- * reservations they do what SPC-4 5.13.3 says, which REPORT CAPABILITIES announces as CRH.
+ * reserve.c - RESERVE and RELEASE, 6 and 10 (SPC-2 7.21 to 7.24): of whole logical units, for oneself.  Beside
+ * persistent reservations they do what SPC-4 5.13.3 says, which REPORT CAPABILITIES announces as CRH.
  */
 #include "config.h"
 #include "scsi/cdb.h"

@@ -7,6 +7,7 @@
 
 enum { PROTOCOL_ISCSI = 5, FORMAT_DEVICE = 0x00, FORMAT_PORT = 0x40, ADDITIONAL_MIN = 20, NAME_MAX_LEN = 223 };
 enum { ISID_DIGITS = 12 };
+#define ISID_MAX ((UINT64_C(1) << 4 * ISID_DIGITS) - 1)
 #define SEPARATOR ",i,0x"
 
 size_t transportid_build(uint8_t *d, const char *port)
@@ -37,7 +38,7 @@ static bool take_port(const char *text, char name[PR_PORT_SIZE])
 	guint64 value;
 
 	if (!isid || !is_name(text, (size_t)(isid - text)) ||
-	    !g_ascii_string_to_unsigned(isid + strlen(SEPARATOR), 16, 0, (UINT64_C(1) << 4 * ISID_DIGITS) - 1, &value, NULL))
+	    !g_ascii_string_to_unsigned(isid + strlen(SEPARATOR), 16, 0, ISID_MAX, &value, NULL))
 		return false;
 	g_snprintf(name, PR_PORT_SIZE, "%.*s" SEPARATOR "%012" G_GINT64_MODIFIER "x", (int)(isid - text), text, value);
 	return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test-pr-kill PROGRAM STATE-DIR ROUNDS - persistent reservations of a server that is killed again and again: after each
- * start they are as the last answer left them, or as the one command without an answer would have.
+ * test-pr-kill PROGRAM STATE-DIR ROUNDS - persistent reservations of a server that is killed again and again: after
+ * each start they are as the last answer left them, or as the one command without an answer would have.
  */
 #include "config.h"
 #include <arpa/inet.h>
@@ -31,7 +31,8 @@ int server_connect(struct server *s)
 
 int server_connect_tcp(struct server *s)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	g_assert_cmpint(connect(fd, (struct sockaddr *)&to, sizeof to), ==, 0);
@@ -117,8 +118,9 @@ static uint8_t apply(struct model *m, const struct op *op)
 
 static struct op random_op(const struct model *m)
 {
-	static const uint8_t sas[] = { SA_PR_REGISTER_AND_IGNORE, SA_PR_REGISTER_AND_IGNORE, SA_PR_RESERVE, SA_PR_RESERVE,
-				       SA_PR_RELEASE, SA_PR_CLEAR, SA_PR_PREEMPT, SA_PR_PREEMPT_AND_ABORT };
+	static const uint8_t sas[] = { SA_PR_REGISTER_AND_IGNORE, SA_PR_REGISTER_AND_IGNORE, SA_PR_RESERVE,
+				       SA_PR_RESERVE, SA_PR_RELEASE, SA_PR_CLEAR, SA_PR_PREEMPT,
+				       SA_PR_PREEMPT_AND_ABORT };
 	static const uint8_t kinds[] = { 1, 3, 5, 6, 7, 8 };
 	static uint64_t next_key = 1;
 	struct op op = { .sa = sas[g_random_int_range(0, G_N_ELEMENTS(sas))],
@@ -150,7 +152,8 @@ static uint8_t status_of(struct ini *i)
 /* Unit attentions are of what the others did; the command is sent again. */
 static uint8_t perform(const struct op *op)
 {
-	uint8_t list[24] = { 0 }, cdb[16] = { OP_PERSISTENT_RESERVE_OUT, op->sa, op->kind, 0, 0, 0, 0, 0, sizeof list }, status;
+	uint8_t list[24] = { 0 }, status;
+	uint8_t cdb[16] = { OP_PERSISTENT_RESERVE_OUT, op->sa, op->kind, 0, 0, 0, 0, 0, sizeof list };
 
 	put_be64(list, op->key);
 	put_be64(list + 8, op->action_key);
@@ -196,7 +199,8 @@ static bool same(const struct model *a, const struct model *b)
 
 static void print(const char *what, const struct model *m)
 {
-	printf("# %s: keys %d %d %d, type %u, holder %u\n", what, (int)m->key[0], (int)m->key[1], (int)m->key[2], m->kind,
+	printf("# %s: keys %d %d %d, type %u, holder %u\n", what, (int)m->key[0], (int)m->key[1],
+	       (int)m->key[2], m->kind,
 	       m->holder);
 }
 
@@ -204,16 +208,16 @@ static void print(const char *what, const struct model *m)
 
 static GPid start(const char *program, const char *state_dir)
 {
-	const char *argv[] = { program, "serve", "--iqn", DISK, "--portal", "127.0.0.1:0", "--state-dir", state_dir,
-			 "null:", "null:", NULL };
+	const char *argv[] = { program, "serve", "--iqn", DISK, "--portal", "127.0.0.1:0", "--state-dir",
+				state_dir,  "null:", "null:", NULL };
 	char line[512], *at;
 	GError *error = NULL;
 	GPid pid;
 	FILE *f;
 	int fd;
 
-	g_spawn_async_with_pipes(NULL, (char **)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &pid,
-				 NULL, &fd, NULL, &error);
+	g_spawn_async_with_pipes(NULL, (char **)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL,
+				 NULL, NULL, &pid, NULL, &fd, NULL, &error);
 	g_assert_no_error(error);
 	f = fdopen(fd, "r");
 	g_assert_nonnull(fgets(line, sizeof line, f));

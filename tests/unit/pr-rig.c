@@ -1,10 +1,13 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/*
+			      SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 #include <pthread.h>
 #include "pr-rig.h"
 
-const char *const pr_ports[NEXUSES] = { "iqn.x:a,i,0x000000000001", "iqn.x:b,i,0x000000000002", "iqn.x:c,i,0x000000000003",
-					"iqn.x:a,i,0x000000000001" };
+const char *const pr_ports[NEXUSES] = {
+	"iqn.x:a,i,0x000000000001", "iqn.x:b,i,0x000000000002",
+	"iqn.x:c,i,0x000000000003", "iqn.x:a,i,0x000000000001",
+};
 struct pr_rig pr_rig;
 
 /* ---- the target ---- */
@@ -63,7 +66,8 @@ void pr_start(const char *state_dir)
 	target_set_ports(pr_rig.target, ports, G_N_ELEMENTS(ports));
 	target_set_purge(pr_rig.target, purge, NULL);
 	pr_rig.dev = fake_new(64 * 512, 512, GOTGT_DEV_WRITE_CACHE | GOTGT_DEV_THIN,
-			      GOTGT_OP_BIT(GOTGT_OP_FLUSH) | GOTGT_OP_BIT(GOTGT_OP_UNMAP) | GOTGT_OP_BIT(GOTGT_OP_ZERO));
+			      GOTGT_OP_BIT(GOTGT_OP_FLUSH) | GOTGT_OP_BIT(GOTGT_OP_UNMAP) |
+			      GOTGT_OP_BIT(GOTGT_OP_ZERO));
 	pr_rig.lun = target_add_lun(pr_rig.target, PR_LUN, pr_rig.dev, &(struct lun_conf){ .thin = true }, &error);
 	g_assert_no_error(error);
 	for (int i = 0; i < NEXUSES; i++)
@@ -212,7 +216,8 @@ void pr_assert_keys(const uint64_t *keys, unsigned n, const char *where, int lin
 		g_error("%s:%d: %u bytes of keys, wanted %u keys", where, line, get_be32(pr_rig.in + 4), n);
 	for (unsigned i = 0; i < n; i++)
 		if (get_be64(pr_rig.in + 8 + 8 * i) != keys[i])
-			g_error("%s:%d: key %u is %" G_GINT64_MODIFIER "x", where, line, i, get_be64(pr_rig.in + 8 + 8 * i));
+			g_error("%s:%d: key %u is %" G_GINT64_MODIFIER "x", where, line, i,
+				get_be64(pr_rig.in + 8 + 8 * i));
 }
 
 void pr_assert_held(uint8_t type, uint64_t key, const char *where, int line)

@@ -50,7 +50,8 @@ enum sense_code pr_ua(int who);
 /* Keys in order of registration, the type and the holder's key, as PERSISTENT RESERVE IN says. */
 void pr_assert_keys(const uint64_t *keys, unsigned n, const char *where, int line);
 #define ASSERT_KEYS(...) \
-	pr_assert_keys((const uint64_t[]){ __VA_ARGS__ }, sizeof((const uint64_t[]){ __VA_ARGS__ }) / 8, __FILE__, __LINE__)
+	pr_assert_keys((const uint64_t[]){ __VA_ARGS__ }, sizeof((const uint64_t[]){ __VA_ARGS__ }) / 8, __FILE__, \
+		       __LINE__)
 #define ASSERT_NO_KEYS() pr_assert_keys(NULL, 0, __FILE__, __LINE__)
 void pr_assert_held(uint8_t type, uint64_t key, const char *where, int line);
 #define ASSERT_HELD(type, key) pr_assert_held(type, key, __FILE__, __LINE__)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PERSISTENT RESERVE IN and OUT, RESERVE and RELEASE: each service action, and each type against each kind of command. */
+/* PERSISTENT RESERVE IN and OUT, RESERVE and RELEASE: each service action, each type against each kind of command. */
 #include "config.h"
 #include "pr-rig.h"
 
@@ -444,7 +444,8 @@ static void test_move(void)
 	ASSERT_CHECK(pr_out_list(A, SA_PR_REGISTER_AND_MOVE, 0, list, sizeof list));
 	assert_pr_sense(PARAMETER_LIST_LENGTH);
 	put_be32(list + 20, 24);
-	memcpy(list + 24, (uint8_t[]){ 5, 0, 0, 20, 'i', 'q', 'n', '.', 'x', ':', 'b' }, 11);	/* a device, not a port */
+	/* a device, not a port */
+	memcpy(list + 24, (uint8_t[]){ 5, 0, 0, 20, 'i', 'q', 'n', '.', 'x', ':', 'b' }, 11);
 	ASSERT_CHECK(pr_out_list(A, SA_PR_REGISTER_AND_MOVE, 0, list, sizeof list));
 	assert_pr_param(24, -1);
 	pr_stop();
