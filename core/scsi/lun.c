@@ -7,6 +7,7 @@
 #include "scsi/job.h"
 #include "scsi/lun.h"
 #include "scsi/mode.h"
+#include "scsi/pr.h"
 
 /* ---- addresses ---- */
 
@@ -179,6 +180,7 @@ void lun_reset(struct lun *lun)
 
 	/* SAM-5 6.3.3: mode parameters as saved, medium removal allowed; everybody hears of it. */
 	lun_set_state(lun, LUN_STOPPED | LUN_MODE_BITS, atomic_load(&lun->saved_mode));
+	pr_unreserve(lun, NULL);
 	pthread_mutex_lock(&t->lock);
 	for (guint i = 0; i < t->nexuses->len; i++) {
 		struct nexus *n = t->nexuses->pdata[i];
@@ -268,7 +270,8 @@ struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const
 	pthread_mutex_init(&lun->save_lock, NULL);
 	pthread_cond_init(&lun->drained, NULL);
 	ranges_init(&lun->ranges);
-	if (!take_sizes(lun, conf, error) || !make_identity(lun, conf, &lun->identity, error)) {
+	if (!take_sizes(lun, conf, error) || !make_identity(lun, conf, &lun->identity, error) ||
+	    !(lun->pr = pr_new(lun, error))) {
 		lun->dev = NULL;
 		lun_free(lun);
 		return NULL;
@@ -282,6 +285,7 @@ struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const
 
 void lun_free(struct lun *lun)
 {
+	pr_free(lun->pr);
 	if (lun->dev) {
 		device_on_resized(lun->dev, NULL, NULL);
 		device_close(lun->dev);

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "scsi/alua.h"
 #include "scsi/range.h"
 #include "scsi/target.h"
 #include "scsi/taskset.h"
@@ -73,6 +74,7 @@ struct lun {
 	atomic_uint state;		/* enum lun_bits */
 	atomic_uint saved_mode;		/* LUN_MODE_BITS after a reset */
 	pthread_mutex_t save_lock;	/* one writer of the file */
+	struct pr *pr;			/* reservations */
 	struct ranges ranges;
 	struct job *job;		/* changes under lock while a bit of LUN_JOB_BUSY is set, on its reactor */
 	atomic_uint job_progress;	/* of 65536 */
@@ -100,19 +102,30 @@ struct target {
 	void (*purge)(void *arg, struct task_purge *p);
 	void *purge_arg;
 	GPtrArray *nexuses;
+	GPtrArray *groups;			/* struct port_group, under lock */
+	atomic_bool explicit_alua;		/* SET TARGET PORT GROUPS is allowed */
 	unsigned functions;			/* bits of enum task_function */
 	unsigned n_ports;			/* under lock */
 	struct target_port ports[TARGET_PORTS_MAX];
 };
 
 /* Unit attention conditions, the first to be reported first (SAM-5 5.14, table 44). */
-enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MEDIUM_CHANGED, UA_MODE_CHANGED,
-	  UA_CAPACITY_CHANGED, UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
+enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MEDIUM_CHANGED, UA_RES_PREEMPTED,
+	  UA_RES_RELEASED, UA_REG_PREEMPTED, UA_MODE_CHANGED, UA_CAPACITY_CHANGED, UA_ACCESS_CHANGED,
+	  UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
 extern const uint8_t ua_codes[UA_COUNT];	/* enum sense_code */
+
+/* What reservations bar a nexus from, a bit 1 << enum cdb_pr for each kind of command, and two more. */
+enum nexus_bars {
+	BAR_WRITES = 1 << 0, BAR_READS = 1 << 1,
+	BAR_RESERVED = 1 << 4,	/* what lacks CDB_RESERVE_OK */
+	BARS_UNKNOWN = 1 << 5,	/* nobody has looked yet */
+};
 
 /* What one nexus and one LUN share. */
 struct nexus_lun {
 	atomic_uint ua;		/* bits of enum ua, set by anyone, taken by the nexus's reactor */
+	atomic_uint bars;	/* enum nexus_bars, set by whoever changes reservations */
 	atomic_bool prevent;	/* PREVENT ALLOW MEDIUM REMOVAL */
 	struct task_set set;	/* [reactor of the nexus] */
 };
@@ -130,7 +143,8 @@ struct nexus {
 	struct target *target;
 	struct reactor *reactor;
 	char *initiator_port;
-	uint16_t rel_port, tpgt;
+	uint16_t rel_port;
+	struct port_group *group;		/* the target port group of its port */
 	_Atomic(struct nexus_chunk *) chunks[NEXUS_CHUNKS];
 };
 
@@ -203,12 +217,17 @@ void nexus_forget_lun(struct nexus *n, uint32_t number);
 /* Forget a condition on all LUNs.  [reactor] */
 void nexus_clear_ua_all(struct nexus *n, enum ua ua);
 
+/* End what RESERVE took, of one nexus or (NULL) of any; no lock held.  [any] */
+void pr_unreserve(struct lun *lun, const struct nexus *of);
+/* It is about to go.  [reactor] */
+void pr_nexus_gone(const struct nexus *n);
+
 /* -1: the sense code is not a unit attention. */
 int ua_of_code(enum sense_code code);
 /* Take the first condition pending: its code, or SENSE_NONE. */
 enum sense_code ua_take(struct nexus_lun *nl);
 /* Tell every nexus but one about a LUN. */
 void target_set_ua(struct target *t, uint32_t number, enum ua ua, const struct nexus *except);
-void target_set_ua_all(struct target *t, enum ua ua);
+void target_set_ua_all(struct target *t, enum ua ua, const struct nexus *except);
 
 #endif

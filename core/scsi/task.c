@@ -321,10 +321,11 @@ static void decode(struct task *t)
 	}
 }
 
-/* Unit attention and what else is said before the CDB is looked at closely; false: it has ended the task. */
+/* Unit attention, reservations and what else comes before a close look at the CDB; false: it has ended the task. */
 static bool check_access(struct task *t, bool known_opcode)
 {
 	const struct cdb_op *op = t->op;
+	unsigned bars;
 
 	if (G_UNLIKELY(t->attr == TASK_ACA)) {	/* SAM-5 5.9.2: there is no auto contingent allegiance */
 		task_fail(t, SENSE_INVALID_MESSAGE);
@@ -351,11 +352,18 @@ static bool check_access(struct task *t, bool known_opcode)
 			return false;
 		}
 	}
+	if (G_UNLIKELY(port_group_state(t->nexus->group) > ALUA_NON_OPTIMIZED) && alua_refuses(t))
+		return false;
 	if (!op || !cdb_supported(op, t->lun)) {
 		if (!op ? known_opcode : op->flags & CDB_SA)
 			task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 1, 4);
 		else
 			task_fail(t, SENSE_INVALID_OPCODE);
+		return false;
+	}
+	bars = atomic_load_explicit(&t->nl->bars, memory_order_acquire);
+	if (G_UNLIKELY(bars) && pr_conflict(t, bars)) {
+		task_status(t, STATUS_RESERVATION_CONFLICT);
 		return false;
 	}
 	return !under_work(t);
