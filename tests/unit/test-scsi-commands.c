@@ -507,6 +507,8 @@ static void test_functions(void)
 
 static void test_diagnostic(void)
 {
+	uint8_t page[5] = { 0 };
+
 	SEND(0, OP_SEND_DIAGNOSTIC);
 	assert_good();
 	g_assert_cmpuint(rig.dev->submits, ==, 0);
@@ -517,8 +519,22 @@ static void test_diagnostic(void)
 	g_assert_cmpuint(rig.dev->last_offset, ==, (RIG_BLOCKS - 1) * BS);
 	SEND(0, OP_SEND_DIAGNOSTIC, 0x20);	/* background short self-test */
 	assert_cdb_field(1, 5);
-	SEND(0, OP_SEND_DIAGNOSTIC, 0x10, 0, 0, 4);	/* a page */
-	assert_cdb_field(4, 2);
+	SEND_OUT(page, 4, OP_SEND_DIAGNOSTIC, 0x14, 0, 0, 4);	/* a self-test with pages */
+	assert_cdb_field(3, -1);
+	SEND_OUT(page, 4, OP_SEND_DIAGNOSTIC, 0x00, 0, 0, 4);	/* no pages */
+	assert_cdb_field(3, -1);
+	SEND_OUT(page, 4, OP_SEND_DIAGNOSTIC, 0x10, 0, 0, 4);
+	assert_good();
+	SEND_OUT(page, 3, OP_SEND_DIAGNOSTIC, 0x10, 0, 0, 4);
+	assert_sense(PARAMETER_LIST_LENGTH);
+	SEND_OUT(page, 3, OP_SEND_DIAGNOSTIC, 0x10, 0, 0, 3);
+	assert_sense(PARAMETER_LIST_LENGTH);
+	page[3] = 1;
+	SEND_OUT(page, 5, OP_SEND_DIAGNOSTIC, 0x10, 0, 0, 5);
+	assert_param_field(2, -1);
+	page[0] = 0x40;
+	SEND_OUT(page, 5, OP_SEND_DIAGNOSTIC, 0x10, 0, 0, 5);
+	assert_param_field(0, -1);
 	rig.dev->fail_op = GOTGT_OP_READ;
 	rig.dev->fail = GOTGT_ERR_IO;
 	for (rig.dev->fail_after = 0; rig.dev->fail_after < 2; rig.dev->fail_after++) {
