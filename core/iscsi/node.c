@@ -200,16 +200,6 @@ void node_target_unref(struct node *n, struct node_target *t)
 	g_free(t);
 }
 
-unsigned node_sessions(struct node *n)
-{
-	unsigned count;
-
-	pthread_mutex_lock(&n->lock);
-	count = g_list_length(n->sessions);
-	pthread_mutex_unlock(&n->lock);
-	return count;
-}
-
 /* ---- asking to leave, and showing out ---- */
 
 struct leave {

@@ -185,15 +185,3 @@ void target_reset(struct target *t)
 		if (map->luns[i])
 			lun_reset(map->luns[i]);
 }
-
-struct lun *target_nth_lun(struct target *t, unsigned n, uint32_t *number)
-{
-	struct lun_map *map = atomic_load(&t->map);
-
-	for (uint32_t i = 0; i < map->n; i++)
-		if (map->luns[i] && n-- == 0) {
-			*number = i;
-			return map->luns[i];
-		}
-	return NULL;
-}

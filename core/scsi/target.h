@@ -78,8 +78,6 @@ struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev
  * task uses it, flush and close the device.  [main]
  */
 void target_remove_lun(struct target *t, uint32_t number, void (*quiesce)(struct lun *lun, void *arg), void *arg);
-/* The n-th LUN in rising order, NULL past the end; *number is its number.  [main] */
-struct lun *target_nth_lun(struct target *t, unsigned n, uint32_t *number);
 /* Change what can change while it runs (serial, vendor, product, read_only, thin), with its unit attention.  [main] */
 bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **error);
 struct device *lun_device(struct lun *lun);
@@ -127,7 +125,6 @@ struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiat
 			uint16_t tpgt);
 /* No task of it is left.  [reactor] */
 void nexus_free(struct nexus *n);
-struct target *nexus_target(struct nexus *n);
 
 /* Establish a unit attention for every nexus but `except` (may be NULL) on a LUN.  [any] */
 void lun_unit_attention(struct lun *lun, enum sense_code code, const struct nexus *except);

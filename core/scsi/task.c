@@ -7,6 +7,8 @@
 #include "scsi/task.h"
 #include "scsi/wire.h"
 
+G_STATIC_ASSERT(LUN_TRANSFER_MAX <= BUF_MAX);	/* what one command moves fits one buffer */
+
 /* A run of steps on the stack: task_submit() called from within a step asks the loop below for another turn. */
 struct task_loop {
 	bool submitting;	/* device_submit() has not returned */
@@ -51,11 +53,17 @@ void task_done_data(struct task *t, const void *data, size_t len)
 	task_done(t);
 }
 
-static void fail(struct task *t, enum sense_code code, const struct sense_field *field, bool info_valid, uint64_t info)
+static void set_sense(struct task *t, enum sense_code code, const struct sense_field *field, bool info_valid,
+		      uint64_t info)
 {
 	bool descriptor = t->lun && lun_state(t->lun) & LUN_D_SENSE;
 
 	t->sense_len = (uint16_t)sense_build(t->sense, sizeof t->sense, descriptor, code, field, info_valid, info);
+}
+
+static void fail(struct task *t, enum sense_code code, const struct sense_field *field, bool info_valid, uint64_t info)
+{
+	set_sense(t, code, field, info_valid, info);
 	task_status(t, STATUS_CHECK_CONDITION);
 }
 
@@ -496,6 +504,16 @@ void task_lent_fault(struct task *t)
 {
 	if (t->lun)
 		device_lent_fault(t->lun->dev);
+}
+
+bool task_unread(struct task *t)
+{
+	if (!t->lent || t->status != STATUS_GOOD)
+		return false;
+	task_lent_fault(t);
+	set_sense(t, device_errors[GOTGT_ERR_IO].on_read, NULL, false, 0);
+	t->status = STATUS_CHECK_CONDITION;
+	return true;
 }
 
 void task_abort(struct task *t)

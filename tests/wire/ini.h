@@ -33,6 +33,7 @@ struct ini {
 
 /* A connection; id tells initiator ports (ISIDs) apart. */
 struct ini *ini_new(struct server *s, uint8_t id);
+struct ini *ini_new_tcp(struct server *s, uint8_t id);	/* through the portal itself */
 void ini_free(struct ini *i);
 
 /* Bytes as they are; false when the server has closed. */

@@ -25,6 +25,7 @@ void server_begin(int *argc, char ***argv);
 int server_run(void);
 /* Our end of a new connection. */
 int server_connect(struct server *s);
+int server_connect_tcp(struct server *s);
 
 /* While held, requests stay at the device. */
 void ram_hold(void);
