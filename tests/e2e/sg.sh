@@ -90,6 +90,14 @@ for lun in plain removable read-only; do
 	reports $lun
 	shift
 done
+set -- $uris
+uri=${1%/0}/49409	# C101h
+for select in 0 2 0x10 0x11 0x12; do
+	decode well-known sg_luns --select=$select
+done
+for tool in sg_inq "sg_vpd --all"; do
+	decode well-known $tool
+done
 '
 timeout 300 "$gotgt" serve "file:$tap_tmp/a.img,size=64M,create=yes" \
 	"file:$tap_tmp/b.img,size=64M,create=yes,removable=yes,physical-block-size=4096" \

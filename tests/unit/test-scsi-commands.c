@@ -18,7 +18,7 @@ static void test_inquiry(void)
 	memcpy(whole, res.in, 96);
 	g_assert_cmpmem(whole, 8, ((uint8_t[]){ 0, 0, 6, 0x12, 91, 0, 0, 2 }), 8);
 	g_assert_cmpmem(whole + 8, 24, "GOTGT   VIRTUAL-DISK    ", 24);
-	g_assert_cmpmem(whole + 58, 14, ((uint8_t[]){ 0x00, 0xa0, 0x05, 0xc0, 0x06, 0x00, 0x09, 0x60, 0x04, 0x60, 0x04, 0xc0,
+	g_assert_cmpmem(whole + 58, 14, ((uint8_t[]){ 0x00, 0xa0, 0x05, 0xc0, 0x04, 0x60, 0x09, 0x60, 0x06, 0x00, 0x04, 0xc0,
 						      0, 0 }), 14);
 	for (unsigned len = 0; len < 256; len++) {
 		SEND(255, OP_INQUIRY, 0, 0, 0, (uint8_t)len);
@@ -451,6 +451,7 @@ static void test_well_known(void)
 	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
 	assert_good();
 	g_assert_cmpuint(res.in[0], ==, 0x1e);
+	g_assert_cmpuint(get_be16(res.in + 58 + 8), ==, 0);	/* no SBC */
 	SEND(255, OP_INQUIRY, 1, 0, 0, 255);
 	assert_good();
 	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 0x1e, 0, 0, 2, 0x00, 0x83 }), 6);
