@@ -46,6 +46,7 @@ enum sense_key {
 	X(TOO_MUCH_WRITE_DATA, ABORTED_COMMAND, 0x26, 0x00, "too much write data") \
 	X(UNEXPECTED_UNSOLICITED_DATA, ABORTED_COMMAND, 0x0c, 0x0c, "unexpected unsolicited data") \
 	X(NOT_ENOUGH_UNSOLICITED_DATA, ABORTED_COMMAND, 0x0c, 0x0d, "not enough unsolicited data") \
+	X(INVALID_MESSAGE, ILLEGAL_REQUEST, 0x49, 0x00, "invalid message error") \
 	X(PROTOCOL_CRC, ABORTED_COMMAND, 0x47, 0x05, "protocol service CRC error") \
 
 enum sense_code {

@@ -57,7 +57,8 @@ void target_set_ports(struct target *t, const struct target_port *ports, unsigne
 {
 	pthread_mutex_lock(&t->lock);
 	t->n_ports = MIN(n, TARGET_PORTS_MAX);
-	memcpy(t->ports, ports, t->n_ports * sizeof *ports);
+	if (n)
+		memcpy(t->ports, ports, t->n_ports * sizeof *ports);
 	pthread_mutex_unlock(&t->lock);
 }
 

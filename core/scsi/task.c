@@ -20,6 +20,9 @@ struct task_loop {
 
 static void finish(struct task *t)
 {
+	struct task_set *set = t->nl ? &t->nl->set : NULL;
+	bool wake = task_set_leave(t);
+
 	g_assert(t->phase != TASK_ENDED);
 	t->phase = TASK_ENDED;
 	t->loop = NULL;
@@ -28,6 +31,8 @@ static void finish(struct task *t)
 	if (!t->in_len && !t->lent)
 		t->iovcnt = 0;
 	t->ops->done(t);	/* may release it, and use it for another command */
+	if (G_UNLIKELY(wake))
+		task_set_wake(set);
 }
 
 void task_status(struct task *t, enum scsi_status status)
@@ -293,6 +298,10 @@ static bool check_access(struct task *t, bool known_opcode)
 {
 	const struct cdb_op *op = t->op;
 
+	if (G_UNLIKELY(t->attr == TASK_ACA)) {	/* SAM-5 5.9.2: there is no auto contingent allegiance */
+		task_fail(t, SENSE_INVALID_MESSAGE);
+		return false;
+	}
 	if (!t->lun) {
 		if (op && op->flags & (t->well_known ? CDB_WELL_KNOWN : CDB_ANY_LUN))
 			return true;
@@ -396,7 +405,19 @@ static void reset(struct task *t)
 	t->buf = t->buf2 = NULL;
 	t->out = NULL;
 	t->loop = NULL;
+	t->place.state = PLACE_NONE;
 	t->dio.io.op = GOTGT_OP_WRITE;	/* what an error before any I/O would be about */
+}
+
+void task_run(struct task *t)
+{
+	t->op->run(t);
+}
+
+static void run_in_turn(struct task *t)
+{
+	if (task_set_ready(t))
+		task_run(t);
 }
 
 enum task_begun task_begin(struct task *t)
@@ -411,13 +432,14 @@ enum task_begun task_begin(struct task *t)
 	t->op = cdb_find(t->cdb, &known_opcode);
 	if (!check_access(t, known_opcode) || !check(t))
 		return TASK_GOING;
+	task_set_join(t);
 	if (t->op->dir == CDB_OUT)
 		t->out_len = (uint32_t)MIN(t->xfer_len, t->edtl_out);
 	if (t->out_len) {
 		t->phase = TASK_WAITING;
 		return TASK_WANTS_DATA;
 	}
-	t->op->run(t);
+	run_in_turn(t);
 	return TASK_GOING;
 }
 
@@ -454,7 +476,7 @@ static bool place_buf(struct task *t)
 bool task_place(struct task *t, bool may_lend)
 {
 	g_return_val_if_fail(t->phase == TASK_WAITING, false);
-	if (may_lend && place_lent(t))
+	if (may_lend && t->place.state == PLACE_ENABLED && place_lent(t))
 		return true;
 	return t->phase == TASK_WAITING && place_buf(t);
 }
@@ -464,13 +486,13 @@ void task_execute(struct task *t)
 	t->phase = TASK_RUNNING;
 	if (!t->lent)
 		t->out = t->buf->data;
-	t->op->run(t);
+	run_in_turn(t);
 }
 
 void task_execute_from(struct task *t, const uint8_t *data)
 {
 	t->phase = TASK_RUNNING;
-	if (t->op->flags & CDB_PLAIN && !(t->out_len & (t->lun->block_size - 1))) {
+	if (t->op->flags & CDB_PLAIN && t->place.state == PLACE_ENABLED && !(t->out_len & (t->lun->block_size - 1))) {
 		t->iov[0] = (struct iovec){ (void *)data, t->out_len };
 		task_io(t, GOTGT_OP_WRITE, task_fua(t), t->lba << t->lun->block_shift, t->out_len);
 		t->dio.io.iov = t->iov;
@@ -484,7 +506,7 @@ void task_execute_from(struct task *t, const uint8_t *data)
 		return;
 	memcpy(t->buf->data, data, t->out_len);
 	t->out = t->buf->data;
-	t->op->run(t);
+	run_in_turn(t);
 }
 
 void task_refuse(struct task *t, enum scsi_status status, enum sense_code code)

@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 #include "backstore/device.h"
 #include "scsi/sense.h"
+#include "scsi/taskset.h"
 
 struct nexus;
 struct lun;
@@ -75,6 +76,7 @@ struct task {
 
 	/* scsi's own. */
 	uint8_t phase;			/* enum task_phase */
+	struct task_place place;	/* in its task set */
 	bool in_device;			/* dio is at the device */
 	bool in_query;			/* a device_query is, or a worker has it */
 	uint32_t step;			/* of a command in several steps */
@@ -116,6 +118,9 @@ bool task_unread(struct task *t);
 void task_abort(struct task *t);
 /* Give back buffers, lent memory and the LUN.  After done(), when Data-In has been sent. */
 void task_release(struct task *t);
+
+/* For taskset.c: its turn has come. */
+void task_run(struct task *t);
 
 /* For command handlers: each command ends once, in one of these. */
 void task_done(struct task *t);					/* GOOD */

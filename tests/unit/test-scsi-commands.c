@@ -101,6 +101,10 @@ static void test_ports(void)
 
 	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
 	g_assert_cmpuint(res.in[6], ==, 0);
+	target_set_ports(rig.target, NULL, 0);
+	SEND(1024, OP_INQUIRY, 1, 0x88, 4, 0);
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 4);
 	target_set_ports(rig.target, two, 2);
 	SEND(255, OP_INQUIRY, 0, 0, 0, 255);
 	g_assert_cmpuint(res.in[6], ==, 0x10);	/* MULTIP */
@@ -263,7 +267,7 @@ static void test_mode_sense(void)
 	SEND(255, OP_MODE_SENSE_6, 8, 0x0a, 0xff, 255);	/* DBD, all subpages */
 	g_assert_cmpuint(res.in_len, ==, 4 + 12 + 32);
 	SEND(255, OP_MODE_SENSE_6, 8, 0x0a, 0, 255);
-	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 15, 0, 0x10, 0, 0x0a, 10, 2, 0x10, 0, 0, 0, 0, 0, 0, 0, 0 }), 16);
+	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 15, 0, 0x10, 0, 0x0a, 10, 0x22, 0x10, 0, 0, 0, 0, 0, 0, 0, 0 }), 16);
 	SEND(255, OP_MODE_SENSE_6, 8, 0x4a, 0, 255);	/* what can be changed */
 	g_assert_cmpmem(res.in + 4, 12, ((uint8_t[]){ 0x0a, 10, 4, 0, 8, 0x40, 0, 0, 0, 0, 0, 0 }), 12);
 	SEND(255, OP_MODE_SENSE_10, 0x10, 0x08, 0, 0, 0, 0, 0, 255);	/* LLBAA */
@@ -336,7 +340,7 @@ static void test_mode_select(void)
 	assert_sense(WRITE_PROTECTED);
 	select_changed(0x0a, 4, 0x00);
 	assert_good();
-	select_changed(0x0a, 2, 0x06);	/* D_SENSE, GLTSD as it is */
+	select_changed(0x0a, 2, 0x26);	/* D_SENSE, TST and GLTSD as it is */
 	assert_good();
 	SEND(0, 0x8b);
 	assert_sense(INVALID_OPCODE);
@@ -354,7 +358,7 @@ static void test_mode_select_refused(void)
 
 	select_changed(0x08, 3, 0x01);
 	assert_param_field(4 + 3, 0);
-	select_changed(0x0a, 2, 0x00);	/* GLTSD cannot be changed */
+	select_changed(0x0a, 2, 0x20);	/* GLTSD cannot be changed */
 	assert_param_field(4 + 2, 1);
 	select_changed(0x08, 1, 0x11);
 	assert_param_field(4 + 1, -1);
@@ -409,7 +413,7 @@ static void test_mode_select_refused(void)
 	/* Nothing of a list with an error in it has happened. */
 	memset(list, 0, sizeof list);
 	memcpy(list + 8, ((uint8_t[]){ 0x08, 18, 0x00 }), 3);
-	memcpy(list + 28, ((uint8_t[]){ 0x0a, 10, 0x02, 0xff }), 4);
+	memcpy(list + 28, ((uint8_t[]){ 0x0a, 10, 0x22, 0xff }), 4);
 	SEND_OUT(list, 40, OP_MODE_SELECT_10, 0x10, 0, 0, 0, 0, 0, 0, 40);
 	assert_param_field(31, 7);
 	g_assert_true(lun_state(rig.lun) & LUN_WCE);

@@ -217,7 +217,7 @@ struct ini *ini_new_login(struct server *s, uint8_t id, const char *text)
 uint32_t ini_command(struct ini *i, uint8_t flags, uint32_t lun, uint32_t edtl, const uint8_t cdb[16], const void *data,
 		     uint32_t len)
 {
-	uint8_t bhs[BHS_LEN] = { OP_SCSI_COMMAND, (uint8_t)(flags | SIMPLE) };
+	uint8_t bhs[BHS_LEN] = { OP_SCSI_COMMAND, (uint8_t)(flags & (HEAD_OF_QUEUE | ACA) ? flags : flags | SIMPLE) };
 
 	lun_format(bhs + 8, lun);
 	put32(bhs + 16, i->itt);

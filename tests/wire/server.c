@@ -105,6 +105,16 @@ void ram_wait_held(unsigned n)
 	pthread_mutex_unlock(&held.lock);
 }
 
+unsigned ram_held(void)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&held.lock);
+	n = held.ios->len;
+	pthread_mutex_unlock(&held.lock);
+	return n;
+}
+
 void ram_release(void)
 {
 	pthread_mutex_lock(&held.lock);

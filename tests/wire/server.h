@@ -31,6 +31,7 @@ int server_connect_tcp(struct server *s);
 void ram_hold(void);
 /* Wait until n requests are held. */
 void ram_wait_held(unsigned n);
+unsigned ram_held(void);
 /* Let go of them all. */
 void ram_release(void);
 
