@@ -160,6 +160,8 @@ static void take_extensions(struct device *dev)
 	dev->info.copies = !(ops->flags & GOTGT_PLUGIN_SERIAL) &&
 			   take_extension(ops, GOTGT_EXT_COPY, &dev->copy, sizeof dev->copy, sizeof dev->copy) &&
 			   dev->copy.copy;
+	if (!take_extension(ops, GOTGT_EXT_SIZE, &dev->look, sizeof dev->look, sizeof dev->look))
+		dev->look.look = NULL;
 	if (dev->info.lends && dev->memory.check)
 		dev->checks = g_new0(struct lend_check, dev->engine->n_reactors);
 }
@@ -311,6 +313,12 @@ const struct device_info *device_info(const struct device *dev)
 uint64_t device_size(const struct device *dev)
 {
 	return atomic_load_explicit(&dev->size, memory_order_relaxed);
+}
+
+void device_look(struct device *dev)
+{
+	if (dev->look.look)
+		dev->look.look(dev->handle);
 }
 
 void device_on_resized(struct device *dev, void (*resized)(void *data), void *data)

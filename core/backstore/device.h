@@ -12,6 +12,7 @@
 #include <gotgt/ext-copy.h>
 #include <gotgt/ext-extents.h>
 #include <gotgt/ext-memory.h>
+#include <gotgt/ext-size.h>
 #include "backstore/module.h"
 #include "engine/engine.h"
 
@@ -97,6 +98,8 @@ void device_close(struct device *dev);
 
 const struct device_info *device_info(const struct device *dev);
 uint64_t device_size(const struct device *dev);	/* bytes, now.  [any] */
+/* Have the plugin look whether that is still so (gotgt.size/1); resized() comes within this call.  [any] */
+void device_look(struct device *dev);
 
 /*
  * Do dio->io.  FUA, ZERO, WRITE_SAME, splitting by the plugin's largest request, and alignment

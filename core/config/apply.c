@@ -494,6 +494,21 @@ static void commit_portals(struct plan *p)
 	p->s->portals = g_steal_pointer(&p->portals);
 }
 
+/* A reload is when an operator expects us to see what he did to the files. */
+static void look_at_sizes(struct plan *p)
+{
+	GHashTableIter it, luns;
+	gpointer rt, rl;
+
+	g_hash_table_iter_init(&it, p->s->targets);
+	while (g_hash_table_iter_next(&it, NULL, &rt)) {
+		g_hash_table_iter_init(&luns, ((struct run_target *)rt)->luns);
+		while (g_hash_table_iter_next(&luns, NULL, &rl))
+			if (((struct run_lun *)rl)->lun)
+				device_look(lun_device(((struct run_lun *)rl)->lun));
+	}
+}
+
 static void commit(struct plan *p, struct conf *next)
 {
 	const struct setting *s = NULL;
@@ -503,6 +518,7 @@ static void commit(struct plan *p, struct conf *next)
 			log_warning("%s: the change takes effect at the next start", s->name);
 	commit_targets(p);
 	commit_portals(p);
+	look_at_sizes(p);
 	log_set_level(next->log_level);
 	conf_free(p->s->conf);
 	p->s->conf = next;

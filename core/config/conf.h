@@ -75,7 +75,7 @@ void conf_check(const struct conf *c, GPtrArray *errors);
 /* Read a file.  Every error is added to errors; NULL when there was one. */
 struct conf *conf_read(const char *path, GPtrArray *errors);
 
-/* Why this is no iSCSI name (RFC 7143 4.2.7), or NULL when it is one. */
+/* Why a target may not be called so (RFC 7143 4.2.7), or NULL. */
 const char *iscsi_name_check(const char *name);
 
 #endif

@@ -33,30 +33,47 @@ static void put_status(struct cmd *cmd, uint8_t bhs[BHS_LEN])
 	bhs[1] |= r.flag;
 	bhs[3] = cmd->task.status;
 	put32(bhs + 44, r.count);
-	conn_stamp(cmd->conn, bhs, true);
+}
+
+/* 11.4.7.2 */
+static uint32_t put_sense(struct cmd *cmd)
+{
+	const struct task *t = &cmd->task;
+
+	put16(cmd->sense, t->sense_len);
+	memcpy(cmd->sense + 2, t->sense, t->sense_len);
+	return 2u + t->sense_len;
 }
 
 static void send_response(struct cmd *cmd, uint32_t data_sn)
 {
-	const struct task *t = &cmd->task;
 	uint8_t bhs[BHS_LEN] = { OP_SCSI_RESPONSE, FINAL_BIT };
-	uint8_t sense[2 + TASK_SENSE_MAX];
 
 	put32(bhs + 16, cmd->itt);
 	put_status(cmd, bhs);
+	conn_stamp(cmd->conn, bhs, true);
 	put32(bhs + 36, data_sn + cmd->r2t_sn);	/* ExpDataSN: 11.4.8 */
-	if (!t->sense_len) {
+	if (cmd->task.sense_len)
+		tx_copy(cmd->conn, bhs, cmd->sense, put_sense(cmd), cmd);
+	else
 		tx_pdu(cmd->conn, bhs, NULL, 0, cmd);
-		return;
-	}
-	put16(sense, t->sense_len);		/* 11.4.7.2 */
-	memcpy(sense + 2, t->sense, t->sense_len);
-	tx_copy(cmd->conn, bhs, sense, 2u + t->sense_len, cmd);
+}
+
+uint32_t answer_change(struct cmd *cmd, uint8_t bhs[BHS_LEN])
+{
+	uint32_t len = put_sense(cmd), padded = pad4(len);
+
+	memset(cmd->sense + len, 0, padded - len);
+	bhs[1] = FINAL_BIT;
+	put24(bhs + 5, len);
+	put_status(cmd, bhs);
+	return padded;
 }
 
 /*
  * Data-In PDUs no longer than the initiator takes, the F bit at the end of each MaxBurstLength
- * (11.7.1); the last one carries the status if there is no sense data to go with it.
+ * (11.7.1); the last one carries the status if there is no sense data to go with it.  Lent memory may
+ * turn out to be gone when most of it has been sent, so its status follows in a PDU of its own, which tx.c can change.
  */
 void answer_send(struct cmd *cmd)
 {
@@ -65,7 +82,7 @@ void answer_send(struct cmd *cmd)
 	const struct params *p = &c->params;
 	struct tx_cursor at = { t->iov, 0 };
 	uint32_t data_sn = 0, burst_left = p->max_burst;
-	bool collapse = !t->sense_len;
+	bool collapse = !t->sense_len && !t->lent;
 
 	if (!t->in_len || !t->edtl_in) {
 		send_response(cmd, 0);
@@ -88,6 +105,7 @@ void answer_send(struct cmd *cmd)
 		if (last && collapse) {
 			bhs[1] |= STATUS_BIT;
 			put_status(cmd, bhs);
+			conn_stamp(c, bhs, true);
 		} else {
 			conn_stamp(c, bhs, false);
 			put32(bhs + 24, 0);	/* StatSN: only with status */

@@ -80,14 +80,6 @@ void cmd_sent(struct cmd *cmd)
 	cmd_put(cmd);
 }
 
-bool cmd_lent_fault(struct cmd *cmd)
-{
-	if (!cmd->task.lent)
-		return false;
-	task_lent_fault(&cmd->task);
-	return true;
-}
-
 /* What its session is charged for, until it is gone. */
 static void charge(struct cmd *cmd)
 {

@@ -46,6 +46,7 @@ struct cmd {
 	uint32_t n_r2t;
 	uint32_t buffered;		/* bytes its session is charged for */
 	struct r2t r2t[R2T_MAX];	/* outstanding, in order */
+	uint8_t sense[2 + TASK_SENSE_MAX + 2];	/* SenseLength, sense data, padding: the response's data segment */
 	struct task task;
 };
 
@@ -65,8 +66,6 @@ void cmd_into_fault(struct conn *c);
 
 /* The last PDU of an answered command left the transmit queue (or was thrown away). */
 void cmd_sent(struct cmd *cmd);
-/* If the command's data is lent memory: tell its device that reading it failed. */
-bool cmd_lent_fault(struct cmd *cmd);
 
 struct cmd *cmd_find(struct session *s, uint32_t itt);
 /* Stop it; it is gone when session_cmd_gone() is called for it.  tell: answer it with TASK ABORTED, else not at all. */

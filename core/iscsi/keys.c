@@ -149,24 +149,23 @@ bool keys_parse_number(const char *text, uint32_t *value)
 	return true;
 }
 
-bool keys_name_valid(const char *name)
+const char *keys_name_wrong(const char *name)
 {
-	size_t len = strlen(name), hex = 0;
+	size_t len = strlen(name), digits = len > 4 ? strspn(name + 4, "0123456789abcdefABCDEF") : 0;
+	bool hex = len == 4 + digits;
 
-	if (len < 5 || len > 223)
-		return false;
-	while (g_ascii_isxdigit(name[4 + hex]))
-		hex++;
-	if (!strncmp(name, "eui.", 4))
-		return hex == 16 && len == 20;
-	if (!strncmp(name, "naa.", 4))
-		return (hex == 16 || hex == 32) && len == 4 + hex;
-	if (strncmp(name, "iqn.", 4))
-		return false;
+	if (len > 223)
+		return "longer than 223 characters";
+	if (g_str_has_prefix(name, "eui."))
+		return hex && digits == 16 ? NULL : "expected eui. and 16 hexadecimal digits";
+	if (g_str_has_prefix(name, "naa."))
+		return hex && (digits == 16 || digits == 32) ? NULL : "expected naa. and 16 or 32 hexadecimal digits";
+	if (!g_str_has_prefix(name, "iqn."))
+		return "an iSCSI name starts with iqn., eui. or naa.";
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)name[i] <= 0x20 || name[i] == 0x7f)
-			return false;
-	return true;
+			return "an iSCSI name has neither spaces nor control characters";
+	return len > 4 ? NULL : "nothing after iqn.";
 }
 
 void keys_append(GByteArray *out, const char *name, const char *value)

@@ -112,7 +112,7 @@ void keys_append_number(GByteArray *out, const char *name, uint32_t value);
 
 /* RFC 7143 6.1: decimal-constant or hex-constant. */
 bool keys_parse_number(const char *text, uint32_t *value);
-/* RFC 7143 4.2.7: iqn., eui. or naa., up to 223 bytes. */
-bool keys_name_valid(const char *name);
+/* Why this is no iSCSI name (RFC 7143 4.2.7), or NULL when it is one. */
+const char *keys_name_wrong(const char *name);
 
 #endif

@@ -226,7 +226,7 @@ static struct refusal introduce(struct conn *c, struct login *l)
 	type = n->said[SAID_SESSION_TYPE];
 	if (!n->said[SAID_INITIATOR_NAME])
 		return REFUSE(LOGIN_MISSING_PARAMETER, "no InitiatorName");
-	if (!keys_name_valid(n->said[SAID_INITIATOR_NAME]))
+	if (keys_name_wrong(n->said[SAID_INITIATOR_NAME]))
 		return REFUSE(LOGIN_INITIATOR_ERROR, "InitiatorName is not an iSCSI name");
 	if (type && !n->discovery && strcmp(type, "Normal"))
 		return REFUSE(LOGIN_SESSION_TYPE, "SessionType is neither Normal nor Discovery");

@@ -141,6 +141,7 @@ struct node_target *node_add_target(struct node *n, const char *name, const char
 	t->name = g_strdup(name);
 	t->scsi = scsi;
 	t->tpgt = 1;
+	target_set_functions(scsi, tmf_functions());
 	t->portals = g_ptr_array_new();
 	t->refs = 1;
 	target_set_purge(scsi, tmf_purge, t);
@@ -197,16 +198,6 @@ void node_target_unref(struct node *n, struct node_target *t)
 	g_free(t->alias);
 	g_free(t->name);
 	g_free(t);
-}
-
-unsigned node_sessions(struct node *n)
-{
-	unsigned count;
-
-	pthread_mutex_lock(&n->lock);
-	count = g_list_length(n->sessions);
-	pthread_mutex_unlock(&n->lock);
-	return count;
 }
 
 /* ---- asking to leave, and showing out ---- */

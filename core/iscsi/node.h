@@ -92,7 +92,6 @@ void node_target_unref(struct node *n, struct node_target *t);	/* [any] */
 /* What SendTargets answers (RFC 7143 appendix C): text keys with NULs; name NULL: all.  [any] */
 GByteArray *node_send_targets(struct node *n, const char *name, const struct portal *p, const struct sockaddr_storage *local);
 
-unsigned node_sessions(struct node *n);		/* [any] */
 
 /* A connected socket from elsewhere (tests: a socketpair); it is ours from here. */
 void node_adopt(struct node *n, struct portal *p, int fd);

@@ -10,11 +10,6 @@
 #include "iscsi/text.h"
 #include "iscsi/tmf.h"
 
-static struct verdict on_command(struct conn *c, const struct pdu *p, uint32_t avail, bool bad)
-{
-	return cmd_on_command(c, p, avail, bad);
-}
-
 static struct verdict on_snack(struct conn *c, const struct pdu *p)
 {
 	return VERDICT_REJECT(REJECT_SNACK, "SNACK at ErrorRecoveryLevel 0");	/* RFC 7143 7.2 */
@@ -29,7 +24,7 @@ static const struct pdu_row {
 	struct verdict (*data)(struct conn *c, const struct pdu *p, uint32_t avail, bool digest_bad);
 } rows[OPCODE_MASK + 1] = {
 	[OP_NOP_OUT] = { "NOP-Out", true, false, .handle = nop_on_pdu },
-	[OP_SCSI_COMMAND] = { "SCSI Command", true, false, .data = on_command },
+	[OP_SCSI_COMMAND] = { "SCSI Command", true, false, .data = cmd_on_command },
 	[OP_TMF_REQUEST] = { "Task Management Function Request", true, false, .handle = tmf_on_pdu },
 	[OP_TEXT_REQUEST] = { "Text Request", true, true, .handle = text_on_pdu },
 	[OP_DATA_OUT] = { "SCSI Data-Out", false, false, .data = cmd_on_data_out },

@@ -189,4 +189,3 @@ void portal_free(struct portal *p)
 
 const char *portal_name(const struct portal *p) { return p->name; }
 uint16_t portal_tag(const struct portal *p) { return p->tag; }
-const struct sockaddr_storage *portal_sockaddr(const struct portal *p) { return &p->addr; }

@@ -11,6 +11,5 @@ struct portal *portal_new(struct node *n, const char *addr, uint16_t port, uint1
 void portal_open(struct portal *p);
 void portal_close(struct portal *p);
 void portal_free(struct portal *p);
-const struct sockaddr_storage *portal_sockaddr(const struct portal *p);
 
 #endif

@@ -158,28 +158,16 @@ void tmf_purge(void *arg, struct task_purge *p)
 	}
 }
 
-static void purge_answer(struct tmf *t)
-{
-	struct conn *c = still_there(t);
-
-	if (c)
-		answer(c, t->itt, COMPLETE);
-	if (t->lun)
-		lun_release(t->lun, t->reactor);
-	g_free(t);
-}
-
-static void cleared(struct task_purge *p)
-{
-	purge_answer(container_of(p, struct tmf, purge));
-}
-
 static void lun_reset_done(struct task_purge *p)
 {
 	struct tmf *t = container_of(p, struct tmf, purge);
+	struct conn *c = still_there(t);
 
 	lun_reset(t->lun);
-	purge_answer(t);
+	if (c)
+		answer(c, t->itt, COMPLETE);
+	lun_release(t->lun, t->reactor);
+	g_free(t);
 }
 
 /* 11.5.1: after a cold reset every session of the target ends; ours when it has its answer. */
@@ -247,15 +235,6 @@ static void abort_task_set(struct conn *c, const struct pdu *p, uint32_t itt, st
 	abort_some(c, itt, lun, TAG_NONE);
 }
 
-/* SAM-5 7.5; one task set for all I_T nexuses (TST 000b). */
-static void clear_task_set(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun)
-{
-	struct tmf *t = purge_new(c, itt, lun, cleared);
-
-	t->purge.by = c->session->nexus;
-	target_purge(c->session->target->scsi, &t->purge);
-}
-
 static void reset_lun(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun)
 {
 	target_purge(c->session->target->scsi, &purge_new(c, itt, lun, lun_reset_done)->purge);
@@ -289,16 +268,26 @@ static void no_reassign(struct conn *c, const struct pdu *p, uint32_t itt, struc
 /* 11.5.1.  CLEAR ACA (3) is missing as NACA is refused: NORMACA is 0. */
 static const struct function {
 	bool needs_lun;
+	uint16_t reported;	/* enum task_function; 0: iSCSI's own */
 	void (*run)(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun);
 } functions[] = {
-	[1] = { false, abort_task },
-	[2] = { true, abort_task_set },
-	[4] = { true, clear_task_set },
-	[5] = { true, reset_lun },
-	[6] = { false, warm_reset },
-	[7] = { false, cold_reset },
-	[8] = { false, no_reassign },
+	[1] = { false, FUNCTION_ABORT_TASK, abort_task },
+	[2] = { true, FUNCTION_ABORT_TASK_SET, abort_task_set },
+	[4] = { true, FUNCTION_CLEAR_TASK_SET, abort_task_set },	/* each I_T nexus has a task set of its own: TST 001b */
+	[5] = { true, FUNCTION_LU_RESET, reset_lun },
+	[6] = { false, FUNCTION_TARGET_RESET, warm_reset },
+	[7] = { false, FUNCTION_TARGET_RESET, cold_reset },
+	[8] = { false, 0, no_reassign },
 };
+
+unsigned tmf_functions(void)
+{
+	unsigned all = 0;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(functions); i++)
+		all |= functions[i].reported;
+	return all;
+}
 
 struct verdict tmf_on_pdu(struct conn *c, const struct pdu *p)
 {

@@ -5,6 +5,9 @@
 
 #include "iscsi/conn.h"
 
+/* What tmf_on_pdu() does, bits of enum task_function. */
+unsigned tmf_functions(void);
+
 struct verdict tmf_on_pdu(struct conn *c, const struct pdu *p);
 /* For target_set_purge(), arg a struct node_target. */
 void tmf_purge(void *arg, struct task_purge *p);

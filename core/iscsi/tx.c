@@ -5,13 +5,15 @@
 #include <isa-l/crc.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include "iscsi/answer.h"
 #include "iscsi/cmd.h"
 #include "iscsi/tx.h"
 
-#define TX_IOV 256
+#define TX_IOV 288
 #define TX_PDUS 144
 #define TX_BYTES 8192
 #define COPY_INLINE 512u	/* larger data that must be copied gets a buffer of its own */
+#define SENSE_IOV 2u		/* more elements when a SCSI Response gets sense data: that, and what follows it */
 #define PDU_BYTES (BHS_LEN + DIGEST_LEN + 3 + DIGEST_LEN)
 
 /* What is to be done when the byte `end` of the block has been sent. */
@@ -25,6 +27,7 @@ struct txblk {
 	struct txblk *next;
 	struct buf *self;
 	uint32_t n_iov, at_iov;
+	uint32_t reserved;		/* elements kept free for sense data */
 	uint32_t n_done, at_done;
 	uint32_t used;			/* of bytes */
 	uint32_t total, sent;		/* bytes of all iov */
@@ -33,12 +36,14 @@ struct txblk {
 	uint8_t bytes[TX_BYTES];	/* headers, digests, padding, small data; neighbours share an iovec */
 };
 
+G_STATIC_ASSERT(sizeof(struct txblk) <= 16384);	/* buffers' sizes are powers of two */
+
 static struct txblk *block_with_room(struct conn *c, uint32_t n_iov, uint32_t bytes)
 {
 	struct txblk *b = c->tx_tail;
 	struct buf *buf;
 
-	if (b && b->n_iov + n_iov <= TX_IOV && b->n_done < TX_PDUS && b->used + bytes <= TX_BYTES)
+	if (b && b->n_iov + b->reserved + n_iov <= TX_IOV && b->n_done < TX_PDUS && b->used + bytes <= TX_BYTES)
 		return b;
 	buf = bufpool_get(reactor_pool(c->reactor), sizeof *b);
 	if (!buf)
@@ -80,13 +85,18 @@ static uint32_t crc(uint32_t seed, const void *data, size_t len)
 	return crc32_iscsi((unsigned char *)data, (int)len, seed);
 }
 
+static uint32_t header_digest(const uint8_t bhs[BHS_LEN])
+{
+	return htole32(~crc(0xffffffff, bhs, BHS_LEN));
+}
+
 static void add_header(struct conn *c, struct txblk *b, const uint8_t bhs[BHS_LEN], uint32_t len)
 {
 	uint8_t *h = add_bytes(b, bhs, BHS_LEN);
 
 	put24(h + 5, len);
 	if (c->header_digest) {
-		uint32_t digest = htole32(~crc(0xffffffff, h, BHS_LEN));
+		uint32_t digest = header_digest(h);
 
 		add_bytes(b, &digest, DIGEST_LEN);
 	}
@@ -127,8 +137,8 @@ static uint32_t pieces(const struct tx_cursor *at, uint32_t len)
 
 void tx_pdu(struct conn *c, const uint8_t bhs[BHS_LEN], struct tx_cursor *data, uint32_t len, struct cmd *last_of)
 {
-	struct txblk *b = block_with_room(c, 3 + (len ? pieces(data, len) : 0), PDU_BYTES);
-	uint32_t seed = 0xffffffff;
+	uint32_t reserve = last_of && last_of->task.lent ? SENSE_IOV : 0, seed = 0xffffffff;
+	struct txblk *b = block_with_room(c, 3 + (len ? pieces(data, len) : 0) + reserve, PDU_BYTES);
 
 	if (!b) {
 		if (last_of)
@@ -136,6 +146,7 @@ void tx_pdu(struct conn *c, const uint8_t bhs[BHS_LEN], struct tx_cursor *data, 
 		conn_drop(c, "out of memory");
 		return;
 	}
+	b->reserved += reserve;
 	add_header(c, b, bhs, len);
 	for (uint32_t left = len; left; ) {
 		size_t n = MIN(left, data->iov->iov_len - data->offset);
@@ -210,31 +221,99 @@ static void advance(struct conn *c, struct txblk *b, size_t n)
 		finish(c, &b->done[b->at_done++]);
 }
 
-/* The command whose lent memory the kernel could not read. */
-static void report_fault(struct txblk *b)
+/* ---- lent memory that cannot be read ---- */
+
+/* The command that the next byte belongs to: its PDUs follow each other, and its response is the last. */
+static struct cmd *being_sent(const struct txblk *b)
 {
-	for (uint32_t i = b->at_done; i < b->n_done; i++)
-		if (b->done[i].cmd && cmd_lent_fault(b->done[i].cmd))
-			return;
+	for (uint32_t i = b->at_done; b; b = b->next, i = 0)
+		for (; i < b->n_done; i++)
+			if (b->done[i].cmd)
+				return b->done[i].cmd;
+	return NULL;
+}
+
+/* Headers promise data: zeroes, where lent memory was to be sent before the byte `end` of the block. */
+static void blank(struct txblk *b, uint32_t end)
+{
+	static uint8_t zeroes[BUF_MAX];		/* never written: no memory is behind it */
+	uint32_t at = b->sent;
+
+	for (struct iovec *v = b->iov + b->at_iov; at < end; at += (uint32_t)v++->iov_len)
+		if ((uint8_t *)v->iov_base < b->bytes || (uint8_t *)v->iov_base >= b->bytes + TX_BYTES)
+			v->iov_base = zeroes;
+}
+
+/* The SCSI Response that done[n] is the end of gets its command's status and sense data, as they are now. */
+static bool change_response(struct conn *c, struct txblk *b, uint32_t n, struct cmd *cmd)
+{
+	uint32_t end = b->done[n].end, at = b->sent, digest, len;
+	struct iovec *v = b->iov + b->at_iov, rest;
+	uint8_t *header;
+
+	g_return_val_if_fail(b->n_iov + SENSE_IOV <= TX_IOV, false);
+	for (; at + v->iov_len < end; v++)
+		at += (uint32_t)v->iov_len;
+	rest = (struct iovec){ (uint8_t *)v->iov_base + (end - at), v->iov_len - (end - at) };
+	header = (uint8_t *)rest.iov_base - (c->header_digest ? DIGEST_LEN : 0) - BHS_LEN;
+	len = answer_change(cmd, header);
+	digest = header_digest(header);
+	if (c->header_digest)
+		memcpy(header + BHS_LEN, &digest, DIGEST_LEN);
+	memmove(v + 1 + SENSE_IOV, v + 1, (size_t)(b->iov + b->n_iov - (v + 1)) * sizeof *v);
+	v[0].iov_len = end - at;
+	v[1] = (struct iovec){ cmd->sense, len };
+	v[2] = rest;
+	b->n_iov += SENSE_IOV;
+	b->reserved -= SENSE_IOV;
+	b->total += len;
+	for (; n < b->n_done; n++)
+		b->done[n].end += len;
+	return true;
+}
+
+/*
+ * The kernel cannot read the next element: the READ whose lent memory it is ends with a medium error instead of GOOD.
+ * That is why its status is never in the header of a Data-In PDU, which may have left already (answer.c).
+ */
+static bool fail_unread(struct conn *c)
+{
+	struct cmd *cmd = being_sent(c->tx_head);
+	uint32_t n;
+
+	if (!cmd || !task_unread(&cmd->task))
+		return false;
+	for (struct txblk *b = c->tx_head; b; b = b->next) {
+		for (n = b->at_done; n < b->n_done && b->done[n].cmd != cmd; )
+			n++;
+		blank(b, n < b->n_done ? b->done[n].end : b->total);
+		if (n < b->n_done)
+			return change_response(c, b, n, cmd);
+	}
+	return false;
 }
 
 enum tx_result tx_flush(struct conn *c)
 {
+	bool singly = false;	/* to learn which element it is that cannot be read */
 	struct txblk *b;
 
 	while ((b = c->tx_head)) {
-		struct msghdr m = { .msg_iov = b->iov + b->at_iov, .msg_iovlen = b->n_iov - b->at_iov };
-		ssize_t n = sendmsg(c->watch.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (b->next ? MSG_MORE : 0));
+		uint32_t left = b->n_iov - b->at_iov, n_iov = singly ? 1 : left;
+		struct msghdr m = { .msg_iov = b->iov + b->at_iov, .msg_iovlen = n_iov };
+		bool more = b->next || n_iov < left;
+		ssize_t n = sendmsg(c->watch.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return TX_FULL;
-		if (n < 0) {
-			if (errno == EFAULT)
-				report_fault(b);
-			return TX_ERROR;
+		if (n < 0 && errno == EFAULT && (!singly || fail_unread(c))) {
+			singly = true;
+			continue;
 		}
+		if (n < 0)
+			return TX_ERROR;
 		advance(c, b, (size_t)n);
 		if (b->sent == b->total)
 			drop_head(c);

@@ -22,7 +22,10 @@ void tx_pdu(struct conn *c, const uint8_t bhs[BHS_LEN], struct tx_cursor *data, 
 void tx_copy(struct conn *c, const uint8_t bhs[BHS_LEN], const void *data, uint32_t len, struct cmd *last_of);
 
 enum tx_result { TX_EMPTY, TX_FULL, TX_ERROR };
-/* Send what the socket takes: TX_FULL when it took less than all; errno with TX_ERROR. */
+/*
+ * Send what the socket takes: TX_FULL when it took less than all; errno with TX_ERROR.  A READ whose lent memory is
+ * gone by now ends with a medium error.
+ */
 enum tx_result tx_flush(struct conn *c);
 /* Throw away what is queued. */
 void tx_clear(struct conn *c);

@@ -40,6 +40,7 @@ enum cdb_flags {
 	CDB_PLAIN = 1 << 7,		/* Data-Out goes to the medium as it is: may be lent memory */
 	CDB_THIN = 1 << 8,		/* only of logical units with provisioning management */
 	CDB_ZERO_IS_256 = 1 << 9,	/* READ(6), WRITE(6) */
+	CDB_LOOKS = 1 << 17,		/* looks first whether the device's size has changed */
 	CDB_WELL_KNOWN = 1 << 16,	/* of the REPORT LUNS well known logical unit too (SPC-5 9.3) */
 	CDB_RESERVE_OK = 1 << 10,	/* not stopped by another I_T nexus's RESERVE (SPC-2 5.5.1) */
 };
@@ -54,6 +55,7 @@ struct cdb_op {
 	uint8_t lba_at, lba_len;	/* place and width in bytes; 3: 21 bits */
 	uint8_t len_at, len_len;	/* place and width in bytes */
 	uint8_t pr;			/* enum cdb_pr */
+	uint8_t io_error;		/* enum sense_code when the device fails; 0: by what failed */
 	uint8_t thin_byte1;		/* bits of byte 1 that exist only on logical units with CDB_THIN's property */
 	uint8_t when_byte, when_bits;	/* bits that exist only on logical units in a state ... */
 	uint32_t when_state;		/* ... with all of these enum lun_bits */
@@ -86,6 +88,9 @@ bool mode_select_check(struct task *t);
 void mode_select_run(struct task *t);
 void report_luns_run(struct task *t);
 void report_opcodes_run(struct task *t);
+void report_functions_run(struct task *t);
+void send_diagnostic_run(struct task *t);
+void receive_diagnostic_run(struct task *t);
 void request_sense_run(struct task *t);
 void test_unit_ready_run(struct task *t);
 void read_capacity10_run(struct task *t);

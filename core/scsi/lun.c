@@ -3,6 +3,7 @@
 #include "config.h"
 #include <pthread.h>
 #include <string.h>
+#include "engine/log.h"
 #include "scsi/lun.h"
 #include "scsi/mode.h"
 
@@ -195,6 +196,8 @@ static void resized(void *data)
 {
 	struct lun *lun = data;
 
+	log_info("target %s lun %u: it has %" G_GUINT64_FORMAT " blocks now", target_name(lun->target), lun->number,
+		 lun_blocks(lun));
 	target_set_ua(lun->target, lun->number, UA_CAPACITY_CHANGED, NULL);
 }
 

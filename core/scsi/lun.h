@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "scsi/target.h"
+#include "scsi/taskset.h"
 
 /* What VPD B0h says, beside LUN_TRANSFER_MAX. */
 #define LUN_WRITE_SAME_MAX (16u << 20)	/* of one pattern or zeroes; UNMAP has no limit */
@@ -81,6 +82,7 @@ struct target {
 	void (*purge)(void *arg, struct task_purge *p);
 	void *purge_arg;
 	GPtrArray *nexuses;
+	unsigned functions;			/* bits of enum task_function */
 	unsigned n_ports;			/* under lock */
 	struct target_port ports[TARGET_PORTS_MAX];
 };
@@ -94,6 +96,7 @@ extern const uint8_t ua_codes[UA_COUNT];	/* enum sense_code */
 struct nexus_lun {
 	atomic_uint ua;		/* bits of enum ua, set by anyone, taken by the nexus's reactor */
 	atomic_bool prevent;	/* PREVENT ALLOW MEDIUM REMOVAL */
+	struct task_set set;	/* [reactor of the nexus] */
 };
 
 #define NEXUS_CHUNK 64u

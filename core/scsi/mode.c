@@ -22,8 +22,8 @@ static const struct mode_page pages[] = {
 	/* No limits: iSCSI's own are negotiated. */
 	{ .len = 16, .bytes = { PAGE_DISCONNECT, 14 } },
 	{ .len = 20, .bytes = { PAGE_CACHING, 18 } },
-	/* GLTSD; unrestricted reordering. */
-	{ .len = 12, .bytes = { PAGE_CONTROL, 10, 0x02, 0x10 } },
+	/* A task set for each I_T nexus; GLTSD; unrestricted reordering. */
+	{ .len = 12, .bytes = { PAGE_CONTROL, 10, 0x22, 0x10 } },
 	/* The most sense data there is, no command priority. */
 	{ .len = 32, .bytes = { PAGE_CONTROL | MODE_SPF, CONTROL_EXTENSION, 0, 28 } },
 	/* No condition is ever entered by a timer. */

@@ -32,11 +32,6 @@ void nexus_free(struct nexus *n)
 	g_free(n);
 }
 
-struct target *nexus_target(struct nexus *n)
-{
-	return n->target;
-}
-
 struct lun *nexus_find_lun(struct nexus *n, const uint8_t addr[8])
 {
 	return target_find_lun(n->target, lun_parse(addr));

@@ -141,6 +141,18 @@ void report_opcodes_run(struct task *t)
 	report_one(t, cdb_lookup(t->lun, opcode, sa), timeouts);
 }
 
+/* SPC-5 6.36; no timeouts are named. */
+void report_functions_run(struct task *t)
+{
+	enum { REPD = 0x80, SHORT_LEN = 4, LONG_LEN = 16 };
+	size_t len = t->cdb[2] & REPD ? LONG_LEN : SHORT_LEN;
+	uint8_t *d = task_reply(t, LONG_LEN);
+
+	put_be16(d, (uint16_t)target_functions(t->nexus->target));
+	d[3] = (uint8_t)(len - SHORT_LEN);
+	task_done_data(t, d, len);
+}
+
 /* ---- REQUEST SENSE, SPC-5 6.40 ---- */
 
 void request_sense_run(struct task *t)

@@ -32,6 +32,7 @@ enum sense_key {
 	X(MEDIUM_NOT_PRESENT, NOT_READY, 0x3a, 0x02, "medium not present - tray open") \
 	X(SAVING_NOT_SUPPORTED, ILLEGAL_REQUEST, 0x39, 0x00, "saving parameters not supported") \
 	X(MEDIUM_REMOVAL_PREVENTED, ILLEGAL_REQUEST, 0x53, 0x02, "medium removal prevented") \
+	X(SELF_TEST_FAILED, HARDWARE_ERROR, 0x3e, 0x03, "logical unit failed self-test") \
 	X(INTERNAL_FAILURE, HARDWARE_ERROR, 0x44, 0x00, "internal target failure") \
 	X(UA_MEDIUM_CHANGED, UNIT_ATTENTION, 0x28, 0x00, "not ready to ready change, medium may have changed") \
 	X(UA_POWER_ON, UNIT_ATTENTION, 0x29, 0x00, "power on, reset, or bus device reset occurred") \
@@ -45,6 +46,7 @@ enum sense_key {
 	X(TOO_MUCH_WRITE_DATA, ABORTED_COMMAND, 0x26, 0x00, "too much write data") \
 	X(UNEXPECTED_UNSOLICITED_DATA, ABORTED_COMMAND, 0x0c, 0x0c, "unexpected unsolicited data") \
 	X(NOT_ENOUGH_UNSOLICITED_DATA, ABORTED_COMMAND, 0x0c, 0x0d, "not enough unsolicited data") \
+	X(INVALID_MESSAGE, ILLEGAL_REQUEST, 0x49, 0x00, "invalid message error") \
 	X(PROTOCOL_CRC, ABORTED_COMMAND, 0x47, 0x05, "protocol service CRC error") \
 
 enum sense_code {

@@ -77,6 +77,16 @@ char *target_port_name(const struct target *t, uint16_t group)
 	return g_strdup_printf("%s,t,0x%04x", t->name, group);
 }
 
+void target_set_functions(struct target *t, unsigned functions)
+{
+	t->functions = functions;
+}
+
+unsigned target_functions(const struct target *t)
+{
+	return t->functions;
+}
+
 void target_set_purge(struct target *t, void (*purge)(void *arg, struct task_purge *p), void *arg)
 {
 	t->purge_arg = arg;
@@ -174,16 +184,4 @@ void target_reset(struct target *t)
 	for (uint32_t i = 0; i < map->n; i++)
 		if (map->luns[i])
 			lun_reset(map->luns[i]);
-}
-
-struct lun *target_nth_lun(struct target *t, unsigned n, uint32_t *number)
-{
-	struct lun_map *map = atomic_load(&t->map);
-
-	for (uint32_t i = 0; i < map->n; i++)
-		if (map->luns[i] && n-- == 0) {
-			*number = i;
-			return map->luns[i];
-		}
-	return NULL;
 }

@@ -56,6 +56,17 @@ unsigned target_get_ports(struct target *t, struct target_port ports[TARGET_PORT
 /* "NAME,t,0xTTTT" (SPC-5 7.6.4.6), for g_free(). */
 char *target_port_name(const struct target *t, uint16_t group);
 
+/* Task management functions (SAM-5 7), each its bit in REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS (SPC-5 6.36). */
+enum task_function {
+	FUNCTION_ABORT_TASK = 0x8000, FUNCTION_ABORT_TASK_SET = 0x4000, FUNCTION_CLEAR_ACA = 0x2000,
+	FUNCTION_CLEAR_TASK_SET = 0x1000, FUNCTION_LU_RESET = 0x0800, FUNCTION_QUERY_TASK = 0x0400,
+	FUNCTION_TARGET_RESET = 0x0200, FUNCTION_QUERY_ASYNC_EVENT = 0x0004, FUNCTION_QUERY_TASK_SET = 0x0002,
+	FUNCTION_I_T_NEXUS_RESET = 0x0001,
+};
+/* The transport says which of them it does; none at first.  [main] before anybody logs in. */
+void target_set_functions(struct target *t, unsigned functions);
+unsigned target_functions(const struct target *t);	/* [any] */
+
 /*
  * Add a logical unit on an open device, which it owns from here (closed by target_remove_lun).  Fails when the
  * number is taken, or sizes do not fit the device.  Every nexus gets REPORTED LUNS DATA HAS CHANGED.  [main]
@@ -67,8 +78,6 @@ struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev
  * task uses it, flush and close the device.  [main]
  */
 void target_remove_lun(struct target *t, uint32_t number, void (*quiesce)(struct lun *lun, void *arg), void *arg);
-/* The n-th LUN in rising order, NULL past the end; *number is its number.  [main] */
-struct lun *target_nth_lun(struct target *t, unsigned n, uint32_t *number);
 /* Change what can change while it runs (serial, vendor, product, read_only, thin), with its unit attention.  [main] */
 bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **error);
 struct device *lun_device(struct lun *lun);
@@ -116,7 +125,6 @@ struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiat
 			uint16_t tpgt);
 /* No task of it is left.  [reactor] */
 void nexus_free(struct nexus *n);
-struct target *nexus_target(struct nexus *n);
 
 /* Establish a unit attention for every nexus but `except` (may be NULL) on a LUN.  [any] */
 void lun_unit_attention(struct lun *lun, enum sense_code code, const struct nexus *except);

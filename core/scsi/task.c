@@ -7,6 +7,8 @@
 #include "scsi/task.h"
 #include "scsi/wire.h"
 
+G_STATIC_ASSERT(LUN_TRANSFER_MAX <= BUF_MAX);	/* what one command moves fits one buffer */
+
 /* A run of steps on the stack: task_submit() called from within a step asks the loop below for another turn. */
 struct task_loop {
 	bool submitting;	/* device_submit() has not returned */
@@ -18,6 +20,9 @@ struct task_loop {
 
 static void finish(struct task *t)
 {
+	struct task_set *set = t->nl ? &t->nl->set : NULL;
+	bool wake = task_set_leave(t);
+
 	g_assert(t->phase != TASK_ENDED);
 	t->phase = TASK_ENDED;
 	t->loop = NULL;
@@ -26,6 +31,8 @@ static void finish(struct task *t)
 	if (!t->in_len && !t->lent)
 		t->iovcnt = 0;
 	t->ops->done(t);	/* may release it, and use it for another command */
+	if (G_UNLIKELY(wake))
+		task_set_wake(set);
 }
 
 void task_status(struct task *t, enum scsi_status status)
@@ -51,11 +58,17 @@ void task_done_data(struct task *t, const void *data, size_t len)
 	task_done(t);
 }
 
-static void fail(struct task *t, enum sense_code code, const struct sense_field *field, bool info_valid, uint64_t info)
+static void set_sense(struct task *t, enum sense_code code, const struct sense_field *field, bool info_valid,
+		      uint64_t info)
 {
 	bool descriptor = t->lun && lun_state(t->lun) & LUN_D_SENSE;
 
 	t->sense_len = (uint16_t)sense_build(t->sense, sizeof t->sense, descriptor, code, field, info_valid, info);
+}
+
+static void fail(struct task *t, enum sense_code code, const struct sense_field *field, bool info_valid, uint64_t info)
+{
+	set_sense(t, code, field, info_valid, info);
 	task_status(t, STATUS_CHECK_CONDITION);
 }
 
@@ -105,6 +118,8 @@ void task_fail_device(struct task *t, enum gotgt_status status)
 
 	if (device_errors[i].status)
 		task_status(t, device_errors[i].status);
+	else if (t->op->io_error)
+		task_fail(t, t->op->io_error);
 	else
 		task_fail(t, t->dio.io.op == GOTGT_OP_READ ? device_errors[i].on_read : device_errors[i].on_write);
 }
@@ -283,6 +298,10 @@ static bool check_access(struct task *t, bool known_opcode)
 {
 	const struct cdb_op *op = t->op;
 
+	if (G_UNLIKELY(t->attr == TASK_ACA)) {	/* SAM-5 5.9.2: there is no auto contingent allegiance */
+		task_fail(t, SENSE_INVALID_MESSAGE);
+		return false;
+	}
 	if (!t->lun) {
 		if (op && op->flags & (t->well_known ? CDB_WELL_KNOWN : CDB_ANY_LUN))
 			return true;
@@ -294,6 +313,8 @@ static bool check_access(struct task *t, bool known_opcode)
 		task_status(t, STATUS_BUSY);
 		return false;
 	}
+	if (op && op->flags & CDB_LOOKS)
+		device_look(t->lun->dev);
 	if (G_UNLIKELY(atomic_load_explicit(&t->nl->ua, memory_order_acquire)) && !(op && op->flags & CDB_UA_OK)) {
 		enum sense_code code = ua_take(t->nl);
 
@@ -312,6 +333,13 @@ static bool check_access(struct task *t, bool known_opcode)
 	return true;
 }
 
+static bool in_range(const struct task *t)
+{
+	uint64_t blocks = lun_blocks(t->lun);
+
+	return t->lba <= blocks && t->blocks <= blocks - t->lba;
+}
+
 /* SBC-4 5: state and write protection, range, length. */
 static bool check_medium(struct task *t)
 {
@@ -325,10 +353,9 @@ static bool check_medium(struct task *t)
 		task_fail(t, SENSE_WRITE_PROTECTED);
 		return false;
 	}
-	if (flags & CDB_LBA) {
-		uint64_t blocks = lun_blocks(t->lun);
-
-		if (t->lba > blocks || t->blocks > blocks - t->lba) {
+	if (flags & CDB_LBA && G_UNLIKELY(!in_range(t))) {
+		device_look(t->lun->dev);	/* it may have grown */
+		if (!in_range(t)) {
 			task_fail(t, SENSE_LBA_OUT_OF_RANGE);
 			return false;
 		}
@@ -378,7 +405,19 @@ static void reset(struct task *t)
 	t->buf = t->buf2 = NULL;
 	t->out = NULL;
 	t->loop = NULL;
+	t->place.state = PLACE_NONE;
 	t->dio.io.op = GOTGT_OP_WRITE;	/* what an error before any I/O would be about */
+}
+
+void task_run(struct task *t)
+{
+	t->op->run(t);
+}
+
+static void run_in_turn(struct task *t)
+{
+	if (task_set_ready(t))
+		task_run(t);
 }
 
 enum task_begun task_begin(struct task *t)
@@ -393,13 +432,14 @@ enum task_begun task_begin(struct task *t)
 	t->op = cdb_find(t->cdb, &known_opcode);
 	if (!check_access(t, known_opcode) || !check(t))
 		return TASK_GOING;
+	task_set_join(t);
 	if (t->op->dir == CDB_OUT)
 		t->out_len = (uint32_t)MIN(t->xfer_len, t->edtl_out);
 	if (t->out_len) {
 		t->phase = TASK_WAITING;
 		return TASK_WANTS_DATA;
 	}
-	t->op->run(t);
+	run_in_turn(t);
 	return TASK_GOING;
 }
 
@@ -436,7 +476,7 @@ static bool place_buf(struct task *t)
 bool task_place(struct task *t, bool may_lend)
 {
 	g_return_val_if_fail(t->phase == TASK_WAITING, false);
-	if (may_lend && place_lent(t))
+	if (may_lend && t->place.state == PLACE_ENABLED && place_lent(t))
 		return true;
 	return t->phase == TASK_WAITING && place_buf(t);
 }
@@ -446,13 +486,13 @@ void task_execute(struct task *t)
 	t->phase = TASK_RUNNING;
 	if (!t->lent)
 		t->out = t->buf->data;
-	t->op->run(t);
+	run_in_turn(t);
 }
 
 void task_execute_from(struct task *t, const uint8_t *data)
 {
 	t->phase = TASK_RUNNING;
-	if (t->op->flags & CDB_PLAIN && !(t->out_len & (t->lun->block_size - 1))) {
+	if (t->op->flags & CDB_PLAIN && t->place.state == PLACE_ENABLED && !(t->out_len & (t->lun->block_size - 1))) {
 		t->iov[0] = (struct iovec){ (void *)data, t->out_len };
 		task_io(t, GOTGT_OP_WRITE, task_fua(t), t->lba << t->lun->block_shift, t->out_len);
 		t->dio.io.iov = t->iov;
@@ -466,7 +506,7 @@ void task_execute_from(struct task *t, const uint8_t *data)
 		return;
 	memcpy(t->buf->data, data, t->out_len);
 	t->out = t->buf->data;
-	t->op->run(t);
+	run_in_turn(t);
 }
 
 void task_refuse(struct task *t, enum scsi_status status, enum sense_code code)
@@ -486,6 +526,16 @@ void task_lent_fault(struct task *t)
 {
 	if (t->lun)
 		device_lent_fault(t->lun->dev);
+}
+
+bool task_unread(struct task *t)
+{
+	if (!t->lent || t->status != STATUS_GOOD)
+		return false;
+	task_lent_fault(t);
+	set_sense(t, device_errors[GOTGT_ERR_IO].on_read, NULL, false, 0);
+	t->status = STATUS_CHECK_CONDITION;
+	return true;
 }
 
 void task_abort(struct task *t)

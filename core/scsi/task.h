@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 #include "backstore/device.h"
 #include "scsi/sense.h"
+#include "scsi/taskset.h"
 
 struct nexus;
 struct lun;
@@ -75,6 +76,7 @@ struct task {
 
 	/* scsi's own. */
 	uint8_t phase;			/* enum task_phase */
+	struct task_place place;	/* in its task set */
 	bool in_device;			/* dio is at the device */
 	bool in_query;			/* a device_query is, or a worker has it */
 	uint32_t step;			/* of a command in several steps */
@@ -110,10 +112,15 @@ void task_execute_from(struct task *t, const uint8_t *data);
 void task_refuse(struct task *t, enum scsi_status status, enum sense_code code);
 /* A system call on the lent memory of this task said EFAULT: its device lends no more. */
 void task_lent_fault(struct task *t);
+/* The same while Data-In was being sent: its GOOD becomes a medium error.  False: nothing was lent for it. */
+bool task_unread(struct task *t);
 /* Stop it: done() comes with aborted set, at once or when the device lets go.  Before or after task_execute(). */
 void task_abort(struct task *t);
 /* Give back buffers, lent memory and the LUN.  After done(), when Data-In has been sent. */
 void task_release(struct task *t);
+
+/* For taskset.c: its turn has come. */
+void task_run(struct task *t);
 
 /* For command handlers: each command ends once, in one of these. */
 void task_done(struct task *t);					/* GOOD */

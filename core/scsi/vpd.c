@@ -129,12 +129,12 @@ static size_t scsi_ports(struct task *t, uint8_t *d)
 	return at;
 }
 
-/* SPC-5 7.8.7: simple task attribute; a volatile cache; unit attentions as in SAM-5; the longest sense data. */
+/* SPC-5 7.8.7: all task attributes but ACA; a volatile cache; unit attentions as in SAM-5; the longest sense data. */
 static size_t extended_inquiry(struct task *t, uint8_t *d)
 {
-	enum { SIMPSUP = 0x01, V_SUP = 0x01, LUICLR = 0x01 };
+	enum { HEADSUP = 0x04, ORDSUP = 0x02, SIMPSUP = 0x01, V_SUP = 0x01, LUICLR = 0x01 };
 
-	d[5 - 4] = SIMPSUP;
+	d[5 - 4] = HEADSUP | ORDSUP | SIMPSUP;
 	d[6 - 4] = lun_state(t->lun) & LUN_CACHE ? V_SUP : 0;
 	d[7 - 4] = LUICLR;
 	d[13 - 4] = TASK_SENSE_MAX;

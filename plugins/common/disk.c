@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,6 +58,29 @@ enum gotgt_status disk_failed(struct disk *d, const char *what, int err)
 	return status;
 }
 
+/* ---- size ---- */
+
+static int size_now(const struct disk *d, uint64_t *size)
+{
+	struct stat st;
+
+	if (d->block_device)
+		return ioctl(d->fd, BLKGETSIZE64, size);
+	if (fstat(d->fd, &st) < 0)
+		return -1;
+	*size = (uint64_t)st.st_size;
+	return 0;
+}
+
+void disk_look(void *dev)
+{
+	struct disk *d = dev;
+	uint64_t size;
+
+	if (size_now(d, &size) == 0 && atomic_exchange(&d->size, size) != size)
+		gotgt_host->resized(d->lun, size);
+}
+
 /* ---- reading and writing ---- */
 
 /* What is left of io after done bytes, up to max elements. */
@@ -94,9 +118,10 @@ enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf)
 		r = write ? pwritev2(d->fd, iov, n, at, rwf) : preadv2(d->fd, iov, n, at, rwf);
 		if (r > 0)
 			done += (uint64_t)r;
-		else if (r == 0)	/* the end of a file that was longer: there is nothing to be zero */
+		else if (r == 0) {	/* the end of a file that was longer: there is nothing to be zero */
+			disk_look(d);
 			return disk_failed(d, write ? "nothing written" : "read past its end: it has shrunk", EIO);
-		else if (errno != EINTR)
+		} else if (errno != EINTR)
 			return disk_failed(d, write ? "write" : "read", errno);
 	}
 	return GOTGT_OK;

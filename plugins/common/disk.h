@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <gotgt/ext-copy.h>
 #include <gotgt/ext-extents.h>
+#include <gotgt/ext-size.h>
 #include <gotgt/plugin.h>
 
 /* The settings both have, first in the configuration struct of each. */
@@ -31,7 +32,7 @@ struct disk_conf {
 struct disk {
 	int fd;
 	bool block_device, readonly;
-	uint64_t size;
+	_Atomic uint64_t size;		/* bytes, as last seen */
 	const char *path;		/* the configuration's */
 	struct gotgt_lun *lun;
 	_Atomic int64_t quiet_until_s;	/* one line an interval about failing I/O */
@@ -47,6 +48,8 @@ enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf);
 enum gotgt_status disk_flush(struct disk *d, const struct gotgt_io *io);
 enum gotgt_status disk_unmap(struct disk *d, const struct gotgt_io *io);
 enum gotgt_status disk_zero(struct disk *d, const struct gotgt_io *io);
+/* Look how large it is now, and tell when that changed: struct gotgt_size.look, of a struct disk at the beginning. */
+void disk_look(void *dev);
 /* The status for an errno, after a line about what the operator should know. */
 enum gotgt_status disk_failed(struct disk *d, const char *what, int err);
 

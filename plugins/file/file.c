@@ -22,7 +22,7 @@ static const struct gotgt_param file_params[] = {
 };
 
 struct file_dev {
-	struct disk disk;
+	struct disk disk;	/* first: disk_look() */
 	atomic_bool no_nowait[2];	/* READ, WRITE: the file system does not know RWF_NOWAIT */
 };
 
@@ -104,9 +104,12 @@ static const void *file_extension(const char *id)
 {
 	static const struct gotgt_extents extents = { .size = sizeof extents, .query = file_extents };
 	static const struct gotgt_copy copy = { .size = sizeof copy, .copy = file_copy };
+	static const struct gotgt_size size = { .size = sizeof size, .look = disk_look };
 
 	if (!strcmp(id, GOTGT_EXT_COPY))
 		return &copy;
+	if (!strcmp(id, GOTGT_EXT_SIZE))
+		return &size;
 	return strcmp(id, GOTGT_EXT_EXTENTS) ? NULL : &extents;
 }
 

@@ -9,14 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <gotgt/ext-memory.h>
 #include "../common/disk.h"
 
 static const struct gotgt_param mmap_params[] = { DISK_PARAMS, { NULL } };
 
 struct mmap_dev {
-	struct disk disk;
+	struct disk disk;	/* first: disk_look() */
 	uint8_t *bytes;
 	size_t len_bytes;
 };
@@ -58,16 +57,16 @@ static void mmap_close(void *dev)
 	free(d);
 }
 
+/* What was in flight when it shrank fails; what comes later is for the new size. */
 static enum gotgt_status mmap_check(void *dev)
 {
 	struct mmap_dev *d = dev;
-	struct stat st;
+	uint64_t before = atomic_load(&d->disk.size);
 
 	if (d->disk.block_device)
 		return GOTGT_OK;
-	if (fstat(d->disk.fd, &st) < 0)
-		return disk_failed(&d->disk, "stat", errno);
-	if ((uint64_t)st.st_size < d->disk.size)
+	disk_look(&d->disk);
+	if (atomic_load(&d->disk.size) < before)
 		return disk_failed(&d->disk, "it has shrunk", EIO);
 	return GOTGT_OK;
 }
@@ -106,6 +105,9 @@ static uint32_t mmap_lend(void *dev, uint64_t offset, uint64_t length, int write
 
 	if (!iovmax || (write && d->disk.readonly))
 		return 0;
+	/* What has come since the file was mapped is read and written. */
+	if (offset + length > d->len_bytes || offset + length > atomic_load(&d->disk.size))
+		return 0;
 	iov[0].iov_base = d->bytes + offset;
 	iov[0].iov_len = (size_t)length;
 	return 1;
@@ -123,7 +125,10 @@ static const void *mmap_extension(const char *id)
 {
 	static const struct gotgt_memory memory = { .size = sizeof memory, .lend = mmap_lend, .check = mmap_check };
 	static const struct gotgt_extents extents = { .size = sizeof extents, .query = mmap_extents };
+	static const struct gotgt_size size = { .size = sizeof size, .look = disk_look };
 
+	if (!strcmp(id, GOTGT_EXT_SIZE))
+		return &size;
 	if (!strcmp(id, GOTGT_EXT_MEMORY))
 		return &memory;
 	return strcmp(id, GOTGT_EXT_EXTENTS) ? NULL : &extents;

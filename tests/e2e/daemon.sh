@@ -131,6 +131,14 @@ sed -i 's/nonsense/null/' "$conf"
 check "reload when it is there" reload "lun 5: added"
 check "stop again" stop
 
+truncate -s 1M "$tap_tmp/disk.img"
+sed "s,plugin = \"null\"; settings: .*; }; },plugin = \"file\"; settings: { path = \"$tap_tmp/disk.img\"; }; }," \
+	"$tap_tmp/good" >"$conf"
+check "start with a file" start
+truncate -s 3M "$tap_tmp/disk.img"
+check "reload sees that the file has grown" reload "example:one lun 0: it has 6144 blocks now"
+check "stop once more" stop
+
 if command -v systemd-analyze >/dev/null && systemd-analyze --version | grep -qE '^systemd (2[5-9]|[3-9])'; then
 	sed "s,^Exec.*=.*gotgt daemon.*,ExecStart=/bin/true," "$G_TEST_BUILDDIR/../etc/gotgt.service" >"$tap_tmp/gotgt.service"
 	quiet_verify() {

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <gotgt/ext-memory.h>
+#include <gotgt/ext-size.h>
 #include "suite.h"
 
 #define SIZE_BYTES (4u << 20)
@@ -170,6 +171,7 @@ static void test_truncated(gconstpointer plugin)
 	g_assert_cmpint(truncate(image, 1 << 20), ==, 0);
 	g_assert_cmpint(suite_io(&d, GOTGT_OP_READ, 0, 1 << 20, data, sizeof data), ==, GOTGT_ERR_IO);
 	g_assert_cmpint(suite_io(&d, GOTGT_OP_READ, 0, (1 << 20) - 512, data, 1024), ==, GOTGT_ERR_IO);
+	g_assert_cmpint(suite_io(&d, GOTGT_OP_READ, 0, (1 << 20) - 512, data, 512), ==, GOTGT_OK);
 	suite_close(&d);
 }
 
@@ -178,8 +180,10 @@ static void test_mmap_shrunk(void)
 {
 	struct module *m = load("mmap");
 	const struct gotgt_memory *memory = m->ops.extension(GOTGT_EXT_MEMORY);
+	const struct gotgt_size *look = m->ops.extension(GOTGT_EXT_SIZE);
 	int fd = memfd_create("shrunk", MFD_CLOEXEC);
 	g_autofree char *error = NULL;
+	static uint8_t data[512];
 	struct suite_dev d;
 	struct iovec iov;
 
@@ -191,7 +195,16 @@ static void test_mmap_shrunk(void)
 	g_assert_cmpint(memory->check(d.handle), ==, GOTGT_ERR_IO);
 	g_assert_cmpint(pwritev(fd, &iov, 1, 0), <, 0);
 	g_assert_cmpint(errno, ==, EFAULT);
-	g_assert_cmpint(suite_io(&d, GOTGT_OP_FLUSH, 0, 0, NULL, 0), ==, GOTGT_ERR_IO);
+	/* From now on it is a smaller device. */
+	g_assert_cmpint(memory->check(d.handle), ==, GOTGT_OK);
+	g_assert_cmpuint(memory->lend(d.handle, 2 << 20, 4096, 0, &iov, 1), ==, 0);
+	g_assert_cmpuint(memory->lend(d.handle, 0, 4096, 0, &iov, 1), ==, 1);
+	g_assert_cmpint(suite_io(&d, GOTGT_OP_FLUSH, 0, 0, NULL, 0), ==, GOTGT_OK);
+	/* What grows is not mapped, but there. */
+	g_assert_cmpint(truncate(image, 2 * SIZE_BYTES), ==, 0);
+	look->look(d.handle);
+	g_assert_cmpuint(memory->lend(d.handle, SIZE_BYTES, 4096, 0, &iov, 1), ==, 0);
+	g_assert_cmpint(suite_io(&d, GOTGT_OP_READ, 0, 2 * SIZE_BYTES - 512, data, 512), ==, GOTGT_OK);
 	suite_close(&d);
 	close(fd);
 }

@@ -34,6 +34,12 @@ void fake_resize(struct device *dev, uint64_t size)
 		dev->resized(dev->resized_data);
 }
 
+void device_look(struct device *dev)
+{
+	if (dev->size_seen && dev->size_seen != dev->info.size)
+		fake_resize(dev, dev->size_seen);
+}
+
 void device_close(struct device *dev)
 {
 	dev->closed = true;

@@ -13,6 +13,7 @@ struct device {
 	void (*resized)(void *data);
 	void *resized_data;
 	bool closed;
+	uint64_t size_seen;		/* what device_look() finds; 0: no other */
 
 	/* What to do. */
 	enum gotgt_status fail;		/* of requests with fail_op, after fail_after more of them */

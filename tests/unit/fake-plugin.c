@@ -181,14 +181,24 @@ static enum gotgt_status fake_extents(void *dev, uint64_t offset, uint64_t lengt
 	return fake.fail_with;
 }
 
+static void fake_look(void *dev)
+{
+	if (fake.size_seen)
+		device_host.resized(fake.lun, fake.size_seen);
+}
+
 static const void *fake_extension(const char *id)
 {
 	static const struct gotgt_memory memory = { .size = sizeof memory, .lend = fake_lend, .reclaim = fake_reclaim,
 						    .check = fake_check };
 	static const struct gotgt_extents extents = { .size = sizeof extents, .query = fake_extents };
 
+	static const struct gotgt_size size = { .size = sizeof size, .look = fake_look };
+
 	if (g_str_equal(id, GOTGT_EXT_MEMORY))
 		return &memory;
+	if (g_str_equal(id, GOTGT_EXT_SIZE))
+		return &size;
 	return g_str_equal(id, GOTGT_EXT_EXTENTS) ? &extents : NULL;
 }
 

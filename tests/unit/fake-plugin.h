@@ -34,6 +34,7 @@ struct fake {
 	enum gotgt_status check_status;
 	unsigned n_checks, n_reclaimed, n_canceled, n_closed;
 	bool opened_read_only;
+	uint64_t size_seen;		/* by look(); 0: as it was */
 	struct gotgt_lun *lun;
 
 	pthread_mutex_t lock;

@@ -4,6 +4,7 @@
 #include <glib.h>
 #include <gotgt/ext-extents.h>
 #include <gotgt/ext-memory.h>
+#include <gotgt/ext-size.h>
 
 #define F(s, f, off) { #s "." #f, offsetof(struct s, f), off }
 static const struct { const char *what; size_t is, must; } layout[] = {
@@ -54,6 +55,8 @@ static void test_numbers(void)
 	g_assert_cmpint(GOTGT_EXTENT_ZERO, ==, 2);
 	g_assert_cmpstr(GOTGT_EXT_MEMORY, ==, "gotgt.memory/1");
 	g_assert_cmpstr(GOTGT_EXT_EXTENTS, ==, "gotgt.extents/1");
+	g_assert_cmpstr(GOTGT_EXT_SIZE, ==, "gotgt.size/1");
+	g_assert_cmpuint(offsetof(struct gotgt_size, look), ==, 8);
 }
 
 int main(int argc, char **argv)

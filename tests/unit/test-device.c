@@ -300,7 +300,12 @@ static void test_resized(void)
 	device_host.resized(fake.lun, (2 << 20) + 100);
 	device_host.resized(fake.lun, 2 << 20);		/* no change */
 	g_assert_cmpuint(n_resized, ==, 1);
+	device_look(dev);
+	g_assert_cmpuint(n_resized, ==, 1);
+	fake.size_seen = 3 << 20;
 	device_on_resized(dev, NULL, NULL);
+	device_look(dev);
+	g_assert_cmpuint(device_size(dev), ==, 3 << 20);
 	device_host.resized(fake.lun, 1 << 20);
 	g_assert_cmpuint(n_resized, ==, 1);
 	g_assert_cmpuint(device_size(dev), ==, 1 << 20);

@@ -374,15 +374,15 @@ static void test_names(void)
 	char longest[225];
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(good); i++)
-		g_assert_true(keys_name_valid(good[i]));
+		g_assert_null(keys_name_wrong(good[i]));
 	for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++)
-		g_assert_false(keys_name_valid(bad[i]));
+		g_assert_nonnull(keys_name_wrong(bad[i]));
 	memset(longest, 'a', sizeof longest);
 	memcpy(longest, "iqn.", 4);
 	longest[224] = '\0';
-	g_assert_false(keys_name_valid(longest));
+	g_assert_nonnull(keys_name_wrong(longest));
 	longest[223] = '\0';
-	g_assert_true(keys_name_valid(longest));
+	g_assert_null(keys_name_wrong(longest));
 }
 
 int main(int argc, char **argv)

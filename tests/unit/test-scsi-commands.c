@@ -210,6 +210,31 @@ static void test_capacity(void)
 	assert_cdb_field(1, 4);
 }
 
+/* It is seen to be larger when somebody asks, and by who goes beyond the end; all hear of it. */
+static void test_size_changed(void)
+{
+	rig.dev->size_seen = (RIG_BLOCKS - 8) * BS;
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(UA_CAPACITY_CHANGED);
+	g_assert_cmpint(ua_take(nexus_lun(rig.b, 0)), ==, SENSE_UA_CAPACITY_CHANGED);
+	SEND(8, OP_READ_CAPACITY_10);
+	g_assert_cmpuint(get_be32(res.in), ==, RIG_BLOCKS - 9);
+	SEND(BS, OP_READ_10, 0, 0, 0, 0x0f, 0xff, 0, 0, 1);
+	assert_sense(LBA_OUT_OF_RANGE);
+	rig.dev->size_seen = RIG_BLOCKS * BS;
+	SEND(BS, OP_READ_10, 0, 0, 0, 0x0f, 0xff, 0, 0, 1);
+	assert_good();
+	g_assert_cmpint(ua_take(nexus_lun(rig.b, 0)), ==, SENSE_UA_CAPACITY_CHANGED);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(UA_CAPACITY_CHANGED);
+	rig.dev->size_seen = BS;
+	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
+	assert_sense(UA_CAPACITY_CHANGED);
+	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
+	assert_good();
+	g_assert_cmpuint(get_be64(res.in), ==, 0);
+}
+
 /* ---- mode pages ---- */
 
 static void test_mode_sense(void)
@@ -238,7 +263,7 @@ static void test_mode_sense(void)
 	SEND(255, OP_MODE_SENSE_6, 8, 0x0a, 0xff, 255);	/* DBD, all subpages */
 	g_assert_cmpuint(res.in_len, ==, 4 + 12 + 32);
 	SEND(255, OP_MODE_SENSE_6, 8, 0x0a, 0, 255);
-	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 15, 0, 0x10, 0, 0x0a, 10, 2, 0x10, 0, 0, 0, 0, 0, 0, 0, 0 }), 16);
+	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 15, 0, 0x10, 0, 0x0a, 10, 0x22, 0x10, 0, 0, 0, 0, 0, 0, 0, 0 }), 16);
 	SEND(255, OP_MODE_SENSE_6, 8, 0x4a, 0, 255);	/* what can be changed */
 	g_assert_cmpmem(res.in + 4, 12, ((uint8_t[]){ 0x0a, 10, 4, 0, 8, 0x40, 0, 0, 0, 0, 0, 0 }), 12);
 	SEND(255, OP_MODE_SENSE_10, 0x10, 0x08, 0, 0, 0, 0, 0, 255);	/* LLBAA */
@@ -311,7 +336,7 @@ static void test_mode_select(void)
 	assert_sense(WRITE_PROTECTED);
 	select_changed(0x0a, 4, 0x00);
 	assert_good();
-	select_changed(0x0a, 2, 0x06);	/* D_SENSE, GLTSD as it is */
+	select_changed(0x0a, 2, 0x26);	/* D_SENSE, TST and GLTSD as it is */
 	assert_good();
 	SEND(0, 0x8b);
 	assert_sense(INVALID_OPCODE);
@@ -329,7 +354,7 @@ static void test_mode_select_refused(void)
 
 	select_changed(0x08, 3, 0x01);
 	assert_param_field(4 + 3, 0);
-	select_changed(0x0a, 2, 0x00);	/* GLTSD cannot be changed */
+	select_changed(0x0a, 2, 0x20);	/* GLTSD cannot be changed */
 	assert_param_field(4 + 2, 1);
 	select_changed(0x08, 1, 0x11);
 	assert_param_field(4 + 1, -1);
@@ -384,7 +409,7 @@ static void test_mode_select_refused(void)
 	/* Nothing of a list with an error in it has happened. */
 	memset(list, 0, sizeof list);
 	memcpy(list + 8, ((uint8_t[]){ 0x08, 18, 0x00 }), 3);
-	memcpy(list + 28, ((uint8_t[]){ 0x0a, 10, 0x02, 0xff }), 4);
+	memcpy(list + 28, ((uint8_t[]){ 0x0a, 10, 0x22, 0xff }), 4);
 	SEND_OUT(list, 40, OP_MODE_SELECT_10, 0x10, 0, 0, 0, 0, 0, 0, 40);
 	assert_param_field(31, 7);
 	g_assert_true(lun_state(rig.lun) & LUN_WCE);
@@ -466,6 +491,53 @@ static void test_request_sense(void)
 	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 0x72, 6, 0x2a, 1, 0, 0, 0, 0 }), 8);
 	SEND(0, OP_TEST_UNIT_READY);	/* it has been taken */
 	assert_good();
+}
+
+static void test_functions(void)
+{
+	target_set_functions(rig.target, FUNCTION_ABORT_TASK | FUNCTION_LU_RESET | FUNCTION_QUERY_TASK_SET);
+	SEND(64, OP_MAINTENANCE_IN, 0x0d, 0, 0, 0, 0, 0, 0, 0, 64);
+	assert_good();
+	g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 0x88, 0x02, 0, 0 }), 4);
+	SEND(64, OP_MAINTENANCE_IN, 0x0d, 0x80, 0, 0, 0, 0, 0, 0, 64);	/* REPD */
+	assert_good();
+	g_assert_cmpuint(res.in_len, ==, 16);
+	g_assert_cmpmem(res.in, 4, ((uint8_t[]){ 0x88, 0x02, 0, 12 }), 4);
+}
+
+static void test_diagnostic(void)
+{
+	SEND(0, OP_SEND_DIAGNOSTIC);
+	assert_good();
+	g_assert_cmpuint(rig.dev->submits, ==, 0);
+	SEND(0, OP_SEND_DIAGNOSTIC, 0x04);
+	assert_good();
+	g_assert_cmpuint(rig.dev->submits, ==, 2);
+	g_assert_cmpuint(rig.dev->last_op, ==, GOTGT_OP_READ);
+	g_assert_cmpuint(rig.dev->last_offset, ==, (RIG_BLOCKS - 1) * BS);
+	SEND(0, OP_SEND_DIAGNOSTIC, 0x20);	/* background short self-test */
+	assert_cdb_field(1, 5);
+	SEND(0, OP_SEND_DIAGNOSTIC, 0x10, 0, 0, 4);	/* a page */
+	assert_cdb_field(4, 2);
+	rig.dev->fail_op = GOTGT_OP_READ;
+	rig.dev->fail = GOTGT_ERR_IO;
+	for (rig.dev->fail_after = 0; rig.dev->fail_after < 2; rig.dev->fail_after++) {
+		unsigned after = rig.dev->fail_after;
+
+		SEND(0, OP_SEND_DIAGNOSTIC, 0x04);
+		assert_sense(SELF_TEST_FAILED);
+		rig.dev->fail_after = after;
+	}
+	lun_set_state(rig.lun, 0, LUN_STOPPED);
+	SEND(0, OP_SEND_DIAGNOSTIC, 0x04);
+	assert_sense(NOT_READY_MANUAL);
+	for (unsigned pcv = 0; pcv < 2; pcv++) {
+		SEND(64, OP_RECEIVE_DIAGNOSTIC, (uint8_t)pcv, 0, 0, 64);
+		assert_good();
+		g_assert_cmpmem(res.in, res.in_len, ((uint8_t[]){ 0, 0, 0, 1, 0 }), 5);
+	}
+	SEND(64, OP_RECEIVE_DIAGNOSTIC, 1, 0x40, 0, 64);
+	assert_cdb_field(2, -1);
 }
 
 static void test_unit_attention(void)
@@ -755,6 +827,7 @@ int main(int argc, char **argv)
 	rig_add_dev("/scsi/inquiry/limits", large_blocks_device, NULL, test_limits);
 	rig_add_dev("/scsi/inquiry/geometry", large_blocks_device, &geometry, test_geometry);
 	rig_add("/scsi/capacity", test_capacity);
+	rig_add("/scsi/capacity/changed", test_size_changed);
 	rig_add("/scsi/mode/sense", test_mode_sense);
 	rig_add("/scsi/mode/select", test_mode_select);
 	rig_add("/scsi/mode/select-refused", test_mode_select_refused);
@@ -763,6 +836,8 @@ int main(int argc, char **argv)
 	rig_add("/scsi/no-lun", test_no_lun);
 	rig_add("/scsi/well-known-lun", test_well_known);
 	rig_add("/scsi/request-sense", test_request_sense);
+	rig_add("/scsi/task-functions", test_functions);
+	rig_add("/scsi/diagnostic", test_diagnostic);
 	rig_add("/scsi/unit-attention", test_unit_attention);
 	rig_add("/scsi/report-luns", test_report_luns);
 	rig_add("/scsi/start-stop", test_start_stop);

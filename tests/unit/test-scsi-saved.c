@@ -142,7 +142,7 @@ static uint8_t sense_page(unsigned pc, uint8_t page, unsigned byte)
 
 /* ---- tests ---- */
 
-enum { CURRENT, CHANGEABLE, DEFAULTS, SAVED, WCE = 0x04, SWP = 0x08, GLTSD_D_SENSE = 0x06 };
+enum { CURRENT, CHANGEABLE, DEFAULTS, SAVED, WCE = 0x04, SWP = 0x08, CONTROL_D_SENSE = 0x26 };
 
 static void test_restart(void)
 {
@@ -162,13 +162,13 @@ static void test_restart(void)
 	g_assert_cmpint(ua_take(nexus_lun(up.other, 3)), ==, SENSE_UA_MODE_CHANGED);
 	g_assert_cmpuint(up.dev->flushes, ==, 1);
 	select_page(true, 0x0a, 4, SWP);
-	select_page(true, 0x0a, 2, GLTSD_D_SENSE);
+	select_page(true, 0x0a, 2, CONTROL_D_SENSE);
 	g_assert_cmpuint(s.status, ==, STATUS_GOOD);
 	stop();
 	start(true);
 	g_assert_cmpuint(sense_page(CURRENT, 0x08, 2), ==, 0);
 	g_assert_cmpuint(sense_page(DEFAULTS, 0x08, 2), ==, WCE);
-	g_assert_cmpuint(sense_page(SAVED, 0x0a, 2), ==, GLTSD_D_SENSE);
+	g_assert_cmpuint(sense_page(SAVED, 0x0a, 2), ==, CONTROL_D_SENSE);
 	g_assert_cmpuint(sense_page(CURRENT, 0x0a, 4), ==, SWP);
 	command((uint8_t[16]){ OP_WRITE_10, 0, 0, 0, 0, 0, 0, 0, 1 }, (uint8_t[BS]){ 0 }, BS, 0);
 	g_assert_cmpuint(s.key, ==, KEY_DATA_PROTECT);
@@ -225,7 +225,7 @@ static void test_cannot_save(void)
 	g_free(up.engine->state_dir);
 	up.engine->state_dir = g_strdup("/dev/null/nowhere");
 	warnings = 0;
-	select_page(true, 0x0a, 2, GLTSD_D_SENSE);
+	select_page(true, 0x0a, 2, CONTROL_D_SENSE);
 	g_assert_cmpuint(s.status, ==, STATUS_CHECK_CONDITION);
 	g_assert_cmpuint(s.key, ==, KEY_HARDWARE_ERROR);
 	g_assert_cmpuint(warnings, ==, 1);

@@ -120,6 +120,32 @@ static void test_refuse(void)
 	task_release(&h.task);
 }
 
+/* The memory of a READ that went well is gone when it is sent. */
+static void test_unread(void)
+{
+	struct hand h;
+
+	BEGIN(&h, 0, BS, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	g_assert_cmpuint(h.task.status, ==, STATUS_GOOD);
+	g_assert_false(task_unread(&h.task));
+	g_assert_cmpuint(h.task.status, ==, STATUS_GOOD);
+	task_release(&h.task);
+
+	rig.dev->info.lends = true;
+	BEGIN(&h, 0, BS, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	g_assert_true(h.task.lent);
+	g_assert_true(task_unread(&h.task));
+	g_assert_cmpuint(rig.dev->faults, ==, 1);
+	g_assert_cmpuint(h.dones, ==, 1);
+	g_assert_cmpuint(h.task.status, ==, STATUS_CHECK_CONDITION);
+	g_assert_cmpuint(h.task.sense_len, ==, 18);
+	g_assert_cmpuint(h.task.sense[2], ==, KEY_MEDIUM_ERROR);
+	g_assert_cmpuint(h.task.sense[12], ==, 0x11);
+	g_assert_cmpuint(h.task.in_len, ==, BS);	/* of which bytes may have left */
+	g_assert_false(task_unread(&h.task));
+	task_release(&h.task);
+}
+
 /* BUSY, not a crash, wherever a buffer is asked for. */
 static void test_no_memory(void)
 {
@@ -169,26 +195,23 @@ static struct lun *add(struct target *t, uint32_t number, struct device *dev, co
 
 static void test_luns(void)
 {
-	static const uint32_t numbers[] = { 300, 0, 16383, 7 }, sorted[] = { 0, 7, 300, 16383 };
+	static const uint32_t numbers[] = { 300, 0, 16383, 7 };
 	struct target *t = target_new(engine, RIG_NAME);
 	struct device *devs[4], *extra = fake_new(BS, 512, 0, 0);
 	GError *error = NULL;
-	struct lun *lun;
-	uint32_t number;
+	struct lun *luns[4];
 
 	g_assert_cmpstr(target_name(t), ==, RIG_NAME);
-	g_assert_null(target_nth_lun(t, 0, &number));
+	g_assert_cmpuint(atomic_load(&t->map)->n, ==, 0);
 	for (unsigned i = 0; i < 4; i++) {
 		devs[i] = fake_new(8 * BS, 512, 0, 0);
-		lun = add(t, numbers[i], devs[i], NULL, &error);
+		luns[i] = add(t, numbers[i], devs[i], NULL, &error);
 		g_assert_no_error(error);
-		g_assert_true(lun_device(lun) == devs[i]);
+		g_assert_true(luns[i]->dev == devs[i]);
 	}
-	for (unsigned i = 0; i < 4; i++) {
-		g_assert_nonnull(target_nth_lun(t, i, &number));
-		g_assert_cmpuint(number, ==, sorted[i]);
-	}
-	g_assert_null(target_nth_lun(t, 4, &number));
+	for (unsigned i = 0; i < 4; i++)
+		g_assert_true(target_find_lun(t, (int)numbers[i]) == luns[i]);
+	g_assert_null(target_find_lun(t, 8));
 	g_assert_null(add(t, 7, extra, NULL, &error));
 	g_assert_error(error, TARGET_ERROR, TARGET_ERROR_EXISTS);
 	g_clear_error(&error);
@@ -199,8 +222,8 @@ static void test_luns(void)
 	target_remove_lun(t, 5, NULL, NULL);	/* not there */
 	g_assert_true(devs[2]->closed);
 	g_assert_cmpuint(atomic_load(&t->map)->n, ==, 301);
-	for (unsigned i = 0; i < 3; i++)
-		target_remove_lun(t, sorted[i], NULL, NULL);
+	for (unsigned i = 0; i < 4; i++)
+		target_remove_lun(t, numbers[i], NULL, NULL);
 	g_assert_cmpuint(atomic_load(&t->map)->n, ==, 0);
 	for (unsigned i = 0; i < 4; i++) {
 		g_assert_true(devs[i]->closed);
@@ -272,6 +295,36 @@ static void test_reconfigure(void)
 	g_clear_error(&error);
 	lun_get_identity(rig.lun, &id);
 	g_assert_cmpstr(id.vendor, ==, "ACME");
+}
+
+static void identity_of(const char *name, uint32_t number, uint64_t size, struct lun_identity *id)
+{
+	struct engine *e = engine_new(1, 1, NULL);
+	struct target *t = target_new(e, name);
+	struct device *dev = fake_new(size, BS, 0, 0);
+
+	lun_get_identity(target_add_lun(t, number, dev, &(struct lun_conf){ .thin = true }, NULL), id);
+	target_remove_lun(t, number, NULL, NULL);
+	target_free(t);
+	engine_free(e);
+	fake_free(dev);
+}
+
+/* What it is called follows from the configuration alone: not from the file, process, machine or release. */
+static void test_identity(void)
+{
+	struct lun_identity one, same, other;
+
+	identity_of(RIG_NAME, 0, 1 << 20, &one);
+	g_assert_cmphex(lun_naa(&one), ==, UINT64_C(0x3d5f62bb93352aa3));
+	identity_of(RIG_NAME, 0, 2 << 20, &same);
+	g_assert_cmpmem(&one, sizeof one, &same, sizeof same);
+	identity_of(RIG_NAME, 1, 1 << 20, &other);
+	g_assert_cmpstr(one.serial, !=, other.serial);
+	g_assert_cmpuint(lun_naa(&one), !=, lun_naa(&other));
+	identity_of(RIG_NAME "2", 0, 1 << 20, &other);
+	g_assert_cmpstr(one.serial, !=, other.serial);
+	g_assert_cmpuint(lun_naa(&one), !=, lun_naa(&other));
 }
 
 /* ---- LUNs that come and go under running commands ---- */
@@ -429,10 +482,12 @@ int main(int argc, char **argv)
 	g_assert_no_error(error);
 	rig_add("/scsi/task/abort", test_abort);
 	rig_add("/scsi/task/refuse", test_refuse);
+	rig_add("/scsi/task/unread", test_unread);
 	rig_add("/scsi/task/no-memory", test_no_memory);
 	g_test_add_func("/scsi/target/luns", test_luns);
 	g_test_add_func("/scsi/target/bad-luns", test_bad_luns);
 	rig_add("/scsi/target/reconfigure", test_reconfigure);
+	g_test_add_func("/scsi/target/identity", test_identity);
 	g_test_add_func("/scsi/target/comings-and-goings", test_comings_and_goings);
 	g_test_add_func("/scsi/target/hold", test_hold);
 	status = g_test_run();

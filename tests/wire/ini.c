@@ -10,13 +10,13 @@
 
 #define SILENCE_S 20
 
-struct ini *ini_new(struct server *s, uint8_t id)
+static struct ini *new_on(int fd, struct server *s, uint8_t id)
 {
 	struct ini *i = g_new0(struct ini, 1);
 	struct timeval limit = { .tv_sec = SILENCE_S };
 
 	i->server = s;
-	i->fd = server_connect(s);
+	i->fd = fd;
 	g_assert_cmpint(setsockopt(i->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), ==, 0);
 	i->cmd_sn = 0xfffffff0;		/* so that it wraps soon */
 	i->itt = 0x100;
@@ -24,6 +24,16 @@ struct ini *ini_new(struct server *s, uint8_t id)
 	i->isid[5] = id;
 	i->max_recv_dsl = 8192;
 	return i;
+}
+
+struct ini *ini_new(struct server *s, uint8_t id)
+{
+	return new_on(server_connect(s), s, id);
+}
+
+struct ini *ini_new_tcp(struct server *s, uint8_t id)
+{
+	return new_on(server_connect_tcp(s), s, id);
 }
 
 void ini_free(struct ini *i)
@@ -207,7 +217,7 @@ struct ini *ini_new_login(struct server *s, uint8_t id, const char *text)
 uint32_t ini_command(struct ini *i, uint8_t flags, uint32_t lun, uint32_t edtl, const uint8_t cdb[16], const void *data,
 		     uint32_t len)
 {
-	uint8_t bhs[BHS_LEN] = { OP_SCSI_COMMAND, (uint8_t)(flags | SIMPLE) };
+	uint8_t bhs[BHS_LEN] = { OP_SCSI_COMMAND, (uint8_t)(flags & (HEAD_OF_QUEUE | ACA) ? flags : flags | SIMPLE) };
 
 	lun_format(bhs + 8, lun);
 	put32(bhs + 16, i->itt);
@@ -307,8 +317,10 @@ uint32_t ini_finish_read(struct ini *i, uint32_t itt, uint8_t *buf, uint32_t siz
 	for (;;) {
 		g_assert_true(ini_recv(i));
 		g_assert_cmphex(get32(i->bhs + 16), ==, itt);
-		if ((i->bhs[0] & OPCODE_MASK) == OP_SCSI_RESPONSE)
+		if ((i->bhs[0] & OPCODE_MASK) == OP_SCSI_RESPONSE) {
+			g_assert_cmpuint(get32(i->bhs + 36), ==, sn);
 			break;
+		}
 		g_assert_cmphex(i->bhs[0], ==, OP_DATA_IN);
 		g_assert_cmpuint(get32(i->bhs + 36), ==, sn++);
 		g_assert_cmpuint(get32(i->bhs + 40), ==, at);

@@ -10,7 +10,7 @@
 #include "scsi/sense.h"
 #include "server.h"
 
-enum { IMMEDIATE = IMMEDIATE_BIT, FINAL = FINAL_BIT, READ = 0x40, WRITE = 0x20, SIMPLE = 0x01 };
+enum { IMMEDIATE = IMMEDIATE_BIT, FINAL = FINAL_BIT, READ = 0x40, WRITE = 0x20, SIMPLE = 0x01, ORDERED = 0x02, HEAD_OF_QUEUE = 0x03, ACA = 0x04 };
 enum { FLAG_OVERFLOW = 0x04, FLAG_UNDERFLOW = 0x02, FLAG_STATUS = 0x01 };	/* of SCSI Response and Data-In */
 enum { OP_TO_FULL = 0x87, SEC_TO_FULL = 0x83, SEC_TO_OP = 0x81 };	/* T, CSG, NSG */
 
@@ -33,6 +33,7 @@ struct ini {
 
 /* A connection; id tells initiator ports (ISIDs) apart. */
 struct ini *ini_new(struct server *s, uint8_t id);
+struct ini *ini_new_tcp(struct server *s, uint8_t id);	/* through the portal itself */
 void ini_free(struct ini *i);
 
 /* Bytes as they are; false when the server has closed. */

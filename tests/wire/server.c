@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server.c - a plugin in memory, and what it takes to serve it. */
 #include "config.h"
+#include <arpa/inet.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "engine/log.h"
@@ -103,6 +105,16 @@ void ram_wait_held(unsigned n)
 	pthread_mutex_unlock(&held.lock);
 }
 
+unsigned ram_held(void)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&held.lock);
+	n = held.ios->len;
+	pthread_mutex_unlock(&held.lock);
+	return n;
+}
+
 void ram_release(void)
 {
 	pthread_mutex_lock(&held.lock);
@@ -197,4 +209,16 @@ int server_connect(struct server *s)
 	g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
 	node_adopt(s->node, s->portal, pair[1]);
 	return pair[0];
+}
+
+int server_connect_tcp(struct server *s)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), room = 65536;
+
+	/* Little, so that what is not received waits at the server. */
+	g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), ==, 0);
+	to.sin_port = htons((uint16_t)atoi(strrchr(portal_name(s->portal), ':') + 1));
+	g_assert_cmpint(connect(fd, (struct sockaddr *)&to, sizeof to), ==, 0);
+	return fd;
 }

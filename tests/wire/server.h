@@ -25,11 +25,13 @@ void server_begin(int *argc, char ***argv);
 int server_run(void);
 /* Our end of a new connection. */
 int server_connect(struct server *s);
+int server_connect_tcp(struct server *s);
 
 /* While held, requests stay at the device. */
 void ram_hold(void);
 /* Wait until n requests are held. */
 void ram_wait_held(unsigned n);
+unsigned ram_held(void);
 /* Let go of them all. */
 void ram_release(void);
 

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
-#include <arpa/inet.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include "ini.h"
 
 #define NAMES "InitiatorName=" HOST ";TargetName=" DISK ";"
@@ -285,14 +281,8 @@ static void test_removed(void)
 /* Through the portal itself. */
 static void test_tcp(void)
 {
-	struct ini *i = ini_new(server, 1);
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct ini *i = ini_new_tcp(server, 1);
 
-	to.sin_port = htons((uint16_t)atoi(strrchr(portal_name(server->portal), ':') + 1));
-	g_assert_cmpint(connect(fd, (struct sockaddr *)&to, sizeof to), ==, 0);
-	g_assert_cmpint(dup2(fd, i->fd), ==, i->fd);
-	close(fd);
 	ini_login(i, "HeaderDigest=CRC32C;DataDigest=CRC32C;");
 	g_assert_true(i->header_digest && i->data_digest);
 	ini_check(i);

@@ -2,6 +2,7 @@
 /* Task management: who loses what, who hears of it, and when the answer comes. */
 #include "config.h"
 #include "ini.h"
+#include "scsi/lun.h"
 #include "scsi/wire.h"
 
 enum { ABORT_TASK = 1, ABORT_TASK_SET = 2, CLEAR_ACA = 3, CLEAR_TASK_SET = 4, LUN_RESET = 5, WARM_RESET = 6,
@@ -120,19 +121,53 @@ static void test_tmf_answers(void)
 static void set_tas(struct ini *i, bool on)
 {
 	uint8_t select[16] = { OP_MODE_SELECT_6, 0x10, 0, 0, 16 };
-	uint8_t page[16] = { 0, 0, 0, 0, 0x0a, 10, 0x02, 0x10, 0, on ? 0x40 : 0 };
+	uint8_t page[16] = { 0, 0, 0, 0, 0x0a, 10, 0x22, 0x10, 0, on ? 0x40 : 0 };
 	uint32_t itt = ini_command(i, FINAL | WRITE, 0, sizeof page, select, page, sizeof page);
 
 	EXPECT_STATUS(i, itt, 0);
 }
 
-/* SAM-5 5.6: another's doing is told, by the status with TAS and by a unit attention without. */
-static void test_clear_task_set(void)
+struct purge {
+	struct task_purge purge;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+};
+
+static void purged(struct task_purge *p)
+{
+	struct purge *u = container_of(p, struct purge, purge);
+
+	pthread_mutex_lock(&u->lock);
+	u->done = true;
+	pthread_cond_signal(&u->cond);
+	pthread_mutex_unlock(&u->lock);
+}
+
+static bool matches(const struct nexus *n, void *arg)
+{
+	return n != arg;
+}
+
+static void start_purge(void *arg)
+{
+	struct purge *u = arg;
+
+	u->purge.by = u->purge.arg = server->scsi->nexuses->pdata[0];
+	u->purge.match = matches;
+	u->purge.done = purged;
+	target_purge(server->scsi, &u->purge);
+}
+
+/* SAM-5 5.6: another's doing, as by PREEMPT AND ABORT, is told: by the status with TAS, by a unit attention without. */
+static void test_purge(void)
 {
 	for (int tas = 1; tas >= 0; tas--) {
 		struct ini *i = ini_new_login(server, 1, ""), *other = ini_new_login(server, 2, "");
 		uint8_t read[16] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 1 }, got[512];
-		uint32_t kept, theirs, itt;
+		struct purge u = { .purge.lun = target_find_lun(server->scsi, 0), .lock = PTHREAD_MUTEX_INITIALIZER,
+				   .cond = PTHREAD_COND_INITIALIZER };
+		uint32_t own, kept, theirs, itt;
 
 		if (tas) {
 			set_tas(i, true);
@@ -140,27 +175,151 @@ static void test_clear_task_set(void)
 			EXPECT_SENSE(other, itt, KEY_UNIT_ATTENTION, 0x2a);	/* MODE PARAMETERS CHANGED */
 		}
 		ram_hold();
-		ini_read(i, 0, 1, 512);
+		own = ini_read(i, 0, 1, 512);
 		theirs = ini_read(other, 0, 1, 512);
 		kept = ini_command(other, FINAL | READ, 1, 512, read, NULL, 0);
 		ram_wait_held(3);
-		ini_tmf(i, CLEAR_TASK_SET, 0, TAG_NONE);
-		EXPECT_TMF(i, TMF_COMPLETE);
+		reactor_call(server->engine->reactors[0], start_purge, &u);
 		if (tas)
 			EXPECT_STATUS(other, theirs, TASK_ABORTED);
+		pthread_mutex_lock(&u.lock);
+		while (!u.done)
+			pthread_cond_wait(&u.cond, &u.lock);
+		pthread_mutex_unlock(&u.lock);
 		ram_release();
+		g_assert_cmpuint(ini_finish_read(i, own, got, 512), ==, 512);
 		g_assert_cmpuint(ini_finish_read(other, kept, got, 512), ==, 512);
 		if (!tas) {
 			itt = ini_test_unit_ready(other, 0);
 			EXPECT_SENSE(other, itt, KEY_UNIT_ATTENTION, 0x2f);
 		}
 		ini_check(other);
-		ini_check(i);
 		if (tas)
 			set_tas(i, false);
 		ini_free(i);
 		ini_free(other);
 	}
+}
+
+/* Each nexus has a task set of its own (TST 001b). */
+static void test_clear_task_set(void)
+{
+	struct ini *i = ini_new_login(server, 1, ""), *other = ini_new_login(server, 2, "");
+	uint32_t theirs;
+	uint8_t got[512];
+
+	ram_hold();
+	ini_read(i, 0, 1, 512);
+	theirs = ini_read(other, 0, 1, 512);
+	ram_wait_held(2);
+	ini_tmf(i, CLEAR_TASK_SET, 0, TAG_NONE);
+	EXPECT_TMF(i, TMF_COMPLETE);
+	ram_release();
+	g_assert_cmpuint(ini_finish_read(other, theirs, got, 512), ==, 512);
+	ini_check(i);
+	ini_check(other);
+	ini_free(i);
+	ini_free(other);
+}
+
+static uint32_t read_with(struct ini *i, uint8_t attribute, uint32_t lun)
+{
+	uint8_t read[16] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 1 };
+
+	return ini_command(i, (uint8_t)(FINAL | READ | attribute), lun, 512, read, NULL, 0);
+}
+
+static void expect_read(struct ini *i, uint32_t itt)
+{
+	uint8_t got[512];
+
+	g_assert_cmpuint(ini_finish_read(i, itt, got, 512), ==, 512);
+}
+
+/* SAM-5 8.6 */
+static void test_attributes(void)
+{
+	struct ini *i = ini_new_login(server, 1, "");
+	uint32_t simple, ordered, second, later, urgent, elsewhere;
+
+	ram_hold();
+	simple = read_with(i, SIMPLE, 0);
+	ordered = read_with(i, ORDERED, 0);
+	second = read_with(i, ORDERED, 0);
+	later = read_with(i, SIMPLE, 0);
+	elsewhere = read_with(i, SIMPLE, 1);
+	urgent = read_with(i, HEAD_OF_QUEUE, 0);
+	ram_wait_held(3);	/* the first, the one of another LUN, the urgent one */
+	g_assert_cmpuint(ram_held(), ==, 3);
+	ram_release();
+	expect_read(i, simple);
+	expect_read(i, elsewhere);
+	expect_read(i, urgent);
+	expect_read(i, ordered);
+	expect_read(i, second);
+	expect_read(i, later);
+	ini_check(i);
+	ini_free(i);
+}
+
+/* Dormant ones are aborted like all others, and no longer in anybody's way. */
+static void test_abort_dormant(void)
+{
+	struct ini *i = ini_new_login(server, 1, "");
+	uint8_t data[512] = { 0 };
+	uint32_t simple, ordered, later, write;
+
+	ram_hold();
+	simple = read_with(i, SIMPLE, 0);
+	ordered = read_with(i, ORDERED, 0);
+	write = ini_write(i, FINAL | ORDERED, 8, 1, 512, data, sizeof data);
+	later = read_with(i, SIMPLE, 0);
+	ini_tmf(i, ABORT_TASK, 0, ordered);
+	EXPECT_TMF(i, TMF_COMPLETE);
+	ini_tmf(i, ABORT_TASK, 0, write);
+	EXPECT_TMF(i, TMF_COMPLETE);
+	ram_wait_held(2);
+	ram_release();
+	expect_read(i, simple);
+	expect_read(i, later);
+	/* And all of them at once. */
+	ram_hold();
+	for (unsigned n = 0; n < 20; n++)
+		read_with(i, n % 3 ? SIMPLE : ORDERED, 0);
+	ram_wait_held(1);
+	ini_tmf(i, ABORT_TASK_SET, 0, TAG_NONE);
+	EXPECT_TMF(i, TMF_COMPLETE);
+	ram_release();
+	expect_read(i, read_with(i, ORDERED, 0));
+	ini_check(i);
+	ini_free(i);
+}
+
+/* A long line of ORDERED commands, reads and writes with data to be asked for. */
+static void test_many_ordered(void)
+{
+	struct ini *i = ini_new_login(server, 1, "");
+	uint32_t itts[60];
+
+	for (unsigned n = 0; n < G_N_ELEMENTS(itts); n++)
+		itts[n] = read_with(i, n % 7 ? ORDERED : SIMPLE, 0);
+	for (unsigned n = 0; n < G_N_ELEMENTS(itts); n++)
+		expect_read(i, itts[n]);
+	ini_check(i);
+	ini_free(i);
+}
+
+static void test_aca(void)
+{
+	struct ini *i = ini_new_login(server, 1, "");
+	uint8_t naca[16] = { 0x00, 0, 0, 0, 0, 0x04 };
+	uint32_t itt = ini_command(i, FINAL | ACA, 0, 0, (uint8_t [16]){ 0 }, NULL, 0);
+
+	EXPECT_SENSE(i, itt, KEY_ILLEGAL_REQUEST, 0x49);
+	itt = ini_command(i, FINAL, 0, 0, naca, NULL, 0);
+	EXPECT_SENSE(i, itt, KEY_ILLEGAL_REQUEST, 0x24);
+	ini_check(i);
+	ini_free(i);
 }
 
 /* Every LUN of the target, everybody hears of it; a cold one ends the sessions too. */
@@ -245,6 +404,11 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/tmf/abort-task-to-come", test_abort_task_to_come);
 	g_test_add_func("/wire/tmf/abort-task-set", test_abort_task_set);
 	g_test_add_func("/wire/tmf/clear-task-set", test_clear_task_set);
+	g_test_add_func("/wire/tmf/purge", test_purge);
+	g_test_add_func("/wire/tmf/attributes", test_attributes);
+	g_test_add_func("/wire/tmf/abort-dormant", test_abort_dormant);
+	g_test_add_func("/wire/tmf/many-ordered", test_many_ordered);
+	g_test_add_func("/wire/tmf/aca", test_aca);
 	g_test_add_func("/wire/tmf/lun-reset", test_lun_reset);
 	g_test_add_func("/wire/tmf/target-reset", test_target_reset);
 	g_test_add_func("/wire/tmf/answers", test_tmf_answers);

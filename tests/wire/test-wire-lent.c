@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* READs sent from lent memory that goes away under them: a mapped file that shrinks. */
+#include "config.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <glib/gstdio.h>
+#include <gotgt/ext-memory.h>
+#include "ini.h"
+
+enum { LENT = 2, PLAIN = 0, BYTES = 4 << 20, MODE_BYTES = 16 };
+
+/* LUN 2, on a file of random bytes. */
+struct disk {
+	char *path;
+	uint8_t *bytes;
+};
+
+/* ---- a plugin that lends its file in pieces, and is never asked whether it is still there ---- */
+
+static int pieces_open(struct gotgt_lun *lun, const void *conf, struct gotgt_dev_info *info, void **dev)
+{
+	const char *const *path = conf;
+	int fd = open(*path, O_RDONLY | O_CLOEXEC);
+
+	*info = (struct gotgt_dev_info){ .size = BYTES, .block_size = BLOCK, .flags = GOTGT_DEV_READ_ONLY };
+	*dev = mmap(NULL, BYTES, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	return *dev == MAP_FAILED ? -errno : 0;
+}
+
+static void pieces_close(void *dev)
+{
+	munmap(dev, BYTES);
+}
+
+/* Only asked when what it lent was gone, or too much at once. */
+static void pieces_submit(void *dev, struct gotgt_io *io)
+{
+	device_host.io_done(io, GOTGT_ERR_IO);
+}
+
+static uint32_t pieces_lend(void *dev, uint64_t offset, uint64_t length, int write, struct iovec *iov, uint32_t iovmax)
+{
+	uint32_t n = 0;
+
+	for (; n < iovmax && n * BLOCK < length; n++)
+		iov[n] = (struct iovec){ (uint8_t *)dev + offset + n * BLOCK, BLOCK };
+	return n * BLOCK == length ? n : 0;
+}
+
+static const void *pieces_extension(const char *id)
+{
+	static const struct gotgt_memory memory = { .size = sizeof memory, .lend = pieces_lend };
+
+	return strcmp(id, GOTGT_EXT_MEMORY) ? NULL : &memory;
+}
+
+static const struct gotgt_param pieces_params[] = {
+	{ .name = "path", .type = GOTGT_PARAM_STRING, .help = "file" }, { NULL },
+};
+
+static const struct module pieces = {
+	.path = (char *)"pieces",
+	.ops = { .abi = GOTGT_ABI, .size = sizeof(struct gotgt_plugin), .name = "pieces", .version = "1",
+		 .description = "a file in pieces", .conf_size = sizeof(char *), .params = pieces_params,
+		 .open = pieces_open, .close = pieces_close, .submit = pieces_submit, .extension = pieces_extension },
+};
+
+/* ---- the LUN ---- */
+
+static const struct module *mmap_module(void)
+{
+	g_autofree char *dir = g_test_build_filename(G_TEST_BUILT, "../plugins/mmap", ".libs", NULL);
+	GError *error = NULL;
+	struct module *m = module_load(dir, "mmap", &device_host, &error);
+
+	g_assert_no_error(error);
+	return m;
+}
+
+static void random_bytes(uint8_t *at, size_t len)
+{
+	for (size_t n = 0; n < len; n++)
+		at[n] = (uint8_t)(g_test_rand_int() | 1);	/* none is 0 */
+}
+
+static void disk_add(struct disk *d, const struct module *m)
+{
+	const char *settings[] = { "path", NULL, NULL };
+	struct lun_conf conf = { 0 };
+	GError *error = NULL;
+	struct device *dev;
+
+	d->bytes = g_malloc(BYTES);
+	random_bytes(d->bytes, BYTES);
+	close(g_file_open_tmp("gotgt-XXXXXX", &d->path, &error));
+	g_assert_no_error(error);
+	g_file_set_contents(d->path, (const char *)d->bytes, BYTES, &error);
+	g_assert_no_error(error);
+	settings[1] = d->path;
+	dev = device_open(server->engine, m, "lent", settings, false, &error);
+	g_assert_no_error(error);
+	target_add_lun(server->scsi, LENT, dev, &conf, &error);
+	g_assert_no_error(error);
+}
+
+static void disk_remove(struct disk *d)
+{
+	target_remove_lun(server->scsi, LENT, NULL, NULL);
+	g_unlink(d->path);
+	g_free(d->path);
+	g_free(d->bytes);
+}
+
+static uint32_t read_from(struct ini *i, uint32_t lun, uint32_t lba, uint16_t blocks)
+{
+	uint8_t cdb[16] = { 0x28 };
+
+	put32(cdb + 2, lba);
+	put16(cdb + 7, blocks);
+	return ini_command(i, FINAL | READ, lun, blocks * BLOCK, cdb, NULL, 0);
+}
+
+static struct ini *log_in(const char *offer, bool tcp)
+{
+	struct ini *i = tcp ? ini_new_tcp(server, 1) : ini_new(server, 1);
+	uint32_t itt;
+
+	ini_login(i, offer);
+	itt = ini_test_unit_ready(i, LENT);
+	EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, 0x29);
+	return i;
+}
+
+/* Sense data in descriptor format (SPC-5 8.4.8), which is shorter. */
+static void choose_descriptors(struct ini *i)
+{
+	uint8_t cdb[16] = { 0x1a, 0x08, 0x0a, 0, 255 }, page[MODE_BYTES];
+	uint32_t itt = ini_command(i, FINAL | READ, LENT, sizeof page, cdb, NULL, 0);
+
+	g_assert_cmpuint(ini_finish_read(i, itt, page, sizeof page), ==, sizeof page);
+	page[0] = 0;
+	page[4 + 2] |= 0x04;
+	cdb[0] = 0x15;
+	cdb[1] = 0x10;
+	cdb[2] = 0;
+	cdb[4] = sizeof page;
+	itt = ini_command(i, FINAL | WRITE, LENT, sizeof page, cdb, page, sizeof page);
+	EXPECT_STATUS(i, itt, 0);
+}
+
+static void expect_medium_error(const struct ini *i, bool descriptors)
+{
+	g_assert_cmphex(i->bhs[0], ==, OP_SCSI_RESPONSE);
+	g_assert_cmphex(i->bhs[1] & FINAL, ==, FINAL);
+	g_assert_cmphex(i->bhs[2], ==, 0);
+	g_assert_cmphex(i->bhs[3], ==, 2);
+	g_assert_cmpuint(i->data_len, ==, descriptors ? 2 + 8 : 2 + 18);
+	g_assert_cmpuint(get16(i->data), ==, i->data_len - 2);
+	g_assert_cmphex(i->data[2], ==, descriptors ? 0x72 : 0x70);
+	g_assert_cmphex(i->data[2 + (descriptors ? 1 : 2)], ==, KEY_MEDIUM_ERROR);
+	g_assert_cmphex(i->data[2 + (descriptors ? 2 : 12)], ==, 0x11);
+	g_assert_cmphex(i->data[2 + (descriptors ? 3 : 13)], ==, 0x00);
+}
+
+/* What one READ of the file gets: all of it, or an error after bytes of the file and zeroes.  True: all. */
+static bool finish_lent(struct ini *i, uint32_t itt, const uint8_t *want, uint32_t len, bool descriptors)
+{
+	g_autofree uint8_t *got = g_malloc(len);
+	uint32_t came = ini_finish_read(i, itt, got, len), same = 0;
+
+	EXPECT_RESIDUAL(i, came < len ? FLAG_UNDERFLOW : 0, len - came);
+	while (same < came && got[same] == want[same])
+		same++;
+	if (i->bhs[3] == 0) {
+		g_assert_cmpuint(same, ==, len);
+		return true;
+	}
+	expect_medium_error(i, descriptors);
+	for (uint32_t n = same; n < came; n++)
+		g_assert_true(got[n] == 0 || got[n] == want[n]);
+	return false;
+}
+
+struct shrink {
+	const char *keys;
+	unsigned reads;
+	uint16_t blocks;	/* of each READ */
+	off_t left;		/* bytes of the file */
+	bool beside;		/* a READ of the other LUN after each */
+	bool descriptors;
+	bool tcp;
+	bool pieces;
+};
+
+/* READs more than a socket holds, the file cut, and only then the answers are taken. */
+static void shrink(const struct shrink *s)
+{
+	const uint32_t len = s->blocks * BLOCK;
+	g_autofree uint8_t *plain = g_malloc(len), *got = g_malloc(len);
+	uint32_t itt[256], failed = 0;
+	struct pollfd answers;
+	struct disk d;
+	struct ini *i;
+
+	g_test_message("%s %u READs of %u bytes, %ld left", s->keys, s->reads, len, (long)s->left);
+	g_assert_cmpuint(s->reads, <=, G_N_ELEMENTS(itt));
+	g_assert_cmpuint(s->reads * len, <=, BYTES);
+	disk_add(&d, s->pieces ? &pieces : mmap_module());
+	i = log_in(s->keys, s->tcp);
+	if (s->descriptors)
+		choose_descriptors(i);
+	random_bytes(plain, len);
+	if (s->beside)
+		ini_finish_write(i, ini_write(i, FINAL, 0, s->blocks, len, NULL, 0), plain);
+
+	for (unsigned n = 0; n < s->reads; n++) {
+		itt[n] = read_from(i, LENT, n * s->blocks, s->blocks);
+		if (s->beside)
+			read_from(i, PLAIN, 0, s->blocks);
+	}
+	answers = (struct pollfd){ .fd = i->fd, .events = POLLIN };
+	g_assert_cmpint(poll(&answers, 1, 20000), ==, 1);
+	g_assert_cmpint(truncate(d.path, s->left), ==, 0);
+	for (unsigned n = 0; n < s->reads; n++) {
+		failed += !finish_lent(i, itt[n], d.bytes + n * len, len, s->descriptors);
+		if (s->beside) {
+			g_assert_cmpuint(ini_finish_read(i, itt[n] + 1, got, len), ==, len);
+			g_assert_cmphex(i->bhs[3], ==, 0);
+			g_assert_cmpmem(got, len, plain, len);
+		}
+	}
+	/* Data that must have its digest is read before it is queued. */
+	if (!i->data_digest)
+		g_assert_cmpuint(failed, >, 0);
+
+	/* Nothing else ends for it. */
+	ini_check(i);
+	finish_lent(i, read_from(i, LENT, BYTES / BLOCK - 1, 1), d.bytes, BLOCK, s->descriptors);
+	expect_medium_error(i, s->descriptors);
+	ini_check(i);
+	ini_free(i);
+	disk_remove(&d);
+}
+
+static void test_large(void)
+{
+	static const struct shrink rows[] = {
+		{ "", 1, 2048, 0 },
+		{ "", 1, 2048, 300000 },
+		{ "HeaderDigest=CRC32C;", 1, 2048, 0 },
+		{ "MaxRecvDataSegmentLength=1048576;MaxBurstLength=1048576;", 4, 2048, 0 },
+		{ "HeaderDigest=CRC32C;MaxRecvDataSegmentLength=1048576;", 4, 2048, 1500000 },
+		/* More PDUs than a transmit block holds. */
+		{ "MaxRecvDataSegmentLength=512;", 4, 2048, 0 },
+		{ "HeaderDigest=CRC32C;MaxRecvDataSegmentLength=1001;MaxBurstLength=3003;", 4, 2048, 1100000 },
+	};
+
+	for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++)
+		shrink(&rows[n]);
+}
+
+static void test_small(void)
+{
+	static const struct shrink rows[] = {
+		{ "", 120, 16, 0 },
+		{ "HeaderDigest=CRC32C;", 120, 16, 4096 },
+		{ "HeaderDigest=CRC32C;", 60, 16, 4096, .beside = true },
+		{ "MaxRecvDataSegmentLength=512;", 60, 16, 0, .beside = true },
+		{ "", 60, 64, 0, .beside = true },
+	};
+
+	for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++)
+		shrink(&rows[n]);
+}
+
+static void test_tcp(void)
+{
+	static const struct shrink rows[] = {
+		{ "MaxRecvDataSegmentLength=262144;", 4, 2048, 0, .tcp = true },
+		{ "HeaderDigest=CRC32C;", 4, 2048, 700000, .tcp = true },
+		{ "HeaderDigest=CRC32C;", 60, 128, 0, .tcp = true, .beside = true },
+	};
+
+	for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++)
+		shrink(&rows[n]);
+}
+
+static void test_descriptors(void)
+{
+	static const struct shrink rows[] = {
+		{ "", 4, 2048, 0, .descriptors = true },
+		{ "HeaderDigest=CRC32C;", 120, 16, 0, .descriptors = true },
+	};
+
+	for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++)
+		shrink(&rows[n]);
+}
+
+static void test_pieces(void)
+{
+	static const struct shrink rows[] = {
+		{ "", 120, 16, 0, .pieces = true },
+		{ "HeaderDigest=CRC32C;", 120, 16, 200000, .pieces = true },
+		{ "HeaderDigest=CRC32C;MaxRecvDataSegmentLength=1001;", 60, 16, 0, .pieces = true, .beside = true },
+	};
+
+	for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++)
+		shrink(&rows[n]);
+}
+
+/* A digest has to see the bytes: such data is never lent. */
+static void test_data_digest(void)
+{
+	static const struct shrink rows[] = {
+		{ "DataDigest=CRC32C;", 1, 2048, 0 },
+		{ "HeaderDigest=CRC32C;DataDigest=CRC32C;", 60, 16, 0, .beside = true },
+	};
+
+	for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++)
+		shrink(&rows[n]);
+}
+
+/* Who asked is gone before the answer is. */
+static void test_gone(void)
+{
+	struct disk d;
+	struct ini *i;
+	struct pollfd answers;
+
+	disk_add(&d, mmap_module());
+	i = log_in("", false);
+	read_from(i, LENT, 0, 2048);
+	answers = (struct pollfd){ .fd = i->fd, .events = POLLIN };
+	g_assert_cmpint(poll(&answers, 1, 20000), ==, 1);
+	g_assert_cmpint(truncate(d.path, 0), ==, 0);
+	ini_free(i);
+	disk_remove(&d);	/* once no command uses it */
+	i = ini_new_login(server, 1, "");
+	ini_check(i);
+	ini_free(i);
+}
+
+int main(int argc, char **argv)
+{
+	server_begin(&argc, &argv);
+	g_test_add_func("/wire/lent/large", test_large);
+	g_test_add_func("/wire/lent/small", test_small);
+	g_test_add_func("/wire/lent/pieces", test_pieces);
+	g_test_add_func("/wire/lent/tcp", test_tcp);
+	g_test_add_func("/wire/lent/descriptors", test_descriptors);
+	g_test_add_func("/wire/lent/data-digest", test_data_digest);
+	g_test_add_func("/wire/lent/gone", test_gone);
+	return server_run();
+}
