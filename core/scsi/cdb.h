@@ -113,5 +113,10 @@ void pre_fetch_run(struct task *t);
 bool write_same_check(struct task *t);
 void write_same_run(struct task *t);
 void unmap_run(struct task *t);
+bool extended_copy_check(struct task *t);
+void extended_copy_run(struct task *t);
+void copy_status_run(struct task *t);
+void copy_parameters_run(struct task *t);
+void copy_failed_segment_run(struct task *t);
 
 #endif

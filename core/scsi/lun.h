@@ -61,6 +61,11 @@ struct lun {
 	atomic_uint saved_mode;		/* LUN_MODE_BITS after a reset */
 	pthread_mutex_t save_lock;	/* one writer of the file */
 
+	atomic_uint copy_epoch;		/* another one after each reset: copies known before are forgotten */
+	struct lun *next_named;		/* names.c's, under its lock */
+	uint16_t names_len;
+	uint8_t names[128];		/* designators, one after the other */
+
 	pthread_mutex_t lock;
 	struct lun_identity identity;	/* under lock */
 	pthread_cond_t drained;			/* with lock: left became 0 */
@@ -113,6 +118,7 @@ struct nexus {
 	struct reactor *reactor;
 	char *initiator_port;
 	uint16_t rel_port, tpgt;
+	struct copy_records *copies;	/* copy-results.c's; NULL: none yet */
 	_Atomic(struct nexus_chunk *) chunks[NEXUS_CHUNKS];
 };
 
