@@ -16,6 +16,7 @@
 #define B3 0xff, 0xff, 0xff
 #define B4 0xff, 0xff, 0xff, 0xff
 #define B8 B4, B4
+#define CDB_WAYS_OK (CDB_STANDBY_OK | CDB_UNAVAILABLE_OK)
 #define READS (CDB_MEDIUM | CDB_LBA)
 #define EVERYWHERE (CDB_RESERVE_OK | CDB_ANY_LUN | CDB_UA_OK | CDB_WELL_KNOWN)
 #define WRITES (CDB_MEDIUM | CDB_LBA | CDB_WRITE)
@@ -28,24 +29,26 @@ static const struct cdb_op ops[] = {
 	{ .name = "TEST UNIT READY", .opcode = OP_TEST_UNIT_READY, .len = 6, .flags = CDB_MEDIUM | CDB_WELL_KNOWN | CDB_LOOKS,
 	  .pr = PR_FREE, .usage = { 0xff }, .run = test_unit_ready_run },
 	{ .name = "REQUEST SENSE", .opcode = OP_REQUEST_SENSE, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES, LEN(4, 1),
-	  .flags = EVERYWHERE, .pr = PR_FREE,
+	  .flags = CDB_WAYS_OK | EVERYWHERE, .pr = PR_FREE,
 	  .usage = { 0xff, 0x01, 0, 0, 0xff }, .run = request_sense_run },
 	{ .name = "READ(6)", .opcode = OP_READ_6, .len = 6, .dir = CDB_IN, .unit = CDB_BLOCKS, LBA_6, LEN(4, 1),
 	  .flags = READS | CDB_ZERO_IS_256, .pr = PR_READS, .usage = { 0xff, 0x1f, B2, 0xff }, .run = read_run },
 	{ .name = "WRITE(6)", .opcode = OP_WRITE_6, .len = 6, .dir = CDB_OUT, .unit = CDB_BLOCKS, LBA_6, LEN(4, 1),
 	  .flags = WRITES | CDB_ZERO_IS_256 | CDB_PLAIN, .usage = { 0xff, 0x1f, B2, 0xff }, .run = write_run },
 	{ .name = "INQUIRY", .opcode = OP_INQUIRY, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES, LEN(3, 2),
-	  .flags = EVERYWHERE, .pr = PR_FREE,
+	  .flags = CDB_WAYS_OK | EVERYWHERE, .pr = PR_FREE,
 	  .usage = { 0xff, 0x01, 0xff, B2 }, .run = inquiry_run },
 	{ .name = "MODE SELECT(6)", .opcode = OP_MODE_SELECT_6, .len = 6, .dir = CDB_OUT, .unit = CDB_BYTES, LEN(4, 1),
-	  WHEN(1, 0x01, LUN_SAVES), .usage = { 0xff, 0x11, 0, 0, 0xff }, .check = mode_select_check, .run = mode_select_run },
+	  WHEN(1, 0x01, LUN_SAVES), .flags = CDB_STANDBY_OK,
+	  .usage = { 0xff, 0x11, 0, 0, 0xff }, .check = mode_select_check, .run = mode_select_run },
 	{ .name = "MODE SENSE(6)", .opcode = OP_MODE_SENSE_6, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES, LEN(4, 1),
+	  .flags = CDB_STANDBY_OK,
 	  .usage = { 0xff, 0x08, B2, 0xff }, .run = mode_sense_run },
 	{ .name = "START STOP UNIT", .opcode = OP_START_STOP_UNIT, .len = 6, WHEN(4, 0x02, LUN_REMOVABLE),
 	  .usage = { 0xff, 0x01, 0, 0, 0xf7 }, .check = start_stop_check, .run = start_stop_run },
 	{ .name = "RECEIVE DIAGNOSTIC RESULTS", .opcode = OP_RECEIVE_DIAGNOSTIC, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES,
 	  LEN(3, 2), .usage = { 0xff, 0x01, 0xff, B2 }, .run = receive_diagnostic_run },
-	{ .name = "SEND DIAGNOSTIC", .opcode = OP_SEND_DIAGNOSTIC, .len = 6, .flags = CDB_MEDIUM,
+	{ .name = "SEND DIAGNOSTIC", .opcode = OP_SEND_DIAGNOSTIC, .len = 6, .flags = CDB_STANDBY_OK | CDB_MEDIUM,
 	  .io_error = SENSE_SELF_TEST_FAILED, .usage = { 0xff, 0x17 }, .run = send_diagnostic_run },
 	{ .name = "PREVENT ALLOW MEDIUM REMOVAL", .opcode = OP_PREVENT_ALLOW, .len = 6,
 	  .usage = { 0xff, 0, 0, 0, 0x01 }, .run = prevent_allow_run },
@@ -71,10 +74,12 @@ static const struct cdb_op ops[] = {
 	{ .name = "UNMAP", .opcode = OP_UNMAP, .len = 10, .dir = CDB_OUT, .unit = CDB_BYTES, LEN(7, 2),
 	  .flags = CDB_MEDIUM | CDB_WRITE | CDB_THIN, .usage = { 0xff, 0, 0, 0, 0, 0, 0, B2 }, .run = unmap_run },
 	{ .name = "MODE SELECT(10)", .opcode = OP_MODE_SELECT_10, .len = 10, .dir = CDB_OUT, .unit = CDB_BYTES,
-	  LEN(7, 2), WHEN(1, 0x01, LUN_SAVES), .usage = { 0xff, 0x11, 0, 0, 0, 0, 0, B2 },
+	  LEN(7, 2), WHEN(1, 0x01, LUN_SAVES), .flags = CDB_STANDBY_OK,
+	  .usage = { 0xff, 0x11, 0, 0, 0, 0, 0, B2 },
 	  .check = mode_select_check, .run = mode_select_run },
 	{ .name = "MODE SENSE(10)", .opcode = OP_MODE_SENSE_10, .len = 10, .dir = CDB_IN, .unit = CDB_BYTES,
-	  LEN(7, 2), .usage = { 0xff, 0x18, B2, 0, 0, 0, B2 }, .run = mode_sense_run },
+	  LEN(7, 2), .flags = CDB_STANDBY_OK,
+	  .usage = { 0xff, 0x18, B2, 0, 0, 0, B2 }, .run = mode_sense_run },
 	{ .name = "EXTENDED COPY(LID1)", .opcode = OP_THIRD_PARTY_COPY_OUT, .sa = SA_EXTENDED_COPY_LID1, .len = 16,
 	  .dir = CDB_OUT, .unit = CDB_BYTES, LEN(10, 4), .flags = CDB_SA,
 	  .usage = { 0xff, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0, B4 }, .check = extended_copy_check, .run = extended_copy_run },
@@ -112,14 +117,20 @@ static const struct cdb_op ops[] = {
 	  .dir = CDB_IN, .unit = CDB_BYTES, LBA_16, LEN(10, 4), .flags = CDB_SA | READS,
 	  .pr = PR_READS, .usage = { 0xff, 0x1f, B8, B4 }, .run = get_lba_status_run },
 	{ .name = "REPORT LUNS", .opcode = OP_REPORT_LUNS, .len = 12, .dir = CDB_IN, .unit = CDB_BYTES, LEN(6, 4),
-	  .flags = EVERYWHERE, .pr = PR_FREE,
+	  .flags = CDB_WAYS_OK | EVERYWHERE, .pr = PR_FREE,
 	  .usage = { 0xff, 0, 0xff, 0, 0, 0, B4 }, .run = report_luns_run },
+	{ .name = "REPORT TARGET PORT GROUPS", .opcode = OP_MAINTENANCE_IN, .sa = SA_REPORT_TARGET_PORT_GROUPS, .len = 12,
+	  .dir = CDB_IN, .unit = CDB_BYTES, LEN(6, 4), .flags = CDB_SA | CDB_WAYS_OK, .pr = PR_FREE,
+	  .usage = { 0xff, 0xff, 0, 0, 0, 0, B4 }, .run = report_groups_run },
 	{ .name = "REPORT SUPPORTED OPERATION CODES", .opcode = OP_MAINTENANCE_IN, .sa = SA_REPORT_SUPPORTED_OPCODES,
 	  .len = 12, .dir = CDB_IN, .unit = CDB_BYTES, LEN(6, 4), .flags = CDB_SA,
 	  .pr = PR_READS, .usage = { 0xff, 0x1f, 0x87, 0xff, B2, B4 }, .run = report_opcodes_run },
 	{ .name = "REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", .opcode = OP_MAINTENANCE_IN, .sa = SA_REPORT_TASK_FUNCTIONS,
 	  .len = 12, .dir = CDB_IN, .unit = CDB_BYTES, LEN(6, 4), .flags = CDB_SA, .pr = PR_READS,
 	  .usage = { 0xff, 0x1f, 0x80, 0, 0, 0, B4 }, .run = report_functions_run },
+	{ .name = "SET TARGET PORT GROUPS", .opcode = OP_MAINTENANCE_OUT, .sa = SA_SET_TARGET_PORT_GROUPS, .len = 12,
+	  .dir = CDB_OUT, .unit = CDB_BYTES, LEN(6, 4), .flags = CDB_SA | CDB_WAYS_OK | CDB_EXPLICIT_ALUA,
+	  .usage = { 0xff, 0x1f, 0, 0, 0, 0, B4 }, .run = set_groups_run },
 	{ .name = "READ(12)", .opcode = OP_READ_12, .len = 12, .dir = CDB_IN, .unit = CDB_BLOCKS, LBA_10, LEN(6, 4),
 	  .flags = READS | CDB_FUA, .pr = PR_READS, .usage = { 0xff, 0x18, B4, B4 }, .run = read_run },
 	{ .name = "WRITE(12)", .opcode = OP_WRITE_12, .len = 12, .dir = CDB_OUT, .unit = CDB_BLOCKS, LBA_10, LEN(6, 4),
@@ -179,7 +190,8 @@ const struct cdb_op *cdb_nth(unsigned n)
 
 bool cdb_supported(const struct cdb_op *op, const struct lun *lun)
 {
-	return !(op->flags & CDB_THIN) || !lun || lun_state(lun) & LUN_THIN;
+	return !lun || ((!(op->flags & CDB_THIN) || lun_state(lun) & LUN_THIN) &&
+			(!(op->flags & CDB_EXPLICIT_ALUA) || atomic_load(&lun->target->explicit_alua)));
 }
 
 void cdb_usage(const struct cdb_op *op, const struct lun *lun, uint8_t *out)

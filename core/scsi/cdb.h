@@ -42,6 +42,9 @@ enum cdb_flags {
 	CDB_ZERO_IS_256 = 1 << 9,	/* READ(6), WRITE(6) */
 	CDB_LOOKS = 1 << 17,		/* looks first whether the device's size has changed */
 	CDB_WELL_KNOWN = 1 << 16,	/* of the REPORT LUNS well known logical unit too (SPC-5 9.3) */
+	CDB_STANDBY_OK = 1 << 24,	/* allowed in the ALUA state standby (SPC-5 5.18.2.4) */
+	CDB_UNAVAILABLE_OK = 1 << 25,	/* and in unavailable (5.18.2.5) */
+	CDB_EXPLICIT_ALUA = 1 << 26,	/* only where initiators may set states */
 	CDB_RESERVE_OK = 1 << 10,	/* not stopped by another I_T nexus's RESERVE (SPC-2 5.5.1) */
 };
 
@@ -99,6 +102,8 @@ bool medium_check(struct task *t);
 bool start_stop_check(struct task *t);
 void start_stop_run(struct task *t);
 void prevent_allow_run(struct task *t);
+void report_groups_run(struct task *t);
+void set_groups_run(struct task *t);
 void sync_cache_run(struct task *t);
 void get_lba_status_run(struct task *t);
 void read_run(struct task *t);

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "scsi/alua.h"
 #include "scsi/target.h"
 #include "scsi/taskset.h"
 
@@ -87,6 +88,8 @@ struct target {
 	void (*purge)(void *arg, struct task_purge *p);
 	void *purge_arg;
 	GPtrArray *nexuses;
+	GPtrArray *groups;			/* struct port_group, under lock */
+	atomic_bool explicit_alua;		/* SET TARGET PORT GROUPS is allowed */
 	unsigned functions;			/* bits of enum task_function */
 	unsigned n_ports;			/* under lock */
 	struct target_port ports[TARGET_PORTS_MAX];
@@ -94,7 +97,7 @@ struct target {
 
 /* Unit attention conditions, the first to be reported first (SAM-5 5.14, table 44). */
 enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MEDIUM_CHANGED, UA_MODE_CHANGED,
-	  UA_CAPACITY_CHANGED, UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
+	  UA_CAPACITY_CHANGED, UA_ACCESS_CHANGED, UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
 extern const uint8_t ua_codes[UA_COUNT];	/* enum sense_code */
 
 /* What one nexus and one LUN share. */
@@ -117,7 +120,8 @@ struct nexus {
 	struct target *target;
 	struct reactor *reactor;
 	char *initiator_port;
-	uint16_t rel_port, tpgt;
+	uint16_t rel_port;
+	struct port_group *group;		/* the target port group of its port */
 	struct copy_records *copies;	/* copy-results.c's; NULL: none yet */
 	_Atomic(struct nexus_chunk *) chunks[NEXUS_CHUNKS];
 };
@@ -182,6 +186,6 @@ int ua_of_code(enum sense_code code);
 enum sense_code ua_take(struct nexus_lun *nl);
 /* Tell every nexus but one about a LUN. */
 void target_set_ua(struct target *t, uint32_t number, enum ua ua, const struct nexus *except);
-void target_set_ua_all(struct target *t, enum ua ua);
+void target_set_ua_all(struct target *t, enum ua ua, const struct nexus *except);
 
 #endif

@@ -14,7 +14,7 @@ struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiat
 	n->reactor = r;
 	n->initiator_port = g_strdup(initiator_port);
 	n->rel_port = rel_port;
-	n->tpgt = tpgt;
+	n->group = target_group(t, tpgt);
 	pthread_mutex_lock(&t->lock);
 	g_ptr_array_add(t->nexuses, n);
 	pthread_mutex_unlock(&t->lock);

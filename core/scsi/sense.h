@@ -18,6 +18,8 @@ enum sense_key {
 	X(NONE, NO_SENSE, 0x00, 0x00, "no additional sense information") \
 	X(NOT_READY_MANUAL, NOT_READY, 0x04, 0x02, "logical unit not ready, initializing command required") \
 	X(NOT_READY, NOT_READY, 0x04, 0x00, "logical unit not ready, cause not reportable") \
+	X(STANDBY, NOT_READY, 0x04, 0x0b, "logical unit not accessible, target port in standby state") \
+	X(UNAVAILABLE, NOT_READY, 0x04, 0x0c, "logical unit not accessible, target port in unavailable state") \
 	X(WRITE_ERROR, MEDIUM_ERROR, 0x0c, 0x00, "write error") \
 	X(READ_ERROR, MEDIUM_ERROR, 0x11, 0x00, "unrecovered read error") \
 	X(MISCOMPARE, MISCOMPARE, 0x1d, 0x00, "miscompare during verify operation") \
@@ -53,6 +55,7 @@ enum sense_key {
 	X(UA_NEXUS_LOSS, UNIT_ATTENTION, 0x29, 0x07, "I_T nexus loss occurred") \
 	X(UA_MODE_CHANGED, UNIT_ATTENTION, 0x2a, 0x01, "mode parameters changed") \
 	X(UA_CAPACITY_CHANGED, UNIT_ATTENTION, 0x2a, 0x09, "capacity data has changed") \
+	X(UA_ACCESS_CHANGED, UNIT_ATTENTION, 0x2a, 0x06, "asymmetric access state changed") \
 	X(UA_COMMANDS_CLEARED, UNIT_ATTENTION, 0x2f, 0x00, "commands cleared by another initiator") \
 	X(UA_INQUIRY_CHANGED, UNIT_ATTENTION, 0x3f, 0x03, "inquiry data has changed") \
 	X(UA_LUNS_CHANGED, UNIT_ATTENTION, 0x3f, 0x0e, "reported LUNs data has changed") \

@@ -333,6 +333,8 @@ static bool check_access(struct task *t, bool known_opcode)
 			return false;
 		}
 	}
+	if (G_UNLIKELY(port_group_state(t->nexus->group) > ALUA_NON_OPTIMIZED) && alua_refuses(t))
+		return false;
 	if (!op || !cdb_supported(op, t->lun)) {
 		if (!op && known_opcode)
 			task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 1, 4);

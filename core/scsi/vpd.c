@@ -77,13 +77,13 @@ static size_t device_identification(struct task *t, uint8_t *d)
 {
 	const struct nexus *n = t->nexus;
 	const char *name = target_name(n->target);
-	g_autofree char *port = target_port_name(n->target, n->tpgt);
+	g_autofree char *port = target_port_name(n->target, n->group->conf.tag);
 	uint8_t bin[4];
 	size_t at = t->lun ? vpd_lun_designators(t->lun, d) : 0;	/* a well known one has none (SPC-5 7.8.6.2.1) */
 
 	put_be32(bin, n->rel_port);
 	at += put_designator(d + at, SET_BINARY, OF_PORT | TYPE_RELATIVE_PORT, bin, 4);
-	put_be32(bin, n->tpgt);
+	put_be32(bin, n->group->conf.tag);
 	at += put_designator(d + at, SET_BINARY, OF_PORT | TYPE_PORT_GROUP, bin, 4);
 	at += put_name(d + at, OF_PORT, port);
 	at += put_name(d + at, OF_DEVICE, name);

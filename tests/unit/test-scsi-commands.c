@@ -16,7 +16,7 @@ static void test_inquiry(void)
 	g_assert_cmpuint(res.in_len, ==, 96);
 	g_assert_cmpuint(res.xfer_len, ==, 96);
 	memcpy(whole, res.in, 96);
-	g_assert_cmpmem(whole, 8, ((uint8_t[]){ 0, 0, 6, 0x12, 91, 8, 0, 2 }), 8);
+	g_assert_cmpmem(whole, 8, ((uint8_t[]){ 0, 0, 6, 0x12, 91, 0x18, 0, 2 }), 8);
 	g_assert_cmpmem(whole + 8, 24, "GOTGT   VIRTUAL-DISK    ", 24);
 	g_assert_cmpmem(whole + 58, 14, ((uint8_t[]){ 0x00, 0xa0, 0x05, 0xc0, 0x06, 0x00, 0x09, 0x60, 0x04, 0x60, 0x04, 0xc0,
 						      0, 0 }), 14);
@@ -554,7 +554,7 @@ static void test_unit_attention(void)
 	SEND(0, 0x8b);
 	assert_sense(INVALID_OPCODE);
 	/* REPORT LUNS is what LUNS CHANGED asks for. */
-	target_set_ua_all(rig.target, UA_LUNS_CHANGED);
+	target_set_ua_all(rig.target, UA_LUNS_CHANGED, NULL);
 	lun_unit_attention(rig.lun, SENSE_UA_INQUIRY_CHANGED, NULL);
 	SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 64);
 	SEND(0, OP_TEST_UNIT_READY);
