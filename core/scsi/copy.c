@@ -313,8 +313,6 @@ static bool begin_segment(struct copy *c)
 		abort_copy(c, SENSE_COPY_INEXACT_SEGMENT, COUNT_AT, OF_COPY, NULL);
 		return false;
 	}
-	if (!accessible(c))
-		return false;
 	if (!in_range(c->from, from, c->total) || !in_range(c->to, to, c->total)) {
 		abort_copy(c, SENSE_COPY_ABORTED, in_range(c->from, from, c->total) ? DESTINATION_AT : SOURCE_AT,
 			   OF_COPY, NULL);
@@ -322,7 +320,7 @@ static bool begin_segment(struct copy *c)
 	}
 	c->from_offset = from << c->from->block_shift;
 	c->to_offset = to << c->to->block_shift;
-	return true;
+	return accessible(c);
 }
 
 static void next_chunk(struct copy *c);
