@@ -7,7 +7,9 @@
 #include <string.h>
 #include "scsi/cdb.h"
 #include "scsi/copy.h"
+#include "scsi/job.h"
 #include "scsi/lun.h"
+#include "scsi/pr.h"
 #include "scsi/task.h"
 #include "scsi/wire.h"
 
@@ -145,13 +147,16 @@ static bool stays(const struct copy *c, const struct lun *lun)
 	return !lun->count[reactor_index(c->task->reactor)].draining;
 }
 
-/*
- * May the nexus read, or write, this logical unit now?  As the checks of READ and WRITE would say.
- */
+/* May the nexus read, or write, this logical unit now?  As the checks of READ and WRITE would say. */
 static struct refusal copy_may_access(struct lun *lun, struct nexus *n, bool write)
 {
 	unsigned state = lun_state(lun);
+	struct sense_field field;
 
+	if (pr_bars(lun, n, write ? PR_WRITES : PR_READS))
+		return (struct refusal){ STATUS_RESERVATION_CONFLICT, SENSE_NONE };
+	if (state & LUN_JOB)
+		return (struct refusal){ STATUS_CHECK_CONDITION, job_sense(lun, &field) };
 	if (state & LUN_NOT_READY)
 		return (struct refusal){ STATUS_CHECK_CONDITION, lun_not_ready(state) };
 	if (write && state & LUN_PROTECTED)

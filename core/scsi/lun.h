@@ -6,12 +6,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "scsi/alua.h"
+#include "scsi/range.h"
 #include "scsi/target.h"
 #include "scsi/taskset.h"
 
 /* What VPD B0h says, beside LUN_TRANSFER_MAX. */
 #define LUN_WRITE_SAME_MAX (16u << 20)	/* of one pattern or zeroes; UNMAP has no limit */
 #define LUN_UNMAP_DESCRIPTORS_MAX 256u
+#define LUN_ATOMIC_MAX (1u << 20)	/* of WRITE ATOMIC */
+#define LUN_COMPARE_BLOCKS_MAX 255u	/* of COMPARE AND WRITE: what its field holds */
 
 /* What is special about a logical unit: one word that the path of READ and WRITE looks at. */
 enum lun_bits {
@@ -26,10 +29,18 @@ enum lun_bits {
 	LUN_SAVES = 1 << 11,		/* mode pages can be kept */
 	LUN_REMOVABLE = 1 << 12,	/* configured */
 	LUN_EJECTED = 1 << 13,		/* START STOP UNIT with LOEJ: there is no medium */
+	LUN_SANITIZING = 1 << 16,	/* a job is at it, see job.h; or the last one failed */
+	LUN_SANITIZE_FAILED = 1 << 17,
+	LUN_FORMATTING = 1 << 18,
+	LUN_FORMAT_FAILED = 1 << 19,
+	LUN_RANGES = 1 << 20,		/* ranges of blocks are taken under a lock, see range.h */
 };
 #define LUN_NOT_READY (LUN_STOPPED | LUN_EJECTED)
 #define LUN_PROTECTED (LUN_READ_ONLY | LUN_SWP)
 #define LUN_MODE_BITS (LUN_SWP | LUN_WCE | LUN_D_SENSE | LUN_TAS)
+#define LUN_JOB_BUSY (LUN_SANITIZING | LUN_FORMATTING)
+#define LUN_JOB_FAILED (LUN_SANITIZE_FAILED | LUN_FORMAT_FAILED)
+#define LUN_JOB (LUN_JOB_BUSY | LUN_JOB_FAILED)
 
 enum { LUN_SERIAL_MAX = 36, LUN_VENDOR_LEN = 8, LUN_PRODUCT_LEN = 16 };
 
@@ -40,11 +51,13 @@ struct lun_identity {
 	char product[LUN_PRODUCT_LEN + 1];
 };
 
-/* Tasks on one reactor; only that reactor writes. */
+/* Tasks on one reactor, and the ranges they hold; only that reactor writes. */
 struct lun_count {
 	uint32_t n;
 	bool draining;
-	char apart[64 - 8];
+	struct range *ranges;
+	struct post arm;		/* range.c's */
+	char apart[64 - 8 - sizeof(void *) - sizeof(struct post)];
 };
 
 struct lun {
@@ -61,6 +74,12 @@ struct lun {
 	atomic_uint state;		/* enum lun_bits */
 	atomic_uint saved_mode;		/* LUN_MODE_BITS after a reset */
 	pthread_mutex_t save_lock;	/* one writer of the file */
+	struct pr *pr;			/* reservations */
+	struct ranges ranges;
+	struct job *job;		/* changes under lock while a bit of LUN_JOB_BUSY is set, on its reactor */
+	atomic_uint job_progress;	/* of 65536 */
+	atomic_bool job_stop;		/* the unit is to go */
+	atomic_bool sanitize_ause;	/* of the last one */
 
 	atomic_uint copy_epoch;		/* another one after each reset: copies known before are forgotten */
 	struct lun *next_named;		/* names.c's, under its lock */
@@ -96,13 +115,22 @@ struct target {
 };
 
 /* Unit attention conditions, the first to be reported first (SAM-5 5.14, table 44). */
-enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MEDIUM_CHANGED, UA_MODE_CHANGED,
-	  UA_CAPACITY_CHANGED, UA_ACCESS_CHANGED, UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
+enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MEDIUM_CHANGED, UA_RES_PREEMPTED,
+	  UA_RES_RELEASED, UA_REG_PREEMPTED, UA_MODE_CHANGED, UA_CAPACITY_CHANGED, UA_ACCESS_CHANGED,
+	  UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
 extern const uint8_t ua_codes[UA_COUNT];	/* enum sense_code */
+
+/* What reservations bar a nexus from, a bit 1 << enum cdb_pr for each kind of command, and two more. */
+enum nexus_bars {
+	BAR_WRITES = 1 << 0, BAR_READS = 1 << 1,
+	BAR_RESERVED = 1 << 4,	/* what lacks CDB_RESERVE_OK */
+	BARS_UNKNOWN = 1 << 5,	/* nobody has looked yet */
+};
 
 /* What one nexus and one LUN share. */
 struct nexus_lun {
 	atomic_uint ua;		/* bits of enum ua, set by anyone, taken by the nexus's reactor */
+	atomic_uint bars;	/* enum nexus_bars, set by whoever changes reservations */
 	atomic_bool prevent;	/* PREVENT ALLOW MEDIUM REMOVAL */
 	struct task_set set;	/* [reactor of the nexus] */
 };
@@ -138,6 +166,12 @@ static inline uint64_t lun_blocks(const struct lun *lun)
 
 /* Why commands for the medium are refused in a state, or SENSE_NONE. */
 enum sense_code lun_not_ready(unsigned state);
+/* Blocks: what WRITE ATOMIC takes a multiple of.  Less than a physical block would be read and written back. */
+static inline uint32_t lun_atomic_unit(const struct lun *lun)
+{
+	return MAX(lun->info->physical_block_size >> lun->block_shift, 1u);
+}
+
 void lun_set_state(struct lun *lun, unsigned clear, unsigned set);	/* [any] */
 void lun_get_identity(struct lun *lun, struct lun_identity *id);	/* [any] */
 /* NAA locally assigned (SPC-5 7.8.6.5), made from the serial. */
@@ -163,6 +197,15 @@ static inline void lun_count_down(struct lun *lun, unsigned reactor)
 		lun_count_down_draining(lun);
 }
 
+/* Take [lba, end) if LUN_RANGES is not set: false otherwise.  [reactor] */
+static inline bool range_try(struct range *r, struct lun *lun, unsigned reactor, uint64_t lba, uint64_t end)
+{
+	if (G_UNLIKELY(lun_state(lun) & LUN_RANGES))
+		return false;
+	range_link_local(r, &lun->count[reactor].ranges, lba, end);
+	return true;
+}
+
 static inline struct lun *target_find_lun(struct target *t, int number)
 {
 	struct lun_map *map = atomic_load_explicit(&t->map, memory_order_acquire);
@@ -179,6 +222,11 @@ void nexus_set_ua_all(struct nexus *n, enum ua ua);
 void nexus_forget_lun(struct nexus *n, uint32_t number);
 /* Forget a condition on all LUNs.  [reactor] */
 void nexus_clear_ua_all(struct nexus *n, enum ua ua);
+
+/* End what RESERVE took, of one nexus or (NULL) of any; no lock held.  [any] */
+void pr_unreserve(struct lun *lun, const struct nexus *of);
+/* It is about to go.  [reactor] */
+void pr_nexus_gone(const struct nexus *n);
 
 /* -1: the sense code is not a unit attention. */
 int ua_of_code(enum sense_code code);

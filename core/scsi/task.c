@@ -3,6 +3,7 @@
 #include "config.h"
 #include <string.h>
 #include "scsi/cdb.h"
+#include "scsi/job.h"
 #include "scsi/lun.h"
 #include "scsi/task.h"
 #include "scsi/wire.h"
@@ -28,6 +29,8 @@ static void finish(struct task *t)
 	t->loop = NULL;
 	if (t->ending)
 		t->ending(t);
+	if (!t->lent)
+		range_give(&t->range);
 	if (t->status != STATUS_GOOD || t->aborted)
 		t->in_len = 0;
 	if (!t->in_len && !t->lent)
@@ -77,6 +80,11 @@ static void fail(struct task *t, enum sense_code code, const struct sense_field 
 void task_fail(struct task *t, enum sense_code code)
 {
 	fail(t, code, NULL, false, 0);
+}
+
+void task_fail_at(struct task *t, enum sense_code code, const struct sense_field *field)
+{
+	fail(t, code, field, false, 0);
 }
 
 void task_fail_field(struct task *t, enum sense_code code, unsigned byte, int bit)
@@ -170,6 +178,7 @@ void task_release(struct task *t)
 	struct bufpool *pool = reactor_pool(t->reactor);
 
 	task_reclaim(t);
+	range_give(&t->range);
 	bufpool_put(pool, t->buf);
 	bufpool_put(pool, t->buf2);
 	t->buf = t->buf2 = NULL;
@@ -282,6 +291,24 @@ void task_offload(struct task *t, void (*work)(struct task *t), void (*next)(str
 	workers_push(t->nexus->target->engine->workers, &t->offloaded.work);
 }
 
+static bool under_work(struct task *t)
+{
+	return G_UNLIKELY(lun_state(t->lun) & LUN_JOB) && job_refuses(t);
+}
+
+static bool try_range(struct task *t)
+{
+	return range_try(&t->range, t->lun, reactor_index(t->reactor), t->lba, t->lba + t->blocks);
+}
+
+/* False: run() is called again when it has them, or the task has ended. */
+static bool take_range(struct task *t)
+{
+	if (t->op->flags & CDB_ALONE || !try_range(t))
+		return task_take_range(t, t->lba, t->lba + t->blocks);
+	return !under_work(t);
+}
+
 /* ---- from CDB to data ---- */
 
 /* Length and LBA by the table. */
@@ -303,10 +330,11 @@ static void decode(struct task *t)
 	}
 }
 
-/* Unit attention and what else is said before the CDB is looked at closely; false: it has ended the task. */
+/* Unit attention, reservations and what else comes before a close look at the CDB; false: it has ended the task. */
 static bool check_access(struct task *t, bool known_opcode)
 {
 	const struct cdb_op *op = t->op;
+	unsigned bars;
 
 	if (G_UNLIKELY(t->attr == TASK_ACA)) {	/* SAM-5 5.9.2: there is no auto contingent allegiance */
 		task_fail(t, SENSE_INVALID_MESSAGE);
@@ -336,13 +364,18 @@ static bool check_access(struct task *t, bool known_opcode)
 	if (G_UNLIKELY(port_group_state(t->nexus->group) > ALUA_NON_OPTIMIZED) && alua_refuses(t))
 		return false;
 	if (!op || !cdb_supported(op, t->lun)) {
-		if (!op && known_opcode)
+		if (!op ? known_opcode : op->flags & CDB_SA)
 			task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 1, 4);
 		else
 			task_fail(t, SENSE_INVALID_OPCODE);
 		return false;
 	}
-	return true;
+	bars = atomic_load_explicit(&t->nl->bars, memory_order_acquire);
+	if (G_UNLIKELY(bars) && pr_conflict(t, bars)) {
+		task_status(t, STATUS_RESERVATION_CONFLICT);
+		return false;
+	}
+	return !under_work(t);
 }
 
 static bool in_range(const struct task *t)
@@ -407,6 +440,7 @@ static void reset(struct task *t)
 	t->aborted = t->lent = t->in_device = t->in_query = false;
 	t->leave = NULL;
 	t->ending = NULL;
+	t->range.state = RANGE_NONE;
 	t->sense_len = 0;
 	t->out_len = t->in_len = 0;
 	t->xfer_len = 0;
@@ -425,6 +459,8 @@ static void reset(struct task *t)
 
 void task_run(struct task *t)
 {
+	if (t->blocks && t->range.state == RANGE_NONE && !take_range(t))
+		return;
 	t->op->run(t);
 }
 
@@ -467,15 +503,20 @@ static bool place_lent(struct task *t)
 
 	if (!t->lun->info->lends || t->no_lend || !(t->op->flags & CDB_PLAIN) || t->out_len & (t->lun->block_size - 1))
 		return false;
+	/* Data may be long in coming: who wants to be alone with the blocks had better not wait for it. */
+	if (lun_state(t->lun) & LUN_JOB || !try_range(t))
+		return false;
 	n = device_lend(t->lun->dev, t->reactor, t->lba << t->lun->block_shift, t->out_len, true, t->iov, TASK_IOV_MAX,
 			&status);
 	if (n) {
 		t->iovcnt = n;
 		t->lent = true;
-	} else if (status != GOTGT_OK) {
-		task_fail_device(t, status);
+		return true;
 	}
-	return n;
+	range_give(&t->range);
+	if (status != GOTGT_OK)
+		task_fail_device(t, status);
+	return false;
 }
 
 static bool place_buf(struct task *t)
@@ -506,11 +547,14 @@ void task_execute(struct task *t)
 void task_execute_from(struct task *t, const uint8_t *data)
 {
 	t->phase = TASK_RUNNING;
-	if (t->op->flags & CDB_PLAIN && t->place.state == PLACE_ENABLED && !(t->out_len & (t->lun->block_size - 1))) {
+	if (t->op->flags & CDB_PLAIN && t->place.state == PLACE_ENABLED && !(t->out_len & (t->lun->block_size - 1)) &&
+	    try_range(t)) {
 		t->iov[0] = (struct iovec){ (void *)data, t->out_len };
 		task_io(t, GOTGT_OP_WRITE, task_fua(t), t->lba << t->lun->block_shift, t->out_len);
 		t->dio.io.iov = t->iov;
 		t->dio.io.iovcnt = 1;
+		if (under_work(t))
+			return;
 		prepare_dio(t, task_done);
 		if (device_try(t->lun->dev, &t->dio))
 			return;
