@@ -26,6 +26,9 @@ struct copy {
 	/* the segment */
 	struct lun *from, *to;
 	uint64_t from_offset, to_offset, done, total;	/* bytes */
+	/* What atomic commands are kept from while a chunk is copied; claims: how many are taken or asked for. */
+	struct range ranges[2];
+	unsigned claims;
 };
 G_STATIC_ASSERT(sizeof(struct copy) <= BUF_MIN);
 
@@ -246,11 +249,19 @@ static void device_refused(struct copy *c, int whose, struct refusal why)
 	abort_copy(c, SENSE_COPY_DEVICE_FAILURE, -1, whose, &why);
 }
 
+static void give_ranges(struct copy *c)
+{
+	range_give(&c->ranges[0]);
+	range_give(&c->ranges[1]);
+	c->claims = 0;
+}
+
 /* However the task ends: aborted, failed or done. */
 static void copy_ended(struct task *t)
 {
 	struct copy *c = copy_of(t);
 
+	give_ranges(c);
 	for (unsigned i = 0; i < c->n_cscds; i++)
 		if (c->luns[i])
 			lun_release(c->luns[i], t->reactor);
@@ -336,6 +347,7 @@ static void chunk_done(struct device_copy *dc, enum gotgt_status status)
 
 	if (!task_back(c->task))
 		return;
+	give_ranges(c);
 	if (status == GOTGT_OK) {
 		c->done += dc->length;
 		if (c->record)
@@ -382,6 +394,72 @@ static void submit_chunk(struct copy *c)
 	device_copy(&c->dc);
 }
 
+/* ---- the blocks it is at ---- */
+
+static void claim(struct copy *c);
+
+static void claimed(struct range *r, struct copy *c)
+{
+	if (task_back(c->task))
+		claim(c);
+}
+
+static void claimed_first(struct range *r)
+{
+	claimed(r, container_of(r, struct copy, ranges[0]));
+}
+
+static void claimed_second(struct range *r)
+{
+	claimed(r, container_of(r, struct copy, ranges[1]));
+}
+
+static bool leave_claim(struct task *t)
+{
+	struct copy *c = copy_of(t);
+
+	return range_leave(&c->ranges[c->claims - 1]);
+}
+
+/* False: granted() comes later. */
+static bool take(struct copy *c, struct lun *lun, uint64_t first_offset, uint64_t last_offset, uint64_t len)
+{
+	struct range *r = &c->ranges[c->claims];
+
+	r->granted = c->claims++ ? claimed_second : claimed_first;
+	if (range_take(r, lun, c->task->reactor, first_offset >> lun->block_shift,
+		       (last_offset + len) >> lun->block_shift, false))
+		return true;
+	c->task->in_query = true;
+	c->task->leave = leave_claim;
+	return false;
+}
+
+/*
+ * Claim what the next chunk is about, then copy it.  Within a logical unit that is one range with what lies between; of
+ * two, always the same one comes first: so nobody who holds one waits for who waits for that.
+ */
+static void claim(struct copy *c)
+{
+	uint64_t len = MIN(c->total - c->done, CHUNK_BYTES), at = chunk_at(c, len);
+	uint64_t from = c->from_offset + at, to = c->to_offset + at;
+	bool from_first = (uintptr_t)c->from < (uintptr_t)c->to;
+
+	if (c->from == c->to) {
+		if (!c->claims && !take(c, c->from, MIN(from, to), MAX(from, to), len))
+			return;
+	} else {
+		if (!c->claims && !take(c, from_first ? c->from : c->to, from_first ? from : to, from_first ? from : to, len))
+			return;
+		if (c->claims == 1 && !take(c, from_first ? c->to : c->from, from_first ? to : from,
+					    from_first ? to : from, len))
+			return;
+	}
+	/* What waits for those at the medium to end looked after setting the state: look again. */
+	if (accessible(c))
+		submit_chunk(c);
+}
+
 /* Go on with this segment, or those that follow; the task ends with the last. */
 static void next_chunk(struct copy *c)
 {
@@ -400,7 +478,7 @@ static void next_chunk(struct copy *c)
 		if (!begin_segment(c))
 			return;
 	}
-	submit_chunk(c);
+	claim(c);
 }
 
 /* ---- the command ---- */
