@@ -157,6 +157,9 @@ static void take_extensions(struct device *dev)
 			  dev->memory.lend && !(ops->flags & GOTGT_PLUGIN_SERIAL);
 	dev->info.extents = take_extension(ops, GOTGT_EXT_EXTENTS, &dev->extents, sizeof dev->extents,
 					   sizeof dev->extents) && dev->extents.query;
+	dev->info.copies = !(ops->flags & GOTGT_PLUGIN_SERIAL) &&
+			   take_extension(ops, GOTGT_EXT_COPY, &dev->copy, sizeof dev->copy, sizeof dev->copy) &&
+			   dev->copy.copy;
 	if (!take_extension(ops, GOTGT_EXT_SIZE, &dev->look, sizeof dev->look, sizeof dev->look))
 		dev->look.look = NULL;
 	if (dev->info.lends && dev->memory.check)

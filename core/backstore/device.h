@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <glib.h>
+#include <gotgt/ext-copy.h>
 #include <gotgt/ext-extents.h>
 #include <gotgt/ext-memory.h>
 #include <gotgt/ext-size.h>
@@ -76,6 +77,7 @@ struct device_info {
 	bool native_fua;
 	bool lends;			/* has gotgt.memory/1 */
 	bool extents;			/* has gotgt.extents/1 */
+	bool copies;			/* has gotgt.copy/1 */
 };
 
 /*
@@ -138,5 +140,34 @@ struct device_query {
 };
 /* done() comes after this returned.  [reactor q->reactor] */
 void device_query(struct device *dev, struct device_query *q);
+
+/*
+ * A copy of a range to another device or within one; embed it, done() comes on reactor.  Ranges of one device may
+ * overlap: what is there afterwards is what was to be read before.  The caller sets the first block.
+ */
+struct device_copy {
+	struct reactor *reactor;
+	struct device *from, *to;
+	uint64_t from_offset, to_offset, length;	/* bytes, whole blocks of both devices */
+	bool flush;		/* stable at the end */
+	void (*done)(struct device_copy *c, enum gotgt_status status);
+
+	uint64_t copied;	/* out */
+	bool reading_failed;	/* out: the error is of from */
+	/* copy.c's */
+	atomic_bool canceled;
+	bool by_plugin;
+	uint64_t piece;
+	struct buf *buf;
+	struct iovec iov;
+	struct device *at_device;	/* where dio is */
+	struct device_io dio;
+	struct work work;
+	struct post post;
+};
+/* done() comes after this returned.  [reactor c->reactor] */
+void device_copy(struct device_copy *c);
+/* Ask for an early end; done() still comes, not within this call.  [reactor c->reactor] */
+void device_copy_cancel(struct device_copy *c);
 
 #endif

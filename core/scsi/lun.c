@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 #include "engine/log.h"
+#include "scsi/copy.h"
 #include "scsi/job.h"
 #include "scsi/lun.h"
 #include "scsi/mode.h"
@@ -144,6 +145,8 @@ bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **erro
 	lun->identity = id;
 	pthread_mutex_unlock(&lun->lock);
 	lun_set_state(lun, LUN_READ_ONLY | LUN_THIN, now);
+	if (renamed)
+		lun_name_change(lun);
 	if (renamed || (old ^ now) & LUN_THIN)
 		target_set_ua(lun->target, lun->number, UA_INQUIRY_CHANGED, NULL);
 	if ((old ^ now) & LUN_READ_ONLY)	/* the WP bit of mode data */
@@ -174,11 +177,20 @@ void lun_unit_attention(struct lun *lun, enum sense_code code, const struct nexu
 	target_set_ua(lun->target, lun->number, (enum ua)ua, except);
 }
 
+/* Copies of a logical unit before, perhaps of this number, are none of it. */
+static void new_epoch(struct lun *lun)
+{
+	static atomic_uint epoch;
+
+	atomic_store(&lun->copy_epoch, atomic_fetch_add(&epoch, 1) + 1);
+}
+
 void lun_reset(struct lun *lun)
 {
 	struct target *t = lun->target;
 
 	/* SAM-5 6.3.3: mode parameters as saved, medium removal allowed; everybody hears of it. */
+	new_epoch(lun);
 	lun_set_state(lun, LUN_STOPPED | LUN_MODE_BITS, atomic_load(&lun->saved_mode));
 	pr_unreserve(lun, NULL);
 	pthread_mutex_lock(&t->lock);
@@ -261,6 +273,7 @@ struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const
 {
 	struct lun *lun = g_malloc0(sizeof *lun + t->engine->n_reactors * sizeof lun->count[0]);
 
+	new_epoch(lun);
 	lun->target = t;
 	lun->number = number;
 	lun->dev = dev;

@@ -81,6 +81,11 @@ struct lun {
 	atomic_bool job_stop;		/* the unit is to go */
 	atomic_bool sanitize_ause;	/* of the last one */
 
+	atomic_uint copy_epoch;		/* another one after each reset: copies known before are forgotten */
+	struct lun *next_named;		/* names.c's, under its lock */
+	uint16_t names_len;
+	uint8_t names[128];		/* designators, one after the other */
+
 	pthread_mutex_t lock;
 	struct lun_identity identity;	/* under lock */
 	pthread_cond_t drained;			/* with lock: left became 0 */
@@ -145,6 +150,7 @@ struct nexus {
 	char *initiator_port;
 	uint16_t rel_port;
 	struct port_group *group;		/* the target port group of its port */
+	struct copy_records *copies;	/* copy-results.c's; NULL: none yet */
 	_Atomic(struct nexus_chunk *) chunks[NEXUS_CHUNKS];
 };
 

@@ -29,6 +29,7 @@ void nexus_free(struct nexus *n)
 	pthread_mutex_unlock(&n->target->lock);
 	for (unsigned i = 0; i < NEXUS_CHUNKS; i++)
 		g_free(atomic_load_explicit(&n->chunks[i], memory_order_relaxed));
+	g_free(n->copies);
 	g_free(n->initiator_port);
 	g_free(n);
 }

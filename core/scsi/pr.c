@@ -193,6 +193,16 @@ static unsigned learn(struct lun *lun, const struct nexus *n, struct nexus_lun *
 	return bars;
 }
 
+bool pr_bars(const struct lun *lun, const struct nexus *n, enum cdb_pr what)
+{
+	unsigned bars;
+
+	pthread_mutex_lock(&lun->pr->lock);
+	bars = bars_of(lun->pr, n);
+	pthread_mutex_unlock(&lun->pr->lock);
+	return bars & (1u << what | BAR_RESERVED);
+}
+
 bool pr_conflict(struct task *t, unsigned bars)
 {
 	const struct cdb_op *op = t->op;

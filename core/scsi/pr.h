@@ -76,6 +76,11 @@ static inline struct pr_reg *pr_nth(const struct pr_state *s, guint n)
  * removed, when it is not NULL, gets a copy of them, and their nexuses no longer prevent medium removal.  [any]
  */
 void pr_publish(struct lun *lun, struct pr_state *next, GArray *removed);
+/*
+ * Would a command for a logical unit conflict with a reservation, coming by a nexus that may be another target's?  There
+ * its initiator port and relative target port identifier count.  [any]
+ */
+bool pr_bars(const struct lun *lun, const struct nexus *n, enum cdb_pr what);
 /* Tell every nexus anew; pr->lock held. */
 void pr_tell(struct lun *lun);
 

@@ -16,7 +16,7 @@ enum { FIXED_LEN = 18, DESC_HEADER = 8, DESC_INFO_LEN = 12, DESC_FIELD_LEN = 8 }
 /* SPC-5 4.4.2.4.2 */
 static void put_field(uint8_t *p, const struct sense_field *f)
 {
-	p[0] = (uint8_t)(0x80 | (f->in_cdb ? 0x40 : 0) | (f->bit_valid ? 0x08 | (f->bit & 7) : 0));
+	p[0] = (uint8_t)(0x80 | (f->in_cdb ? 0x40 : 0) | (f->in_segment ? 0x20 : 0) | (f->bit_valid ? 0x08 | (f->bit & 7) : 0));
 	put_be16(p + 1, f->byte);
 }
 

@@ -9,7 +9,8 @@
 
 enum sense_key {
 	KEY_NO_SENSE = 0, KEY_RECOVERED_ERROR = 1, KEY_NOT_READY = 2, KEY_MEDIUM_ERROR = 3, KEY_HARDWARE_ERROR = 4,
-	KEY_ILLEGAL_REQUEST = 5, KEY_UNIT_ATTENTION = 6, KEY_DATA_PROTECT = 7, KEY_ABORTED_COMMAND = 0xb, KEY_MISCOMPARE = 0xe,
+	KEY_ILLEGAL_REQUEST = 5, KEY_UNIT_ATTENTION = 6, KEY_DATA_PROTECT = 7,
+	KEY_COPY_ABORTED = 0xa, KEY_ABORTED_COMMAND = 0xb, KEY_MISCOMPARE = 0xe,
 };
 
 /* name, sense key, ASC, ASCQ, text */
@@ -43,6 +44,18 @@ enum sense_key {
 	X(NO_REGISTRATION_RESOURCES, ILLEGAL_REQUEST, 0x55, 0x04, "insufficient registration resources") \
 	X(SELF_TEST_FAILED, HARDWARE_ERROR, 0x3e, 0x03, "logical unit failed self-test") \
 	X(INTERNAL_FAILURE, HARDWARE_ERROR, 0x44, 0x00, "internal target failure") \
+	X(OPERATION_IN_PROGRESS, ILLEGAL_REQUEST, 0x00, 0x16, "operation in progress") \
+	X(TOO_MANY_CSCDS, ILLEGAL_REQUEST, 0x26, 0x06, "too many target descriptors") \
+	X(CSCD_TYPE, ILLEGAL_REQUEST, 0x26, 0x07, "unsupported target descriptor type code") \
+	X(TOO_MANY_SEGMENTS, ILLEGAL_REQUEST, 0x26, 0x08, "too many segment descriptors") \
+	X(SEGMENT_TYPE, ILLEGAL_REQUEST, 0x26, 0x09, "unsupported segment descriptor type code") \
+	X(INLINE_DATA, ILLEGAL_REQUEST, 0x26, 0x0b, "inline data length exceeded") \
+	X(COPY_ABORTED, COPY_ABORTED, 0x00, 0x00, "copy aborted") \
+	X(COPY_UNREACHABLE, COPY_ABORTED, 0x08, 0x04, "unreachable copy target") \
+	X(COPY_DEVICE_FAILURE, COPY_ABORTED, 0x0d, 0x01, "third party device failure") \
+	X(COPY_DEVICE_NOT_REACHABLE, COPY_ABORTED, 0x0d, 0x02, "copy target device not reachable") \
+	X(COPY_DEVICE_TYPE, COPY_ABORTED, 0x0d, 0x03, "incorrect copy target device type") \
+	X(COPY_INEXACT_SEGMENT, COPY_ABORTED, 0x26, 0x0a, "unexpected inexact segment") \
 	X(UA_MEDIUM_CHANGED, UNIT_ATTENTION, 0x28, 0x00, "not ready to ready change, medium may have changed") \
 	X(UA_POWER_ON, UNIT_ATTENTION, 0x29, 0x00, "power on, reset, or bus device reset occurred") \
 	X(UA_RESET, UNIT_ATTENTION, 0x29, 0x03, "bus device reset function occurred") \
@@ -72,8 +85,11 @@ enum sense_code {
 struct sense_row { uint8_t key, asc, ascq; const char *name, *text; };
 extern const struct sense_row sense_rows[SENSE_COUNT];
 
-/* Where a field pointer (SPC-5 4.4.2.4) points; zeroed: nowhere.  Of NOT READY, byte alone: a progress indication (4.4.2.4.4). */
-struct sense_field { bool valid, in_cdb, bit_valid; uint8_t bit; uint16_t byte; };
+/*
+ * Where a field pointer (SPC-5 4.4.2.4) points; zeroed: nowhere.  Of NOT READY, byte alone: a progress indication
+ * (4.4.2.4.4).  in_segment: into a segment descriptor, with COPY ABORTED (SPC-4 4.5.2.4.5).
+ */
+struct sense_field { bool valid, in_cdb, in_segment, bit_valid; uint8_t bit; uint16_t byte; };
 
 /* Build fixed (SPC-5 4.4.3) or descriptor (4.4.2) sense; info is the INFORMATION field when info_valid.  Bytes written, <= size. */
 size_t sense_build(uint8_t *out, size_t size, bool descriptor, enum sense_code code,

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <pthread.h>
 #include <string.h>
+#include "scsi/copy.h"
 #include "scsi/lun.h"
 
 G_DEFINE_QUARK(target-error-quark, target_error)
@@ -162,6 +163,7 @@ struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev
 		return NULL;
 	forget_lun(t, number);
 	publish(t, number, lun);
+	lun_name_add(lun);
 	target_set_ua_all(t, UA_LUNS_CHANGED, NULL);
 	return lun;
 }
@@ -172,6 +174,7 @@ void target_remove_lun(struct target *t, uint32_t number, void (*quiesce)(struct
 
 	if (!lun)
 		return;
+	lun_name_remove(lun);
 	publish(t, number, NULL);
 	target_set_ua_all(t, UA_LUNS_CHANGED, NULL);
 	if (quiesce)

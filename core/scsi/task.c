@@ -27,6 +27,8 @@ static void finish(struct task *t)
 	g_assert(t->phase != TASK_ENDED);
 	t->phase = TASK_ENDED;
 	t->loop = NULL;
+	if (t->ending)
+		t->ending(t);
 	if (!t->lent)
 		range_give(&t->range);
 	if (t->status != STATUS_GOOD || t->aborted)
@@ -120,16 +122,23 @@ static const struct { uint8_t on_read, on_write, status; } device_errors[] = {
 	[GOTGT_ERR_NO_MEMORY] = { 0, 0, STATUS_BUSY },
 };
 
-void task_fail_device(struct task *t, enum gotgt_status status)
+enum scsi_status task_device_error(enum gotgt_status status, bool reading, enum sense_code *code)
 {
 	unsigned i = (unsigned)status < G_N_ELEMENTS(device_errors) ? status : GOTGT_OK;
 
-	if (device_errors[i].status)
-		task_status(t, device_errors[i].status);
-	else if (t->op->io_error)
-		task_fail(t, t->op->io_error);
+	*code = reading ? device_errors[i].on_read : device_errors[i].on_write;
+	return device_errors[i].status ? device_errors[i].status : STATUS_CHECK_CONDITION;
+}
+
+void task_fail_device(struct task *t, enum gotgt_status status)
+{
+	enum sense_code code;
+	enum scsi_status end = task_device_error(status, t->dio.io.op == GOTGT_OP_READ, &code);
+
+	if (end != STATUS_CHECK_CONDITION)
+		task_status(t, end);
 	else
-		task_fail(t, t->dio.io.op == GOTGT_OP_READ ? device_errors[i].on_read : device_errors[i].on_write);
+		task_fail(t, t->op->io_error ? t->op->io_error : code);
 }
 
 /* ---- memory ---- */
@@ -430,6 +439,7 @@ static void reset(struct task *t)
 	t->status = STATUS_GOOD;
 	t->aborted = t->lent = t->in_device = t->in_query = false;
 	t->leave = NULL;
+	t->ending = NULL;
 	t->range.state = RANGE_NONE;
 	t->sense_len = 0;
 	t->out_len = t->in_len = 0;

@@ -95,6 +95,7 @@ struct task {
 	struct buf *buf2;		/* a second one (compare, patterns) */
 	const uint8_t *out;		/* Data-Out, contiguous, when it is not lent */
 	void (*next)(struct task *t);	/* what follows the device's success */
+	void (*ending)(struct task *t);	/* a command's own, before its end is told; NULL: nothing */
 	struct task_loop *loop;
 	void (*offload)(struct task *t);	/* task_offload()'s */
 	union { struct work work; struct post post; } offloaded;
@@ -138,6 +139,8 @@ void task_fail_param(struct task *t, unsigned byte, int bit);
 void task_fail_at(struct task *t, enum sense_code code, const struct sense_field *field);	/* NULL: as task_fail() */
 void task_fail_info(struct task *t, enum sense_code code, uint64_t info);	/* with an INFORMATION field */
 void task_fail_device(struct task *t, enum gotgt_status status);	/* what a device's error means */
+/* The same as a status, and with CHECK CONDITION a code. */
+enum scsi_status task_device_error(enum gotgt_status status, bool reading, enum sense_code *code);
 /* A zeroed place for len bytes of Data-In, for task_done_data().  NULL: out of memory, and the task has ended. */
 uint8_t *task_reply(struct task *t, size_t len);
 /* A buffer of the reactor's in t->buf or t->buf2.  False: out of memory, and the task has ended. */

@@ -59,17 +59,14 @@ static size_t put_name(uint8_t *d, uint8_t kind, const char *name)
 	return padded + 4;
 }
 
-/* What is said of the logical unit itself; a well known one has no name of its own (SPC-5 7.8.6.2.1). */
-static size_t put_lun_designators(struct task *t, uint8_t *d)
+size_t vpd_lun_designators(struct lun *lun, uint8_t *d)
 {
 	char text[LUN_VENDOR_LEN + LUN_SERIAL_MAX + 1];
 	struct lun_identity id;
 	uint8_t naa[8];
 	size_t at;
 
-	if (!t->lun)
-		return 0;
-	lun_get_identity(t->lun, &id);
+	lun_get_identity(lun, &id);
 	g_snprintf(text, sizeof text, "%-8s%s", id.vendor, id.serial);
 	at = put_designator(d, SET_ASCII, OF_LUN | TYPE_T10_VENDOR, text, strlen(text));
 	put_be64(naa, lun_naa(&id));
@@ -82,7 +79,7 @@ static size_t device_identification(struct task *t, uint8_t *d)
 	const char *name = target_name(n->target);
 	g_autofree char *port = target_port_name(n->target, n->group->conf.tag);
 	uint8_t bin[4];
-	size_t at = put_lun_designators(t, d);
+	size_t at = t->lun ? vpd_lun_designators(t->lun, d) : 0;	/* a well known one has none (SPC-5 7.8.6.2.1) */
 
 	put_be32(bin, n->rel_port);
 	at += put_designator(d + at, SET_BINARY, OF_PORT | TYPE_RELATIVE_PORT, bin, 4);
@@ -200,6 +197,7 @@ static const struct vpd_page pages[] = {
 	{ .code = 0x86, .build = extended_inquiry },
 	{ .code = 0x87, .build = mode_page_policy },
 	{ .code = 0x88, .build = scsi_ports, .room = 4 + TARGET_PORTS_MAX * PORT_DESCRIPTOR_MAX },
+	{ .code = 0x8f, .build = vpd_third_party_copy },
 	{ .code = 0xb0, .build = block_limits },
 	{ .code = 0xb1, .build = block_characteristics },
 	{ .code = 0xb2, .build = provisioning, .thin = true },

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct lun;
 struct task;
 
 /* The longest page. */
@@ -20,6 +21,11 @@ struct vpd_page {
 	bool well_known;	/* of the REPORT LUNS well known logical unit too */
 	uint32_t room;	/* bytes it may need; 0: VPD_MAX */
 };
+
+/* The designators of the logical unit itself (SPC-5 7.8.6), as page 83h has them; up to VPD_LUN_DESIGNATORS_MAX bytes. */
+#define VPD_LUN_DESIGNATORS_MAX 128
+size_t vpd_lun_designators(struct lun *lun, uint8_t *d);
+size_t vpd_third_party_copy(struct task *t, uint8_t *d);
 
 const struct vpd_page *vpd_nth(unsigned n);	/* NULL past the end; rising codes */
 /* As this task's logical unit has it, or NULL. */

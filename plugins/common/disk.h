@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <gotgt/ext-copy.h>
 #include <gotgt/ext-extents.h>
 #include <gotgt/ext-size.h>
 #include <gotgt/plugin.h>
@@ -51,6 +52,10 @@ enum gotgt_status disk_zero(struct disk *d, const struct gotgt_io *io);
 void disk_look(void *dev);
 /* The status for an errno, after a line about what the operator should know. */
 enum gotgt_status disk_failed(struct disk *d, const char *what, int err);
+
+/* struct gotgt_copy.copy. */
+enum gotgt_status disk_copy(struct disk *from, uint64_t from_offset, struct disk *to, uint64_t to_offset, uint64_t length,
+			    uint64_t *copied);
 
 /* struct gotgt_extents.query. */
 enum gotgt_status disk_extents(struct disk *d, uint64_t offset, uint64_t length, struct gotgt_extent *extents,

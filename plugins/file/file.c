@@ -92,11 +92,22 @@ static enum gotgt_status file_extents(void *dev, uint64_t offset, uint64_t lengt
 	return disk_extents(&d->disk, offset, length, extents, max, count);
 }
 
+static enum gotgt_status file_copy(void *from, uint64_t from_offset, void *to, uint64_t to_offset, uint64_t length,
+				   uint64_t *copied)
+{
+	struct file_dev *f = from, *t = to;
+
+	return disk_copy(&f->disk, from_offset, &t->disk, to_offset, length, copied);
+}
+
 static const void *file_extension(const char *id)
 {
 	static const struct gotgt_extents extents = { .size = sizeof extents, .query = file_extents };
+	static const struct gotgt_copy copy = { .size = sizeof copy, .copy = file_copy };
 	static const struct gotgt_size size = { .size = sizeof size, .look = disk_look };
 
+	if (!strcmp(id, GOTGT_EXT_COPY))
+		return &copy;
 	if (!strcmp(id, GOTGT_EXT_SIZE))
 		return &size;
 	return strcmp(id, GOTGT_EXT_EXTENTS) ? NULL : &extents;

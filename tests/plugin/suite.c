@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <gotgt/ext-copy.h>
 #include <gotgt/ext-extents.h>
 #include <gotgt/ext-memory.h>
 #include "backstore/settings.h"
@@ -487,6 +488,36 @@ static const char *case_extents(struct suite *s)
 	return why;
 }
 
+/* Within the device; what is copied, and nothing else. */
+static const char *case_copy(struct suite *s)
+{
+	const struct gotgt_copy *x = extension(s, GOTGT_EXT_COPY);
+	uint64_t block = s->dev.info.block_size, n = area_of(s) / 4 / block * block, done = 0;
+
+	if (!x || !writable(s) || s->dev.info.size < 4 * n || !n)
+		return suite_skipped;
+	if (x->size < sizeof *x || !x->copy)
+		FAIL("the table of " GOTGT_EXT_COPY " is too short");
+	fill(s->out, 4 * n, 16);
+	MUST("write", wr(s, 0, 4 * n, 0));
+	while (done < n) {
+		uint64_t copied = 0;
+		enum gotgt_status status = x->copy(s->dev.handle, done, s->dev.handle, 2 * n + done, n - done, &copied);
+
+		if (copied > n - done)
+			FAIL("copied %llu bytes more than asked for", (unsigned long long)(copied - (n - done)));
+		if (status == GOTGT_ERR_UNSUPPORTED)
+			return suite_skipped;
+		MUST("copy", status);
+		if (!copied)
+			FAIL("copied nothing, and called it a success");
+		done += copied;
+	}
+	memcpy(s->out + 2 * n, s->out, (size_t)n);
+	MUST("read", rd(s, 0, 4 * n));
+	return right(s, 4 * n) ? NULL : "something else was copied";
+}
+
 static const char *case_read_only(struct suite *s)
 {
 	const struct gotgt_param *q = settings_find(s->dev.ops, "readonly");
@@ -519,7 +550,7 @@ static const struct { const char *name; const char *(*run)(struct suite *s); } c
 	{ "info", case_info }, { "reopen", case_reopen }, { "read-back", case_read_back }, { "edges", case_edges },
 	{ "neighbours", case_neighbours }, { "vectors", case_vectors }, { "flush", case_flush }, { "unmap", case_unmap },
 	{ "zero", case_zero }, { "zero-free", case_zero_free }, { "nowait", case_nowait }, { "in-flight", case_in_flight },
-	{ "lend", case_lend }, { "extents", case_extents }, { "read-only", case_read_only },
+	{ "lend", case_lend }, { "extents", case_extents }, { "copy", case_copy }, { "read-only", case_read_only },
 };
 
 const char *suite_case(unsigned n)

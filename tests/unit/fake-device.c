@@ -205,3 +205,48 @@ void device_query(struct device *dev, struct device_query *q)
 	memcpy(q->extents, dev->extents, q->count * sizeof q->extents[0]);
 	dev->held_query = q;
 }
+
+struct device_copy *fake_copy;
+
+void device_copy(struct device_copy *c)
+{
+	g_assert_null(fake_copy);
+	g_assert_true(reactor_self() == c->reactor);
+	g_assert_cmpuint(c->from_offset + c->length, <=, c->from->info.size);
+	g_assert_cmpuint(c->to_offset + c->length, <=, c->to->info.size);
+	c->canceled = false;
+	c->reading_failed = false;
+	c->copied = 0;
+	fake_copy = c;
+}
+
+void device_copy_cancel(struct device_copy *c)
+{
+	g_assert_true(fake_copy == c);
+	c->canceled = true;
+}
+
+static bool failing(struct device *dev, uint32_t op)
+{
+	return dev->fail && dev->fail_op == op && !(dev->fail_after && dev->fail_after--);
+}
+
+void fake_copy_on(void)
+{
+	struct device_copy *c = fake_copy;
+	enum gotgt_status status = GOTGT_OK;
+
+	fake_copy = NULL;
+	c->reading_failed = failing(c->from, GOTGT_OP_READ);
+	if (c->canceled)
+		status = GOTGT_ERR_CANCELED;
+	else if (c->reading_failed)
+		status = c->from->fail;
+	else if (failing(c->to, GOTGT_OP_WRITE))
+		status = c->to->fail;
+	else
+		memmove(c->to->ram + c->to_offset, c->from->ram + c->from_offset, c->length);
+	c->to->flushes += status == GOTGT_OK && c->flush;
+	c->copied = status == GOTGT_OK ? c->length : 0;
+	c->done(c, status);
+}

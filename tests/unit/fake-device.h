@@ -34,6 +34,10 @@ struct device {
 	struct device_query *held_query;
 };
 
+/* The one copy under way, until it is told to go on. */
+extern struct device_copy *fake_copy;
+void fake_copy_on(void);
+
 struct device *fake_new(uint64_t size, uint32_t block_size, uint32_t flags, uint32_t ops);
 void fake_free(struct device *dev);
 void fake_let_go(struct device *dev, enum gotgt_status status);

@@ -187,18 +187,34 @@ static void fake_look(void *dev)
 		device_host.resized(fake.lun, fake.size_seen);
 }
 
+static enum gotgt_status fake_copy(void *from, uint64_t from_offset, void *to, uint64_t to_offset, uint64_t length,
+				   uint64_t *copied)
+{
+	g_assert_null(reactor_self());
+	fake.n_copied++;
+	if (!fake.copy_max || !fake.copy_left)
+		return GOTGT_ERR_UNSUPPORTED;
+	fake.copy_left--;
+	*copied = MIN(length, fake.copy_max);
+	memcpy(fake.bytes + to_offset, fake.bytes + from_offset, *copied);
+	return GOTGT_OK;
+}
+
 static const void *fake_extension(const char *id)
 {
 	static const struct gotgt_memory memory = { .size = sizeof memory, .lend = fake_lend, .reclaim = fake_reclaim,
 						    .check = fake_check };
 	static const struct gotgt_extents extents = { .size = sizeof extents, .query = fake_extents };
 
+	static const struct gotgt_copy copy = { .size = sizeof copy, .copy = fake_copy };
 	static const struct gotgt_size size = { .size = sizeof size, .look = fake_look };
 
 	if (g_str_equal(id, GOTGT_EXT_MEMORY))
 		return &memory;
 	if (g_str_equal(id, GOTGT_EXT_SIZE))
 		return &size;
+	if (g_str_equal(id, GOTGT_EXT_COPY))
+		return &copy;
 	return g_str_equal(id, GOTGT_EXT_EXTENTS) ? &extents : NULL;
 }
 

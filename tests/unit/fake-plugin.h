@@ -34,6 +34,8 @@ struct fake {
 	enum gotgt_status check_status;
 	unsigned n_checks, n_reclaimed, n_canceled, n_closed;
 	bool opened_read_only;
+	uint64_t copy_max;		/* bytes a call of copy() does; 0: it cannot */
+	unsigned copy_left, n_copied;	/* calls until it cannot any more; calls */
 	uint64_t size_seen;		/* by look(); 0: as it was */
 	struct gotgt_lun *lun;
 

@@ -9,6 +9,7 @@ struct rig_case {
 	void (*body)(void);
 	struct device *(*make)(void);
 	const struct lun_conf *conf;
+	void (*before)(void), (*after)(void);
 };
 
 static const struct lun_conf thin_conf = { .thin = true };
@@ -57,7 +58,11 @@ static void run_case(gconstpointer data)
 	rig.dev = c->make ? c->make() : plain_device();
 	rig.lun = target_add_lun(rig.target, 0, rig.dev, c->conf ? c->conf : &thin_conf, &error);
 	g_assert_no_error(error);
+	if (c->before)
+		c->before();
 	reactor_call(rig.r, on_reactor, (void *)c);
+	if (c->after)
+		c->after();
 	target_remove_lun(rig.target, 0, NULL, NULL);
 	g_assert_true(rig.dev->closed);
 	g_assert_cmpuint(rig.dev->lends, ==, rig.dev->reclaims);
@@ -67,11 +72,21 @@ static void run_case(gconstpointer data)
 	fake_free(rig.dev);
 }
 
+void rig_add_around(const char *path, void (*before)(void), void (*after)(void), void (*body)(void))
+{
+	struct rig_case *c = g_new0(struct rig_case, 1);
+
+	c->body = body;
+	c->before = before;
+	c->after = after;
+	g_test_add_data_func_full(path, c, run_case, g_free);
+}
+
 void rig_add_dev(const char *path, struct device *(*make)(void), const struct lun_conf *conf, void (*body)(void))
 {
 	struct rig_case *c = g_new(struct rig_case, 1);
 
-	*c = (struct rig_case){ body, make, conf };
+	*c = (struct rig_case){ .body = body, .make = make, .conf = conf };
 	g_test_add_data_func_full(path, c, run_case, g_free);
 }
 
@@ -178,6 +193,8 @@ void rig_send(const void *cdb, size_t cdb_len, const void *out, uint32_t edtl_ou
 	}
 	if (!rt.ended && rig.dev->held_query)
 		fake_let_go(rig.dev, GOTGT_OK);
+	while (!rt.ended && fake_copy)
+		fake_copy_on();
 	g_assert_true(rt.ended);
 	g_assert_cmpuint(res.dones, ==, dones + 1);
 	task_release(&rt.task);

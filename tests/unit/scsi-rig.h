@@ -46,6 +46,8 @@ extern struct rig_result {
 
 /* One of these around each test: the body runs on reactor 0. */
 void rig_add(const char *path, void (*body)(void));
+/* The same with something done on the main thread around it. */
+void rig_add_around(const char *path, void (*before)(void), void (*after)(void), void (*body)(void));
 /* The same with a device of one's own making. */
 void rig_add_dev(const char *path, struct device *(*make)(void), const struct lun_conf *conf, void (*body)(void));
 

@@ -227,7 +227,7 @@ static void test_vpd_pages(void)
 	assert_good();
 	n = get_be16(res.in + 2);
 	memcpy(listed, res.in + 4, n);
-	g_assert_cmpuint(n, ==, 10);
+	g_assert_cmpuint(n, ==, 11);
 	for (unsigned i = 0; (p = vpd_nth(i)); i++) {
 		g_assert_true(!i || p->code > last);
 		last = p->code;
@@ -248,7 +248,7 @@ static void test_vpd_pages(void)
 	SEND(1024, OP_INQUIRY, 1, 0xb2, 4, 0);
 	assert_cdb_field(2, -1);
 	SEND(1024, OP_INQUIRY, 1, 0, 4, 0);
-	g_assert_cmpuint(get_be16(res.in + 2), ==, 9);
+	g_assert_cmpuint(get_be16(res.in + 2), ==, 10);
 }
 
 static void test_mode_pages(void)
