@@ -100,6 +100,7 @@ void mode_select_run(struct task *t);
 void report_luns_run(struct task *t);
 void report_opcodes_run(struct task *t);
 void report_functions_run(struct task *t);
+bool send_diagnostic_check(struct task *t);
 void send_diagnostic_run(struct task *t);
 void receive_diagnostic_run(struct task *t);
 void request_sense_run(struct task *t);

@@ -12,10 +12,11 @@ enum { INQUIRY_LEN = 96, NO_LUN = 0x7f, WELL_KNOWN = 0x1e, RMB = 0x80, VERSION_S
 enum { TPGS_IMPLICIT = 0x10, TPGS_EXPLICIT = 0x20, THIRD_PARTY_COPY = 0x08, MULTIP = 0x10, CMDQUE = 0x02 };
 
 /*
- * SPC-5 6.7.3, annex E: SAM-5, SPC-5, SBC-4, iSCSI, no version claimed; and SPC-4, SBC-3 for those who know no later
- * ones, as the VERSION field is for those who refuse what they do not know.
+ * SPC-5 6.7.3, annex E: SAM-5, SPC-5, iSCSI, SBC-4, no version claimed; and SPC-4, SBC-3 for those who know no later
+ * ones, as the VERSION field is for those who refuse what they do not know.  SBC is of disks.
  */
-static const uint16_t version_descriptors[] = { 0x00a0, 0x05c0, 0x0600, 0x0960, 0x0460, 0x04c0 };
+static const uint16_t version_descriptors[] = { 0x00a0, 0x05c0, 0x0460, 0x0960, 0x0600, 0x04c0 };
+enum { NOT_OF_DISKS = 4 };
 
 static void put_padded(uint8_t *d, const char *text, size_t len)
 {
@@ -49,7 +50,7 @@ static void standard(struct task *t)
 	put_padded(d + 8, id.vendor, LUN_VENDOR_LEN);
 	put_padded(d + 16, id.product, LUN_PRODUCT_LEN);
 	put_padded(d + 32, PACKAGE_VERSION, 4);
-	for (unsigned i = 0; i < G_N_ELEMENTS(version_descriptors); i++)
+	for (unsigned i = 0; i < (t->lun ? G_N_ELEMENTS(version_descriptors) : NOT_OF_DISKS); i++)
 		put_be16(d + 58 + 2 * i, version_descriptors[i]);
 	task_done_data(t, d, INQUIRY_LEN);
 }

@@ -103,6 +103,45 @@ static void test_reserved_bits(void)
 	assert_cdb_field(9, -1);
 }
 
+/* What writes is refused for what it is, whatever it would write; what does not is not. */
+static void test_write_protected(void)
+{
+	const struct cdb_op *op;
+	unsigned writes = 0;
+
+	lun_set_state(rig.lun, 0, LUN_READ_ONLY);
+	for (unsigned i = 0; (op = cdb_nth(i)); i++) {
+		uint8_t cdb[16] = { op->opcode, op->flags & CDB_SA ? op->sa : 0 };
+
+		if (!(op->flags & CDB_WRITE))
+			continue;
+		g_test_message("%s", op->name);
+		writes++;
+		rig_send(cdb, sizeof cdb, NULL, 0, 0);
+		assert_sense(WRITE_PROTECTED);
+	}
+	g_assert_cmpuint(writes, >=, 10);
+	SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_good();
+	SEND(0, OP_VERIFY_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_good();
+	SEND(0, OP_SYNCHRONIZE_CACHE_10);
+	assert_good();
+}
+
+/* MODE SENSE says DPOFUA: each READ and WRITE with room for the bits has both, in the usage data too (SBC-4 6.5.1). */
+static void test_dpofua(void)
+{
+	static const uint8_t ops[] = { OP_READ_10, OP_READ_12, OP_READ_16, OP_WRITE_10, OP_WRITE_12, OP_WRITE_16 };
+
+	SEND(4, OP_MODE_SENSE_6, 8, 0x3f, 0, 4);
+	g_assert_cmpuint(res.in[2] & 0x10, ==, 0x10);
+	for (unsigned i = 0; i < G_N_ELEMENTS(ops); i++) {
+		SEND(255, OP_MAINTENANCE_IN, 0x0c, 1, ops[i], 0, 0, 0, 0, 0, 255);
+		g_assert_cmphex(res.in[5] & 0x18, ==, 0x18);
+	}
+}
+
 /* ---- sense data ---- */
 
 static void test_sense_rows(void)
@@ -309,6 +348,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/scsi/cdb/find", test_find);
 	rig_add("/scsi/cdb/reserved-bits", test_reserved_bits);
 	rig_add("/scsi/cdb/report", test_rsoc);
+	rig_add("/scsi/cdb/write-protected", test_write_protected);
+	rig_add("/scsi/cdb/dpofua", test_dpofua);
 	g_test_add_func("/scsi/sense/rows", test_sense_rows);
 	g_test_add_func("/scsi/sense/formats", test_sense_formats);
 	g_test_add_func("/scsi/lun/addresses", test_addresses);

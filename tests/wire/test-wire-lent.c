@@ -153,18 +153,25 @@ static void choose_descriptors(struct ini *i)
 	EXPECT_STATUS(i, itt, 0);
 }
 
-static void expect_medium_error(const struct ini *i, bool descriptors)
+/* The bytes are gone: who meets that has a medium error, the next is told of the new size, later ones are beyond it. */
+static void expect_gone(const struct ini *i, bool descriptors)
 {
+	static const uint8_t codes[][3] = { { KEY_MEDIUM_ERROR, 0x11, 0x00 }, { KEY_UNIT_ATTENTION, 0x2a, 0x09 },
+					    { KEY_ILLEGAL_REQUEST, 0x21, 0x00 } };
+	const uint8_t *sense = i->data + 2;
+	bool known = false;
+
 	g_assert_cmphex(i->bhs[0], ==, OP_SCSI_RESPONSE);
 	g_assert_cmphex(i->bhs[1] & FINAL, ==, FINAL);
 	g_assert_cmphex(i->bhs[2], ==, 0);
 	g_assert_cmphex(i->bhs[3], ==, 2);
 	g_assert_cmpuint(i->data_len, ==, descriptors ? 2 + 8 : 2 + 18);
 	g_assert_cmpuint(get16(i->data), ==, i->data_len - 2);
-	g_assert_cmphex(i->data[2], ==, descriptors ? 0x72 : 0x70);
-	g_assert_cmphex(i->data[2 + (descriptors ? 1 : 2)], ==, KEY_MEDIUM_ERROR);
-	g_assert_cmphex(i->data[2 + (descriptors ? 2 : 12)], ==, 0x11);
-	g_assert_cmphex(i->data[2 + (descriptors ? 3 : 13)], ==, 0x00);
+	g_assert_cmphex(sense[0], ==, descriptors ? 0x72 : 0x70);
+	for (unsigned n = 0; n < G_N_ELEMENTS(codes); n++)
+		known |= sense[descriptors ? 1 : 2] == codes[n][0] && sense[descriptors ? 2 : 12] == codes[n][1] &&
+			 sense[descriptors ? 3 : 13] == codes[n][2];
+	g_assert_true(known);
 }
 
 static uint32_t inquiry(struct ini *i)
@@ -201,7 +208,7 @@ static bool finish_lent(struct ini *i, uint32_t itt, const uint8_t *want, uint32
 		g_assert_cmpuint(same, ==, len);
 		return true;
 	}
-	expect_medium_error(i, descriptors);
+	expect_gone(i, descriptors);
 	for (uint32_t n = same; n < came; n++)
 		g_assert_true(got[n] == 0 || got[n] == want[n]);
 	return false;
@@ -260,7 +267,7 @@ static void shrink(const struct shrink *s)
 	/* Nothing else ends for it. */
 	ini_check(i);
 	finish_lent(i, read_from(i, LENT, BYTES / BLOCK - 1, 1), d.bytes, BLOCK, s->descriptors);
-	expect_medium_error(i, s->descriptors);
+	expect_gone(i, s->descriptors);
 	ini_check(i);
 	ini_free(i);
 	disk_remove(&d);
