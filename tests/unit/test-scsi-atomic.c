@@ -421,6 +421,69 @@ static void test_write_atomic(void)
 	g_assert_cmpuint(get_be32(res.in + 52), ==, 8);
 }
 
+/* ---- EXTENDED COPY holds what it copies ---- */
+
+static void begin_copy(struct sent *s)
+{
+	uint8_t cdb[16] = { OP_THIRD_PARTY_COPY_OUT }, list[44] = { 0, 0x18 };
+
+	cdb[13] = sizeof list;
+	list[11] = 28;
+	memcpy(list + 16, (const uint8_t[]){ 2, 0, 0, 24, 0xff, 0xff, 0xff, 0xff }, 8);
+	list[16 + 11] = 4;	/* blocks 0 to 3 to 8 to 11 */
+	list[16 + 27] = 8;
+	begin(s, cdb, list, sizeof list, 0);
+}
+
+static void alone_in_the_way(void)
+{
+	rig.a = rig.nexus = nexus_new(rig.target, rig.r, "iqn.x:a,i,0x1", 1, 1);
+	rig_clear_ua(rig.a);
+	take(&first, rig.r, 10, 11, true);
+}
+
+static void copy_waits(void)
+{
+	g_assert_cmpuint(first.granted, ==, 1);
+	begin_copy(&sent[0]);
+	begin_copy(&sent[1]);
+	g_assert_false(sent[0].ended || sent[1].ended);
+	task_abort(&sent[1].task);
+	g_assert_true(sent[1].ended && sent[1].task.aborted);
+	task_release(&sent[1].task);
+}
+
+static void copy_still_waits(void)
+{
+	g_assert_null(fake_copy);
+	range_give(&first.range);
+}
+
+static void copy_copies(void)
+{
+	g_assert_nonnull(fake_copy);
+	g_assert_false(take(&third, rig.r, 2, 3, true));
+}
+
+static void copy_is_waited_for(void)
+{
+	g_assert_cmpuint(third.granted, ==, 0);
+	memset(rig.dev->ram, 0x77, 4 * BS);
+	fake_copy_on();
+	end(&sent[0], STATUS_GOOD);
+	g_assert_cmpmem(rig.dev->ram + 8 * BS, 4 * BS, rig.dev->ram, 4 * BS);
+}
+
+static void copy_was_waited_for(void)
+{
+	g_assert_cmpuint(third.granted, ==, 1);
+	range_give(&third.range);
+	nexus_free(rig.a);
+}
+
+static void (*const copy_steps[])(void) = { alone_in_the_way, copy_waits, copy_still_waits, copy_copies,
+					    copy_is_waited_for, copy_was_waited_for, NULL };
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -428,6 +491,7 @@ int main(int argc, char **argv)
 	g_test_add_data_func("/scsi/atomic/ranges/alone", range_steps, run_on_rig);
 	g_test_add_data_func("/scsi/atomic/commands", command_steps, run_on_rig);
 	g_test_add_data_func("/scsi/atomic/lent", lent_steps, run_on_rig);
+	g_test_add_data_func("/scsi/atomic/copy", copy_steps, run_on_rig);
 	rig_add("/scsi/atomic/compare-and-write", test_compare_and_write);
 	rig_add("/scsi/atomic/orwrite", test_orwrite);
 	rig_add_dev("/scsi/atomic/write-atomic", make_512e, NULL, test_write_atomic);
