@@ -12,6 +12,7 @@
 #include "backstore/settings.h"
 #include "config/server-internal.h"
 #include "engine/log.h"
+#include "scsi/alua.h"
 
 /* What an initiator may take to end its commands and log out when its target goes. */
 #define REMOVE_GRACE_MS 2000u
@@ -405,6 +406,25 @@ static bool same_pointers(const GPtrArray *a, const GPtrArray *b)
 	return a->len == b->len && (!a->len || memcmp(a->pdata, b->pdata, a->len * sizeof *a->pdata) == 0);
 }
 
+static void publish_groups(struct plan *p, struct run_target *rt, const struct conf_target *t)
+{
+	g_autoptr(GArray) tags = g_array_new(FALSE, FALSE, sizeof(struct portal_tag));
+	struct alua_group groups[ALUA_GROUPS_MAX];
+
+	for (unsigned i = 0; i < t->groups->len; i++) {
+		const struct conf_group *g = t->groups->pdata[i];
+
+		groups[i] = (struct alua_group){ (uint16_t)g->tag, (uint8_t)g->state, g->preferred };
+		for (char **name = g->portals; name && *name; name++) {
+			struct portal_tag tag = { portal_called(p, *name), (uint16_t)g->tag };
+
+			g_array_append_val(tags, tag);
+		}
+	}
+	node_set_tags(p->s->node, rt->node, (const struct portal_tag *)(void *)tags->data, tags->len);
+	target_set_groups(rt->scsi, groups, t->groups->len, t->explicit_alua);
+}
+
 static void publish(struct plan *p, const struct conf_target *t)
 {
 	struct run_target *rt = g_hash_table_lookup(p->targets, t->iqn);
@@ -418,6 +438,8 @@ static void publish(struct plan *p, const struct conf_target *t)
 		g_hash_table_insert(p->s->targets, g_strdup(t->iqn), rt);
 		changed(p, "target %s: added", t->iqn);
 	} else if (!same_pointers(rt->portals, portals) || g_strcmp0(rt->conf->alias, t->alias) ||
+		   rt->conf->explicit_alua != t->explicit_alua ||
+		   !setting_equal(schema_find(CONF_TARGET, "port-groups"), rt->conf, t) ||
 		   !schema_equal(CONF_ISCSI, &rt->conf->iscsi, &t->iscsi)) {
 		node_update_target(p->s->node, rt->node, t->alias, &t->iscsi,
 				   (struct portal *const *)portals->pdata, portals->len);
@@ -425,6 +447,7 @@ static void publish(struct plan *p, const struct conf_target *t)
 	}
 	g_ptr_array_unref(rt->portals);
 	rt->portals = portals;
+	publish_groups(p, rt, t);
 }
 
 /* LUNs and whole targets that next does not have. */

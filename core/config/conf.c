@@ -3,6 +3,7 @@
 #include "config.h"
 #include <string.h>
 #include "config/conf.h"
+#include "scsi/alua.h"
 
 struct conf *conf_new(void)
 {
@@ -125,6 +126,42 @@ static void check_luns(const struct conf_target *t, GPtrArray *errors)
 	}
 }
 
+static bool is_among(char **names, const char *name)
+{
+	return !names || g_strv_contains((const char *const *)names, name);
+}
+
+static void check_group(const struct conf *c, const struct conf_target *t, unsigned i, GPtrArray *errors)
+{
+	const struct conf_group *g = t->groups->pdata[i];
+
+	for (char **name = g->portals; name && *name; name++)
+		if (!conf_find_portal(c, *name))
+			conf_error(errors, &g->where, "target %s port-group %u: no portal is called \"%s\"", t->iqn, g->tag,
+				   *name);
+		else if (!is_among(t->portals, *name))
+			conf_error(errors, &g->where, "target %s port-group %u: portal %s is none of the target's", t->iqn,
+				   g->tag, *name);
+	for (unsigned j = 0; j < i; j++) {
+		const struct conf_group *before = t->groups->pdata[j];
+
+		if (before->tag == g->tag)
+			conf_error(errors, &g->where, "target %s port-group %u: a second one of that tag", t->iqn, g->tag);
+		for (char **name = g->portals; name && *name; name++)
+			if (before->portals && is_among(before->portals, *name))
+				conf_error(errors, &g->where, "target %s port-group %u: portal %s is in group %u already",
+					   t->iqn, g->tag, *name, before->tag);
+	}
+}
+
+static void check_groups(const struct conf *c, const struct conf_target *t, GPtrArray *errors)
+{
+	if (t->groups->len > ALUA_GROUPS_MAX)
+		conf_error(errors, &t->where, "target %s: more than %u port-groups", t->iqn, ALUA_GROUPS_MAX);
+	for (unsigned i = 0; i < t->groups->len; i++)
+		check_group(c, t, i, errors);
+}
+
 static void check_target(const struct conf *c, const struct conf_target *t, GPtrArray *errors)
 {
 	for (char **name = t->portals; name && *name; name++)
@@ -133,6 +170,7 @@ static void check_target(const struct conf *c, const struct conf_target *t, GPtr
 	/* RFC 7143 13.14 */
 	if (t->iscsi.first_burst > t->iscsi.max_burst)
 		conf_error(errors, &t->where, "target %s: first-burst-length is over max-burst-length", t->iqn);
+	check_groups(c, t, errors);
 	check_luns(t, errors);
 }
 

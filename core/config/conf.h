@@ -38,10 +38,19 @@ struct conf_lun {
 	char *serial, *vendor, *product;
 };
 
+struct conf_group {
+	struct conf_where where;
+	uint32_t tag, state;	/* enum alua_state */
+	uint32_t preferred;
+	char **portals;		/* names */
+};
+
 struct conf_target {
 	struct conf_where where;
 	char *iqn, *alias;
 	char **portals;		/* names; NULL: all */
+	GPtrArray *groups;	/* struct conf_group */
+	uint32_t explicit_alua;
 	GPtrArray *luns;	/* struct conf_lun */
 	struct params iscsi;	/* what is not set here is as in struct conf */
 };

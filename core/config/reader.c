@@ -141,6 +141,8 @@ static char *element_path(const char *path, const struct setting *s, config_sett
 		return g_strdup_printf("target %s: ", iqn);
 	if (s->child == CONF_LUN)
 		config_setting_lookup_int(e, "number", &number);
+	if (s->child == CONF_GROUP)
+		config_setting_lookup_int(e, "tag", &number);
 	return g_strdup_printf("%.*s%s%s %d: ", within, path, space, schema_object_name(s->child), number);
 }
 

@@ -8,6 +8,7 @@
 #include "config/schema.h"
 #include "engine/engine.h"
 #include "iscsi/cmd.h"
+#include "scsi/alua.h"
 #include "scsi/target.h"
 
 /* A PDU that is not a command's data is received whole into one buffer, with its header and digests. */
@@ -20,6 +21,10 @@ static const struct setting_choice log_levels[] = {
 	{ "debug", GOTGT_LOG_DEBUG }, { NULL },
 };
 static const struct setting_choice block_sizes[] = { { "512", 512 }, { "4096", 4096 }, { NULL } };
+static const struct setting_choice alua_states[] = {
+	{ "active-optimized", ALUA_OPTIMIZED }, { "active-non-optimized", ALUA_NON_OPTIMIZED }, { "standby", ALUA_STANDBY },
+	{ "unavailable", ALUA_UNAVAILABLE }, { NULL },
+};
 /* See struct params. */
 static const struct setting_choice digests[] = { { "none", 0 }, { "allowed", 1 }, { "required", 2 }, { NULL } };
 
@@ -93,10 +98,23 @@ const struct setting schema[] = {
 	  FIELD(struct conf_target, alias), .help = "Text that tells people what it is." },
 	{ CONF_TARGET, SETTING_NAMES, "portals", .otherwise = "all portals", FIELD(struct conf_target, portals),
 	  .help = "Names of the portals it is reached through." },
+	{ CONF_TARGET, SETTING_LIST, "port-groups", .child = CONF_GROUP, FIELD(struct conf_target, groups),
+	  .help = "Target port groups (ALUA); portals in none of them are in group 1." },
+	{ CONF_TARGET, SETTING_BOOL, "explicit-alua", "false", FIELD(struct conf_target, explicit_alua),
+	  .help = "Let initiators set the state of groups (SET TARGET PORT GROUPS)." },
 	{ CONF_TARGET, SETTING_LIST, "luns", .child = CONF_LUN, FIELD(struct conf_target, luns),
 	  .help = "Its logical units." },
 	{ CONF_TARGET, SETTING_GROUP, "iscsi", .child = CONF_ISCSI, FIELD(struct conf_target, iscsi),
 	  .help = "What is offered in a login to this target; what is missing is as for all." },
+
+	{ CONF_GROUP, SETTING_UINT, "tag", .min = 1, .max = 65535, .required = true, FIELD(struct conf_group, tag),
+	  .help = "Target port group, and target portal group tag." },
+	{ CONF_GROUP, SETTING_NAMES, "portals", .required = true, FIELD(struct conf_group, portals),
+	  .help = "Names of its portals." },
+	{ CONF_GROUP, SETTING_CHOICE, "state", "active-optimized", .choices = alua_states, FIELD(struct conf_group, state),
+	  .help = "Asymmetric access state; a reload that changes it tells the initiators." },
+	{ CONF_GROUP, SETTING_BOOL, "preferred", "false", FIELD(struct conf_group, preferred),
+	  .help = "Say that this is the way to prefer." },
 
 	{ CONF_LUN, SETTING_UINT, "number", .max = LUN_MAX, .required = true, FIELD(struct conf_lun, number),
 	  .help = "Logical unit number." },
@@ -163,6 +181,7 @@ static const struct {
 	[CONF_LIMITS] = { "limits", sizeof(struct conf_limits) },
 	[CONF_PORTAL] = { "portal", sizeof(struct conf_portal) },
 	[CONF_TARGET] = { "target", sizeof(struct conf_target) },
+	[CONF_GROUP] = { "port-group", sizeof(struct conf_group) },
 	[CONF_LUN] = { "lun", sizeof(struct conf_lun) },
 	[CONF_ISCSI] = { "iscsi", sizeof(struct params), &params_offered },
 };

@@ -10,7 +10,7 @@
 #include <glib.h>
 #include <stdint.h>
 
-enum conf_object { CONF_TOP, CONF_LIMITS, CONF_PORTAL, CONF_TARGET, CONF_LUN, CONF_ISCSI, CONF_OBJECTS };
+enum conf_object { CONF_TOP, CONF_LIMITS, CONF_PORTAL, CONF_TARGET, CONF_GROUP, CONF_LUN, CONF_ISCSI, CONF_OBJECTS };
 
 enum setting_type {
 	SETTING_BOOL,		/* uint32_t, 0 or 1 */

@@ -59,7 +59,7 @@ static void append_target(GByteArray *out, const struct node *n, const struct no
 
 		if (!discovery_address(addr, portals->pdata[i], local))
 			continue;
-		g_snprintf(value, sizeof value, "%s,%u", addr, t->tpgt);
+		g_snprintf(value, sizeof value, "%s,%u", addr, node_target_tag(t, portals->pdata[i]));
 		keys_append(out, "TargetAddress", value);
 	}
 }

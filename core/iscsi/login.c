@@ -32,6 +32,7 @@ struct login {
 	enum stage stage, wanted;	/* wanted: where the request being answered wants to go, or stage */
 	bool introduced;		/* its names are known and good */
 	bool declared;			/* our MaxRecvDataSegmentLength */
+	uint16_t tpgt;			/* told, with told_tag */
 	bool told_tag;
 	bool refused;
 	GByteArray *in;			/* text until C is 0 */
@@ -175,7 +176,8 @@ static void establish(struct conn *c, struct login *l)
 {
 	struct session_open open = {
 		.initiator = l->keys.said[SAID_INITIATOR_NAME], .initiator_alias = l->keys.said[SAID_INITIATOR_ALIAS],
-		.tsih = l->tsih, .cid = l->cid, .cmd_sn = l->cmd_sn, .target = g_steal_pointer(&l->target),
+		.tsih = l->tsih, .cid = l->cid, .cmd_sn = l->cmd_sn, .tpgt = l->tpgt,
+		.target = g_steal_pointer(&l->target),
 	};
 
 	memcpy(open.isid, l->isid, sizeof open.isid);
@@ -247,15 +249,16 @@ static struct refusal introduce(struct conn *c, struct login *l)
 }
 
 /* What we say of ourselves, once each. */
-static void declare(struct login *l)
+static void declare(const struct conn *c, struct login *l)
 {
 	if (!l->told_tag && l->target) {	/* RFC 7143 13.9: in the first response */
 		char *alias;
 
 		pthread_mutex_lock(&l->node->lock);
 		alias = g_strdup(l->target->alias);
+		l->tpgt = node_target_tag(l->target, c->portal);
 		pthread_mutex_unlock(&l->node->lock);
-		keys_append_number(l->out, "TargetPortalGroupTag", l->target->tpgt);
+		keys_append_number(l->out, "TargetPortalGroupTag", l->tpgt);
 		if (alias && *alias)
 			keys_append(l->out, "TargetAlias", alias);
 		g_free(alias);
@@ -284,7 +287,7 @@ static struct refusal negotiate(struct conn *c, struct login *l)
 		return REFUSE(LOGIN_INITIATOR_ERROR, why);
 	if (l->keys.auth_failed)
 		return REFUSE(LOGIN_AUTH_FAILURE, "no authentication method in common");
-	declare(l);
+	declare(c, l);
 	g_byte_array_set_size(l->in, 0);
 	why = l->wanted == STAGE_FULL ? keys_check(&l->keys) : NULL;
 	return why ? REFUSE(LOGIN_INITIATOR_ERROR, why) : ACCEPTED;

@@ -73,7 +73,7 @@ static void tell_ports(struct node *n)
 
 		g_array_set_size(ports, 0);
 		for (unsigned i = 0; i < n->portals->len; i++) {
-			struct target_port port = { portal_tag(n->portals->pdata[i]), t->tpgt };
+			struct target_port port = { portal_tag(n->portals->pdata[i]), node_target_tag(t, n->portals->pdata[i]) };
 
 			if (reached_through(t, n->portals->pdata[i]))
 				g_array_append_val(ports, port);
@@ -140,7 +140,7 @@ struct node_target *node_add_target(struct node *n, const char *name, const char
 	t->node = n;
 	t->name = g_strdup(name);
 	t->scsi = scsi;
-	t->tpgt = 1;
+	t->tags = g_array_new(FALSE, FALSE, sizeof(struct portal_tag));
 	target_set_functions(scsi, tmf_functions());
 	t->portals = g_ptr_array_new();
 	t->refs = 1;
@@ -159,6 +159,16 @@ void node_update_target(struct node *n, struct node_target *t, const char *alias
 {
 	pthread_mutex_lock(&n->lock);
 	set_target(t, alias, offer, portals, n_portals);
+	tell_ports(n);
+	pthread_mutex_unlock(&n->lock);
+}
+
+void node_set_tags(struct node *n, struct node_target *t, const struct portal_tag *tags, unsigned n_tags)
+{
+	pthread_mutex_lock(&n->lock);
+	g_array_set_size(t->tags, 0);
+	if (n_tags)
+		g_array_append_vals(t->tags, tags, n_tags);
 	tell_ports(n);
 	pthread_mutex_unlock(&n->lock);
 }
@@ -195,6 +205,7 @@ void node_target_unref(struct node *n, struct node_target *t)
 	if (!last)
 		return;
 	g_ptr_array_unref(t->portals);
+	g_array_unref(t->tags);
 	g_free(t->alias);
 	g_free(t->name);
 	g_free(t);

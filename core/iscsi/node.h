@@ -20,6 +20,9 @@ struct cmd;
 
 #define ISCSI_NAME_MAX 223	/* RFC 7143 4.2.7.2 */
 
+/* A portal of a target and its target portal group tag, which is its target port group too. */
+struct portal_tag { struct portal *portal; uint16_t tag; };
+
 /* A target as initiators see it. */
 struct node_target {
 	struct node *node;
@@ -27,8 +30,8 @@ struct node_target {
 	char *alias;		/* or NULL */
 	struct target *scsi;
 	struct params offer;
-	uint16_t tpgt;		/* target portal group tag, 1 */
 	GPtrArray *portals;	/* struct portal it is reached through; empty: all */
+	GArray *tags;		/* struct portal_tag; portals not named have tag 1 */
 	bool removed;		/* a login meets 0204 */
 	GList *sessions;	/* struct session, under node->lock */
 	gint refs;
@@ -75,6 +78,20 @@ uint16_t portal_tag(const struct portal *p);	/* relative target port identifier,
 struct node_target *node_add_target(struct node *n, const char *name, const char *alias, struct target *scsi,
 				    const struct params *offer, struct portal *const *portals, unsigned n_portals);
 /* Change what later logins get. */
+/* The groups of portals; without it all have tag 1.  A session keeps the tag it logged in with.  [main] */
+void node_set_tags(struct node *n, struct node_target *t, const struct portal_tag *tags, unsigned n_tags);
+/* Under node->lock. */
+static inline uint16_t node_target_tag(const struct node_target *t, const struct portal *p)
+{
+	for (guint i = 0; i < t->tags->len; i++) {
+		const struct portal_tag *pt = &g_array_index(t->tags, struct portal_tag, i);
+
+		if (pt->portal == p)
+			return pt->tag;
+	}
+	return 1;
+}
+
 void node_update_target(struct node *n, struct node_target *t, const char *alias, const struct params *offer,
 			struct portal *const *portals, unsigned n_portals);
 /* New logins meet 0204; sessions are asked to log out, then closed; returns when none is left.  The caller frees t->scsi's LUNs and it. */

@@ -236,7 +236,7 @@ void session_kill(struct node *n, struct session *s, uint16_t tsih, struct react
 
 static bool same_nexus(const struct session *s, const struct session_open *o)
 {
-	return s->target == o->target && !memcmp(s->isid, o->isid, sizeof s->isid) && !strcmp(s->initiator, o->initiator);
+	return s->target == o->target && s->tpgt == o->tpgt && !memcmp(s->isid, o->isid, sizeof s->isid) && !strcmp(s->initiator, o->initiator);
 }
 
 /* The older session that must go first, RFC 7143 6.3.5.  Called with the lock. */
@@ -267,6 +267,7 @@ static struct session *add_session(struct conn *c, const struct session_open *o)
 	*s = (struct session){ .node = n, .target = o->target, .reactor = c->reactor, .conn = c, .tsih = n->next_tsih,
 			       .exp_cmd_sn = o->cmd_sn, .depth = n->queue_depth, .end.run = session_end };
 	s->max_cmd_sn = s->exp_cmd_sn + s->depth - 1;
+	s->tpgt = o->tpgt;
 	memcpy(s->isid, o->isid, sizeof s->isid);
 	s->initiator = g_strdup(o->initiator);
 	s->initiator_alias = g_strdup(o->initiator_alias);
@@ -283,7 +284,7 @@ static void add_nexus(struct session *s, const struct conn *c)
 	/* SPC-5 7.6.4.6: the initiator port of an iSCSI session. */
 	g_snprintf(name, sizeof name, "%s,i,0x%02x%02x%02x%02x%02x%02x", s->initiator, s->isid[0], s->isid[1], s->isid[2],
 		   s->isid[3], s->isid[4], s->isid[5]);
-	s->nexus = nexus_new(s->target->scsi, s->reactor, name, c->portal ? portal_tag(c->portal) : 1, s->target->tpgt);
+	s->nexus = nexus_new(s->target->scsi, s->reactor, name, c->portal ? portal_tag(c->portal) : 1, s->tpgt);
 }
 
 static void establish_free(struct establish *e)

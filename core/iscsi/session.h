@@ -18,7 +18,7 @@ struct session {
 	char *initiator;		/* iSCSI name */
 	char *initiator_alias;		/* or NULL */
 	uint8_t isid[6];
-	uint16_t tsih;
+	uint16_t tsih, tpgt;
 	struct nexus *nexus;		/* NULL: a discovery session */
 	uint32_t exp_cmd_sn, max_cmd_sn;
 	uint32_t depth;			/* window size */
@@ -80,6 +80,7 @@ struct session_open {
 	uint16_t tsih;			/* from the request: 0 a new session */
 	uint16_t cid;
 	uint32_t cmd_sn;		/* the login's, which the first command carries too if that is immediate */
+	uint16_t tpgt;
 	struct node_target *target;	/* a reference that becomes the session's; NULL: discovery */
 };
 

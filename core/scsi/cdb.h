@@ -4,6 +4,7 @@
 #define GOTGT_CDB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct task;
@@ -42,7 +43,13 @@ enum cdb_flags {
 	CDB_ZERO_IS_256 = 1 << 9,	/* READ(6), WRITE(6) */
 	CDB_LOOKS = 1 << 17,		/* looks first whether the device's size has changed */
 	CDB_WELL_KNOWN = 1 << 16,	/* of the REPORT LUNS well known logical unit too (SPC-5 9.3) */
+	CDB_STANDBY_OK = 1 << 24,	/* allowed in the ALUA state standby (SPC-5 5.18.2.4) */
+	CDB_UNAVAILABLE_OK = 1 << 25,	/* and in unavailable (5.18.2.5) */
+	CDB_EXPLICIT_ALUA = 1 << 26,	/* only where initiators may set states */
 	CDB_RESERVE_OK = 1 << 10,	/* not stopped by another I_T nexus's RESERVE (SPC-2 5.5.1) */
+	CDB_JOB_OK = 1 << 18,		/* answered while the unit is formatted or sanitized (SBC-4 4.11.3) */
+	CDB_JOB_ENDS = 1 << 19,		/* and when that has failed */
+	CDB_ALONE = 1 << 20,		/* atomic: nothing else reads or writes its blocks meanwhile */
 };
 
 struct cdb_op {
@@ -59,6 +66,7 @@ struct cdb_op {
 	uint8_t thin_byte1;		/* bits of byte 1 that exist only on logical units with CDB_THIN's property */
 	uint8_t when_byte, when_bits;	/* bits that exist only on logical units in a state ... */
 	uint32_t when_state;		/* ... with all of these enum lun_bits */
+	uint8_t free_mask, free_value;	/* with these bits of byte 4 so, no reservation is in the way; mask 0: never */
 	uint32_t flags;
 	/* 1: the bit means something (SPC-5 6.34.3).  Byte 0 is not compared; bytes from len on are zero here. */
 	uint8_t usage[CDB_LEN_MAX];
@@ -81,6 +89,9 @@ void cdb_usage(const struct cdb_op *op, const struct lun *lun, uint8_t *out);
 /* The first bit set where the table has none: true, and its place. */
 bool cdb_reserved_bit(const struct cdb_op *op, const uint8_t *cdb, unsigned *byte, int *bit);
 
+/* The word of a nexus is not zero: is the task in conflict with a reservation? */
+bool pr_conflict(struct task *t, unsigned bars);
+
 /* Handlers, by file. */
 void inquiry_run(struct task *t);
 void mode_sense_run(struct task *t);
@@ -100,7 +111,10 @@ bool medium_check(struct task *t);
 bool start_stop_check(struct task *t);
 void start_stop_run(struct task *t);
 void prevent_allow_run(struct task *t);
+void report_groups_run(struct task *t);
+void set_groups_run(struct task *t);
 void sync_cache_run(struct task *t);
+bool get_lba_status_check(struct task *t);
 void get_lba_status_run(struct task *t);
 void read_run(struct task *t);
 void write_run(struct task *t);
@@ -108,11 +122,34 @@ bool write_verify_check(struct task *t);
 void write_verify_run(struct task *t);
 bool verify_check(struct task *t);
 void verify_run(struct task *t);
+/* Where two differ; len: nowhere. */
+size_t first_difference(const uint8_t *a, const uint8_t *b, size_t len);
 /* Read, and compare, total_bytes from the LBA on; then the task is done. */
 void verify_blocks(struct task *t);
 void pre_fetch_run(struct task *t);
 bool write_same_check(struct task *t);
 void write_same_run(struct task *t);
 void unmap_run(struct task *t);
+void pr_read_keys_run(struct task *t);
+void pr_read_reservation_run(struct task *t);
+void pr_report_capabilities_run(struct task *t);
+void pr_read_full_status_run(struct task *t);
+bool pr_out_check(struct task *t);
+void pr_out_run(struct task *t);
+void reserve_run(struct task *t);
+void release_run(struct task *t);
+bool compare_and_write_check(struct task *t);
+void compare_and_write_run(struct task *t);
+void orwrite_run(struct task *t);
+bool write_atomic_check(struct task *t);
+bool sanitize_check(struct task *t);
+bool sanitize_overwrite_check(struct task *t);
+void sanitize_overwrite_run(struct task *t);
+void sanitize_erase_run(struct task *t);
+void sanitize_exit_failure_run(struct task *t);
+bool format_check(struct task *t);
+void format_run(struct task *t);
+void read_defect_data10_run(struct task *t);
+void read_defect_data12_run(struct task *t);
 
 #endif

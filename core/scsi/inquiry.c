@@ -9,7 +9,7 @@
 #include "scsi/wire.h"
 
 enum { INQUIRY_LEN = 96, NO_LUN = 0x7f, WELL_KNOWN = 0x1e, RMB = 0x80, VERSION_SPC4 = 0x06, HISUP_FORMAT_2 = 0x12 };
-enum { MULTIP = 0x10, CMDQUE = 0x02 };
+enum { TPGS_IMPLICIT = 0x10, TPGS_EXPLICIT = 0x20, MULTIP = 0x10, CMDQUE = 0x02 };
 
 /*
  * SPC-5 6.7.3, annex E: SAM-5, SPC-5, iSCSI, SBC-4, no version claimed; and SPC-4, SBC-3 for those who know no later
@@ -43,6 +43,8 @@ static void standard(struct task *t)
 	d[2] = VERSION_SPC4;
 	d[3] = HISUP_FORMAT_2;
 	d[4] = INQUIRY_LEN - 5;
+	if (t->lun)
+		d[5] = TPGS_IMPLICIT | (atomic_load(&t->nexus->target->explicit_alua) ? TPGS_EXPLICIT : 0);
 	d[6] = target_get_ports(t->nexus->target, ports) > 1 ? MULTIP : 0;
 	d[7] = CMDQUE;
 	put_padded(d + 8, id.vendor, LUN_VENDOR_LEN);

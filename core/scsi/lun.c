@@ -4,8 +4,10 @@
 #include <pthread.h>
 #include <string.h>
 #include "engine/log.h"
+#include "scsi/job.h"
 #include "scsi/lun.h"
 #include "scsi/mode.h"
+#include "scsi/pr.h"
 
 /* ---- addresses ---- */
 
@@ -178,6 +180,7 @@ void lun_reset(struct lun *lun)
 
 	/* SAM-5 6.3.3: mode parameters as saved, medium removal allowed; everybody hears of it. */
 	lun_set_state(lun, LUN_STOPPED | LUN_MODE_BITS, atomic_load(&lun->saved_mode));
+	pr_unreserve(lun, NULL);
 	pthread_mutex_lock(&t->lock);
 	for (guint i = 0; i < t->nexuses->len; i++) {
 		struct nexus *n = t->nexuses->pdata[i];
@@ -191,6 +194,10 @@ void lun_reset(struct lun *lun)
 }
 
 /* ---- from birth to death ---- */
+
+static void nothing(struct reactor *r, void *arg)
+{
+}
 
 static void resized(void *data)
 {
@@ -262,7 +269,9 @@ struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const
 	pthread_mutex_init(&lun->lock, NULL);
 	pthread_mutex_init(&lun->save_lock, NULL);
 	pthread_cond_init(&lun->drained, NULL);
-	if (!take_sizes(lun, conf, error) || !make_identity(lun, conf, &lun->identity, error)) {
+	ranges_init(&lun->ranges);
+	if (!take_sizes(lun, conf, error) || !make_identity(lun, conf, &lun->identity, error) ||
+	    !(lun->pr = pr_new(lun, error))) {
 		lun->dev = NULL;
 		lun_free(lun);
 		return NULL;
@@ -276,10 +285,12 @@ struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const
 
 void lun_free(struct lun *lun)
 {
+	pr_free(lun->pr);
 	if (lun->dev) {
 		device_on_resized(lun->dev, NULL, NULL);
 		device_close(lun->dev);
 	}
+	ranges_clear(&lun->ranges);
 	pthread_cond_destroy(&lun->drained);
 	pthread_mutex_destroy(&lun->save_lock);
 	pthread_mutex_destroy(&lun->lock);
@@ -307,10 +318,13 @@ void lun_count_down_draining(struct lun *lun)
 
 void lun_drain(struct lun *lun)
 {
+	job_stop(lun);
 	/* Each reactor adds what it has before any of that can be taken off again. */
 	engine_each(lun->target->engine, start_draining, lun);
 	pthread_mutex_lock(&lun->lock);
 	while (lun->left)
 		pthread_cond_wait(&lun->drained, &lun->lock);
 	pthread_mutex_unlock(&lun->lock);
+	/* What the last of them posted about the unit has run then. */
+	engine_each(lun->target->engine, nothing, NULL);
 }

@@ -5,12 +5,16 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "scsi/alua.h"
+#include "scsi/range.h"
 #include "scsi/target.h"
 #include "scsi/taskset.h"
 
 /* What VPD B0h says, beside LUN_TRANSFER_MAX. */
 #define LUN_WRITE_SAME_MAX (16u << 20)	/* of one pattern or zeroes; UNMAP has no limit */
 #define LUN_UNMAP_DESCRIPTORS_MAX 256u
+#define LUN_ATOMIC_MAX (1u << 20)	/* of WRITE ATOMIC */
+#define LUN_COMPARE_BLOCKS_MAX 255u	/* of COMPARE AND WRITE: what its field holds */
 
 /* What is special about a logical unit: one word that the path of READ and WRITE looks at. */
 enum lun_bits {
@@ -25,10 +29,18 @@ enum lun_bits {
 	LUN_SAVES = 1 << 11,		/* mode pages can be kept */
 	LUN_REMOVABLE = 1 << 12,	/* configured */
 	LUN_EJECTED = 1 << 13,		/* START STOP UNIT with LOEJ: there is no medium */
+	LUN_SANITIZING = 1 << 16,	/* a job is at it, see job.h; or the last one failed */
+	LUN_SANITIZE_FAILED = 1 << 17,
+	LUN_FORMATTING = 1 << 18,
+	LUN_FORMAT_FAILED = 1 << 19,
+	LUN_RANGES = 1 << 20,		/* ranges of blocks are taken under a lock, see range.h */
 };
 #define LUN_NOT_READY (LUN_STOPPED | LUN_EJECTED)
 #define LUN_PROTECTED (LUN_READ_ONLY | LUN_SWP)
 #define LUN_MODE_BITS (LUN_SWP | LUN_WCE | LUN_D_SENSE | LUN_TAS)
+#define LUN_JOB_BUSY (LUN_SANITIZING | LUN_FORMATTING)
+#define LUN_JOB_FAILED (LUN_SANITIZE_FAILED | LUN_FORMAT_FAILED)
+#define LUN_JOB (LUN_JOB_BUSY | LUN_JOB_FAILED)
 
 enum { LUN_SERIAL_MAX = 36, LUN_VENDOR_LEN = 8, LUN_PRODUCT_LEN = 16 };
 
@@ -39,11 +51,13 @@ struct lun_identity {
 	char product[LUN_PRODUCT_LEN + 1];
 };
 
-/* Tasks on one reactor; only that reactor writes. */
+/* Tasks on one reactor, and the ranges they hold; only that reactor writes. */
 struct lun_count {
 	uint32_t n;
 	bool draining;
-	char apart[64 - 8];
+	struct range *ranges;
+	struct post arm;		/* range.c's */
+	char apart[64 - 8 - sizeof(void *) - sizeof(struct post)];
 };
 
 struct lun {
@@ -60,6 +74,12 @@ struct lun {
 	atomic_uint state;		/* enum lun_bits */
 	atomic_uint saved_mode;		/* LUN_MODE_BITS after a reset */
 	pthread_mutex_t save_lock;	/* one writer of the file */
+	struct pr *pr;			/* reservations */
+	struct ranges ranges;
+	struct job *job;		/* changes under lock while a bit of LUN_JOB_BUSY is set, on its reactor */
+	atomic_uint job_progress;	/* of 65536 */
+	atomic_bool job_stop;		/* the unit is to go */
+	atomic_bool sanitize_ause;	/* of the last one */
 
 	pthread_mutex_t lock;
 	struct lun_identity identity;	/* under lock */
@@ -82,19 +102,30 @@ struct target {
 	void (*purge)(void *arg, struct task_purge *p);
 	void *purge_arg;
 	GPtrArray *nexuses;
+	GPtrArray *groups;			/* struct port_group, under lock */
+	atomic_bool explicit_alua;		/* SET TARGET PORT GROUPS is allowed */
 	unsigned functions;			/* bits of enum task_function */
 	unsigned n_ports;			/* under lock */
 	struct target_port ports[TARGET_PORTS_MAX];
 };
 
 /* Unit attention conditions, the first to be reported first (SAM-5 5.14, table 44). */
-enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MEDIUM_CHANGED, UA_MODE_CHANGED,
-	  UA_CAPACITY_CHANGED, UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
+enum ua { UA_POWER_ON, UA_RESET, UA_NEXUS_LOSS, UA_COMMANDS_CLEARED, UA_MEDIUM_CHANGED, UA_RES_PREEMPTED,
+	  UA_RES_RELEASED, UA_REG_PREEMPTED, UA_MODE_CHANGED, UA_CAPACITY_CHANGED, UA_ACCESS_CHANGED,
+	  UA_INQUIRY_CHANGED, UA_LUNS_CHANGED, UA_COUNT };
 extern const uint8_t ua_codes[UA_COUNT];	/* enum sense_code */
+
+/* What reservations bar a nexus from, a bit 1 << enum cdb_pr for each kind of command, and two more. */
+enum nexus_bars {
+	BAR_WRITES = 1 << 0, BAR_READS = 1 << 1,
+	BAR_RESERVED = 1 << 4,	/* what lacks CDB_RESERVE_OK */
+	BARS_UNKNOWN = 1 << 5,	/* nobody has looked yet */
+};
 
 /* What one nexus and one LUN share. */
 struct nexus_lun {
 	atomic_uint ua;		/* bits of enum ua, set by anyone, taken by the nexus's reactor */
+	atomic_uint bars;	/* enum nexus_bars, set by whoever changes reservations */
 	atomic_bool prevent;	/* PREVENT ALLOW MEDIUM REMOVAL */
 	struct task_set set;	/* [reactor of the nexus] */
 };
@@ -112,7 +143,8 @@ struct nexus {
 	struct target *target;
 	struct reactor *reactor;
 	char *initiator_port;
-	uint16_t rel_port, tpgt;
+	uint16_t rel_port;
+	struct port_group *group;		/* the target port group of its port */
 	_Atomic(struct nexus_chunk *) chunks[NEXUS_CHUNKS];
 };
 
@@ -128,6 +160,12 @@ static inline uint64_t lun_blocks(const struct lun *lun)
 
 /* Why commands for the medium are refused in a state, or SENSE_NONE. */
 enum sense_code lun_not_ready(unsigned state);
+/* Blocks: what WRITE ATOMIC takes a multiple of.  Less than a physical block would be read and written back. */
+static inline uint32_t lun_atomic_unit(const struct lun *lun)
+{
+	return MAX(lun->info->physical_block_size >> lun->block_shift, 1u);
+}
+
 void lun_set_state(struct lun *lun, unsigned clear, unsigned set);	/* [any] */
 void lun_get_identity(struct lun *lun, struct lun_identity *id);	/* [any] */
 /* NAA locally assigned (SPC-5 7.8.6.5), made from the serial. */
@@ -170,12 +208,17 @@ void nexus_forget_lun(struct nexus *n, uint32_t number);
 /* Forget a condition on all LUNs.  [reactor] */
 void nexus_clear_ua_all(struct nexus *n, enum ua ua);
 
+/* End what RESERVE took, of one nexus or (NULL) of any; no lock held.  [any] */
+void pr_unreserve(struct lun *lun, const struct nexus *of);
+/* It is about to go.  [reactor] */
+void pr_nexus_gone(const struct nexus *n);
+
 /* -1: the sense code is not a unit attention. */
 int ua_of_code(enum sense_code code);
 /* Take the first condition pending: its code, or SENSE_NONE. */
 enum sense_code ua_take(struct nexus_lun *nl);
 /* Tell every nexus but one about a LUN. */
 void target_set_ua(struct target *t, uint32_t number, enum ua ua, const struct nexus *except);
-void target_set_ua_all(struct target *t, enum ua ua);
+void target_set_ua_all(struct target *t, enum ua ua, const struct nexus *except);
 
 #endif

@@ -14,7 +14,7 @@ struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiat
 	n->reactor = r;
 	n->initiator_port = g_strdup(initiator_port);
 	n->rel_port = rel_port;
-	n->tpgt = tpgt;
+	n->group = target_group(t, tpgt);
 	pthread_mutex_lock(&t->lock);
 	g_ptr_array_add(t->nexuses, n);
 	pthread_mutex_unlock(&t->lock);
@@ -23,6 +23,7 @@ struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiat
 
 void nexus_free(struct nexus *n)
 {
+	pr_nexus_gone(n);
 	pthread_mutex_lock(&n->target->lock);
 	g_ptr_array_remove_fast(n->target->nexuses, n);
 	pthread_mutex_unlock(&n->target->lock);
@@ -46,8 +47,10 @@ struct nexus_lun *nexus_lun(struct nexus *n, uint32_t number)
 		c = g_try_new0(struct nexus_chunk, 1);
 		if (!c)
 			return NULL;
-		for (unsigned i = 0; i < NEXUS_CHUNK; i++)
+		for (unsigned i = 0; i < NEXUS_CHUNK; i++) {
 			atomic_init(&c->luns[i].ua, 1u << UA_POWER_ON);
+			atomic_init(&c->luns[i].bars, BARS_UNKNOWN);
+		}
 		atomic_store(&n->chunks[number / NEXUS_CHUNK], c);
 	}
 	return &c->luns[number % NEXUS_CHUNK];
@@ -80,6 +83,7 @@ void nexus_forget_lun(struct nexus *n, uint32_t number)
 
 	if (c) {
 		atomic_store(&c->luns[number % NEXUS_CHUNK].prevent, false);
+		atomic_store(&c->luns[number % NEXUS_CHUNK].bars, BARS_UNKNOWN);
 		atomic_store(&c->luns[number % NEXUS_CHUNK].ua, 1u << UA_POWER_ON);
 	}
 }

@@ -89,7 +89,7 @@ static void unmap_next(struct task *t)
 
 void unmap_run(struct task *t)
 {
-	uint64_t capacity = lun_blocks(t->lun);
+	uint64_t capacity = lun_blocks(t->lun), first = UINT64_MAX, end = 0;
 
 	if (!t->xfer_len) {	/* SBC-4 5.32.1: not an error */
 		task_done(t);
@@ -110,36 +110,71 @@ void unmap_run(struct task *t)
 			task_fail(t, SENSE_LBA_OUT_OF_RANGE);
 			return;
 		}
+		if (blocks) {
+			first = MIN(first, lba);
+			end = MAX(end, lba + blocks);
+		}
 	}
+	/* All of them and what is between; this comes here again when they are waited for. */
+	if (first < end && t->range.state == RANGE_NONE && !task_take_range(t, first, end))
+		return;
 	unmap_next(t);
 }
 
 /* ---- GET LBA STATUS ---- */
 
+/* REPORT TYPE (SBC-4 5.5.1): which descriptors are wanted. */
+enum report_type { REPORT_ALL = 0x00, REPORT_NOT_MAPPED = 0x01, REPORT_MAPPED = 0x02, REPORT_DEALLOCATED = 0x03,
+		   REPORT_ANCHORED = 0x04, REPORT_ERRORS = 0x10 };
+enum { STATUS_RTP = 0x01, DONE_ROOM = 1 << 1, DONE_CAPACITY = 3 << 1 };	/* COMPLETION CONDITION */
 enum { STATUS_HEADER = 8, STATUS_DESCRIPTOR = 16, STATUS_MAX = 64, LBA_MAPPED = 0, LBA_DEALLOCATED = 1 };
 
 struct lba_query {
 	struct device_query query;
 	struct task *task;
 	uint32_t max, count;		/* descriptors: room, used */
-	uint64_t lba;			/* after the last one */
+	uint8_t report;			/* enum report_type */
+	bool full;			/* one more has had no room */
+	uint64_t lba;			/* after what has been said, or passed over */
+	uint64_t end;			/* where the query ends */
 	uint8_t *reply;
 	struct gotgt_extent extents[STATUS_MAX];
 };
 G_STATIC_ASSERT(sizeof(struct lba_query) <= BUF_MIN);
 
+static bool wanted(const struct lba_query *lq, uint8_t state)
+{
+	switch (lq->report) {
+	case REPORT_ALL:
+		return true;
+	case REPORT_MAPPED:
+		return state == LBA_MAPPED;
+	case REPORT_NOT_MAPPED:
+	case REPORT_DEALLOCATED:
+		return state == LBA_DEALLOCATED;
+	default:	/* nothing is anchored, and no error expected */
+		return false;
+	}
+}
+
 /* Say that blocks up to `end` are in a state. */
 static void add_status(struct lba_query *lq, uint64_t end, uint8_t state)
 {
-	uint8_t *d = lq->reply + STATUS_HEADER + (size_t)lq->count * STATUS_DESCRIPTOR;
+	uint8_t *d = lq->reply + STATUS_HEADER + (size_t)lq->count * STATUS_DESCRIPTOR, *last = d - STATUS_DESCRIPTOR;
 	uint64_t blocks = end - lq->lba;
 
-	if (end <= lq->lba)
+	if (end <= lq->lba || lq->full)
 		return;
-	if (lq->count && (d - STATUS_DESCRIPTOR)[12] == state) {
-		d -= STATUS_DESCRIPTOR;
+	if (!wanted(lq, state)) {
+		lq->lba = end;
+		return;
+	}
+	if (lq->count && last[12] == state && get_be64(last) + get_be32(last + 8) == lq->lba &&
+	    get_be32(last + 8) + blocks <= UINT32_MAX) {
+		d = last;
 		blocks += get_be32(d + 8);
 	} else if (lq->count == lq->max) {
+		lq->full = true;
 		return;
 	} else {
 		put_be64(d, lq->lba);
@@ -155,6 +190,8 @@ static void send_status(struct lba_query *lq)
 	uint32_t len = STATUS_HEADER + lq->count * STATUS_DESCRIPTOR;
 
 	put_be32(lq->reply, len - 4);
+	lq->reply[7] = STATUS_RTP | (lq->lba == lun_blocks(lq->task->lun) ? DONE_CAPACITY :
+					 lq->count == lq->max ? DONE_ROOM : 0);
 	task_done_data(lq->task, lq->reply, len);
 }
 
@@ -175,9 +212,11 @@ static void add_extents(struct lba_query *lq)
 			add_status(lq, to, LBA_DEALLOCATED);
 		}
 	}
-	/* What is left of the last extent; a descriptor there must be (SBC-4 5.4.2). */
-	add_status(lq, CLAMP(at >> shift, lq->task->lba + 1, limit), LBA_MAPPED);
+	/* What is left of the last extent; it goes on, block by block if need be (SBC-4 5.5.2: never nothing). */
+	add_status(lq, CLAMP(at >> shift, (q->offset >> shift) + 1, limit), LBA_MAPPED);
 }
+
+static void ask(struct lba_query *lq);
 
 static void query_done(struct device_query *q)
 {
@@ -194,7 +233,35 @@ static void query_done(struct device_query *q)
 	} else {
 		add_extents(lq);
 	}
-	send_status(lq);
+	/* None of those wanted so far: go on looking. */
+	if (!lq->count && !lq->full && lq->lba < lq->end)
+		ask(lq);
+	else
+		send_status(lq);
+}
+
+static void ask(struct lba_query *lq)
+{
+	struct task *t = lq->task;
+
+	lq->query = (struct device_query){
+		.reactor = t->reactor, .offset = lq->lba << t->lun->block_shift,
+		.length = (lq->end - lq->lba) << t->lun->block_shift,
+		.extents = lq->extents, .max = lq->report ? STATUS_MAX : lq->max, .done = query_done,
+	};
+	t->in_query = true;
+	device_query(t->lun->dev, &lq->query);
+}
+
+/* False: the task has ended. */
+bool get_lba_status_check(struct task *t)
+{
+	uint8_t report = t->cdb[14];
+
+	if (report <= REPORT_ANCHORED || report == REPORT_ERRORS)
+		return true;
+	task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 14, -1);
+	return false;
 }
 
 void get_lba_status_run(struct task *t)
@@ -210,21 +277,17 @@ void get_lba_status_run(struct task *t)
 	if (!task_get_buf(t, &t->buf2, sizeof *lq))
 		return;
 	lq = (struct lba_query *)(void *)t->buf2->data;
-	*lq = (struct lba_query){ .task = t, .lba = t->lba };
-	lq->max = (uint32_t)CLAMP(room / STATUS_DESCRIPTOR, 1, STATUS_MAX);
+	*lq = (struct lba_query){ .task = t, .lba = t->lba, .report = t->cdb[14] };
+	lq->max = (uint32_t)CLAMP((room - MIN(room, STATUS_HEADER)) / STATUS_DESCRIPTOR, 1, STATUS_MAX);
 	lq->reply = task_reply(t, STATUS_HEADER + lq->max * STATUS_DESCRIPTOR);
 	if (!lq->reply)
 		return;
 	left = MIN(left, UINT32_MAX);
+	lq->end = t->lba + left;
 	if (!(lun_state(t->lun) & LUN_THIN)) {	/* fully provisioned */
 		add_status(lq, t->lba + left, LBA_MAPPED);
 		send_status(lq);
 		return;
 	}
-	lq->query = (struct device_query){
-		.reactor = t->reactor, .offset = t->lba << t->lun->block_shift, .length = left << t->lun->block_shift,
-		.extents = lq->extents, .max = lq->max, .done = query_done,
-	};
-	t->in_query = true;
-	device_query(t->lun->dev, &lq->query);
+	ask(lq);
 }

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <string.h>
 #include "scsi/cdb.h"
+#include "scsi/job.h"
 #include "scsi/lun.h"
 #include "scsi/task.h"
 #include "scsi/wire.h"
@@ -159,13 +160,16 @@ void request_sense_run(struct task *t)
 {
 	bool descriptor = t->cdb[1] & 1;
 	enum sense_code code = t->well_known ? SENSE_NONE : SENSE_LUN_NOT_SUPPORTED;
+	struct sense_field field = { .valid = false };
 	size_t len;
 
 	if (t->lun) {
 		code = ua_take(t->nl);
 		if (code == SENSE_NONE)
+			code = job_sense(t->lun, &field);
+		if (code == SENSE_NONE)
 			code = lun_not_ready(lun_state(t->lun));
 	}
-	len = sense_build(t->small, sizeof t->small, descriptor, code, NULL, false, 0);
+	len = sense_build(t->small, sizeof t->small, descriptor, code, &field, false, 0);
 	task_done_data(t, t->small, len);
 }

@@ -24,7 +24,8 @@ static bool read_lent(struct task *t, uint64_t offset)
 	enum gotgt_status status;
 	uint32_t n;
 
-	if (!t->lun->info->lends || t->no_lend || t->in_len & (t->lun->block_size - 1))
+	/* Lent, the blocks are held until the initiator has taken them. */
+	if (!t->lun->info->lends || t->no_lend || t->in_len & (t->lun->block_size - 1) || t->range.state != RANGE_LOCAL)
 		return false;
 	n = device_lend(t->lun->dev, t->reactor, offset, t->in_len, false, t->iov, TASK_IOV_MAX, &status);
 	if (n) {

@@ -17,8 +17,15 @@ enum sense_key {
 	X(NONE, NO_SENSE, 0x00, 0x00, "no additional sense information") \
 	X(NOT_READY_MANUAL, NOT_READY, 0x04, 0x02, "logical unit not ready, initializing command required") \
 	X(NOT_READY, NOT_READY, 0x04, 0x00, "logical unit not ready, cause not reportable") \
+	X(STANDBY, NOT_READY, 0x04, 0x0b, "logical unit not accessible, target port in standby state") \
+	X(UNAVAILABLE, NOT_READY, 0x04, 0x0c, "logical unit not accessible, target port in unavailable state") \
+	X(FORMAT_IN_PROGRESS, NOT_READY, 0x04, 0x04, "logical unit not ready, format in progress") \
+	X(SANITIZE_IN_PROGRESS, NOT_READY, 0x04, 0x1b, "logical unit not ready, sanitize in progress") \
 	X(WRITE_ERROR, MEDIUM_ERROR, 0x0c, 0x00, "write error") \
 	X(READ_ERROR, MEDIUM_ERROR, 0x11, 0x00, "unrecovered read error") \
+	X(DEFECT_LIST_NOT_FOUND, RECOVERED_ERROR, 0x1c, 0x00, "defect list not found") \
+	X(FORMAT_FAILED, MEDIUM_ERROR, 0x31, 0x01, "format command failed") \
+	X(SANITIZE_FAILED, MEDIUM_ERROR, 0x31, 0x03, "sanitize command failed") \
 	X(MISCOMPARE, MISCOMPARE, 0x1d, 0x00, "miscompare during verify operation") \
 	X(INVALID_FIELD_IN_IU, ILLEGAL_REQUEST, 0x0e, 0x03, "invalid field in command information unit") \
 	X(PARAMETER_LIST_LENGTH, ILLEGAL_REQUEST, 0x1a, 0x00, "parameter list length error") \
@@ -27,11 +34,13 @@ enum sense_key {
 	X(INVALID_FIELD_IN_CDB, ILLEGAL_REQUEST, 0x24, 0x00, "invalid field in CDB") \
 	X(LUN_NOT_SUPPORTED, ILLEGAL_REQUEST, 0x25, 0x00, "logical unit not supported") \
 	X(INVALID_FIELD_IN_PARAMETERS, ILLEGAL_REQUEST, 0x26, 0x00, "invalid field in parameter list") \
+	X(INVALID_RELEASE, ILLEGAL_REQUEST, 0x26, 0x04, "invalid release of persistent reservation") \
 	X(WRITE_PROTECTED, DATA_PROTECT, 0x27, 0x00, "write protected") \
 	X(SPACE_ALLOCATION_FAILED, DATA_PROTECT, 0x27, 0x07, "space allocation failed write protect") \
 	X(MEDIUM_NOT_PRESENT, NOT_READY, 0x3a, 0x02, "medium not present - tray open") \
 	X(SAVING_NOT_SUPPORTED, ILLEGAL_REQUEST, 0x39, 0x00, "saving parameters not supported") \
 	X(MEDIUM_REMOVAL_PREVENTED, ILLEGAL_REQUEST, 0x53, 0x02, "medium removal prevented") \
+	X(NO_REGISTRATION_RESOURCES, ILLEGAL_REQUEST, 0x55, 0x04, "insufficient registration resources") \
 	X(SELF_TEST_FAILED, HARDWARE_ERROR, 0x3e, 0x03, "logical unit failed self-test") \
 	X(INTERNAL_FAILURE, HARDWARE_ERROR, 0x44, 0x00, "internal target failure") \
 	X(UA_MEDIUM_CHANGED, UNIT_ATTENTION, 0x28, 0x00, "not ready to ready change, medium may have changed") \
@@ -39,7 +48,11 @@ enum sense_key {
 	X(UA_RESET, UNIT_ATTENTION, 0x29, 0x03, "bus device reset function occurred") \
 	X(UA_NEXUS_LOSS, UNIT_ATTENTION, 0x29, 0x07, "I_T nexus loss occurred") \
 	X(UA_MODE_CHANGED, UNIT_ATTENTION, 0x2a, 0x01, "mode parameters changed") \
+	X(UA_RES_PREEMPTED, UNIT_ATTENTION, 0x2a, 0x03, "reservations preempted") \
+	X(UA_RES_RELEASED, UNIT_ATTENTION, 0x2a, 0x04, "reservations released") \
+	X(UA_REG_PREEMPTED, UNIT_ATTENTION, 0x2a, 0x05, "registrations preempted") \
 	X(UA_CAPACITY_CHANGED, UNIT_ATTENTION, 0x2a, 0x09, "capacity data has changed") \
+	X(UA_ACCESS_CHANGED, UNIT_ATTENTION, 0x2a, 0x06, "asymmetric access state changed") \
 	X(UA_COMMANDS_CLEARED, UNIT_ATTENTION, 0x2f, 0x00, "commands cleared by another initiator") \
 	X(UA_INQUIRY_CHANGED, UNIT_ATTENTION, 0x3f, 0x03, "inquiry data has changed") \
 	X(UA_LUNS_CHANGED, UNIT_ATTENTION, 0x3f, 0x0e, "reported LUNs data has changed") \
@@ -59,7 +72,7 @@ enum sense_code {
 struct sense_row { uint8_t key, asc, ascq; const char *name, *text; };
 extern const struct sense_row sense_rows[SENSE_COUNT];
 
-/* Where a field pointer (SPC-5 4.4.2.4) points; zeroed: nowhere. */
+/* Where a field pointer (SPC-5 4.4.2.4) points; zeroed: nowhere.  Of NOT READY, byte alone: a progress indication (4.4.2.4.4). */
 struct sense_field { bool valid, in_cdb, bit_valid; uint8_t bit; uint16_t byte; };
 
 /* Build fixed (SPC-5 4.4.3) or descriptor (4.4.2) sense; info is the INFORMATION field when info_valid.  Bytes written, <= size. */

@@ -24,6 +24,7 @@ struct target *target_new(struct engine *e, const char *name)
 	atomic_init(&t->map, map_new(0));
 	pthread_mutex_init(&t->lock, NULL);
 	t->nexuses = g_ptr_array_new();
+	t->groups = g_ptr_array_new_with_free_func(g_free);
 	t->n_ports = 1;
 	t->ports[0] = (struct target_port){ 1, 1 };
 	return t;
@@ -37,6 +38,7 @@ void target_free(struct target *t)
 	for (uint32_t i = 0; i < map->n; i++)
 		g_assert(!map->luns[i]);
 	g_ptr_array_free(t->nexuses, TRUE);
+	g_ptr_array_free(t->groups, TRUE);
 	pthread_mutex_destroy(&t->lock);
 	g_free(map);
 	g_free(t->name);
@@ -57,7 +59,7 @@ void target_set_ports(struct target *t, const struct target_port *ports, unsigne
 {
 	pthread_mutex_lock(&t->lock);
 	t->n_ports = MIN(n, TARGET_PORTS_MAX);
-	if (n)
+	if (n)		/* else ports may be NULL */
 		memcpy(t->ports, ports, t->n_ports * sizeof *ports);
 	pthread_mutex_unlock(&t->lock);
 }
@@ -160,7 +162,7 @@ struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev
 		return NULL;
 	forget_lun(t, number);
 	publish(t, number, lun);
-	target_set_ua_all(t, UA_LUNS_CHANGED);
+	target_set_ua_all(t, UA_LUNS_CHANGED, NULL);
 	return lun;
 }
 
@@ -171,7 +173,7 @@ void target_remove_lun(struct target *t, uint32_t number, void (*quiesce)(struct
 	if (!lun)
 		return;
 	publish(t, number, NULL);
-	target_set_ua_all(t, UA_LUNS_CHANGED);
+	target_set_ua_all(t, UA_LUNS_CHANGED, NULL);
 	if (quiesce)
 		quiesce(lun, arg);
 	lun_drain(lun);

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <string.h>
 #include "scsi/cdb.h"
+#include "scsi/job.h"
 #include "scsi/lun.h"
 #include "scsi/task.h"
 #include "scsi/wire.h"
@@ -26,6 +27,8 @@ static void finish(struct task *t)
 	g_assert(t->phase != TASK_ENDED);
 	t->phase = TASK_ENDED;
 	t->loop = NULL;
+	if (!t->lent)
+		range_give(&t->range);
 	if (t->status != STATUS_GOOD || t->aborted)
 		t->in_len = 0;
 	if (!t->in_len && !t->lent)
@@ -75,6 +78,11 @@ static void fail(struct task *t, enum sense_code code, const struct sense_field 
 void task_fail(struct task *t, enum sense_code code)
 {
 	fail(t, code, NULL, false, 0);
+}
+
+void task_fail_at(struct task *t, enum sense_code code, const struct sense_field *field)
+{
+	fail(t, code, field, false, 0);
 }
 
 void task_fail_field(struct task *t, enum sense_code code, unsigned byte, int bit)
@@ -161,6 +169,7 @@ void task_release(struct task *t)
 	struct bufpool *pool = reactor_pool(t->reactor);
 
 	task_reclaim(t);
+	range_give(&t->range);
 	bufpool_put(pool, t->buf);
 	bufpool_put(pool, t->buf2);
 	t->buf = t->buf2 = NULL;
@@ -175,6 +184,7 @@ void task_release(struct task *t)
 bool task_back(struct task *t)
 {
 	t->in_device = t->in_query = false;
+	t->leave = NULL;
 	if (!t->aborted)
 		return true;
 	finish(t);
@@ -272,6 +282,11 @@ void task_offload(struct task *t, void (*work)(struct task *t), void (*next)(str
 	workers_push(t->nexus->target->engine->workers, &t->offloaded.work);
 }
 
+static bool under_work(struct task *t)
+{
+	return G_UNLIKELY(lun_state(t->lun) & LUN_JOB) && job_refuses(t);
+}
+
 /* ---- from CDB to data ---- */
 
 /* Length and LBA by the table. */
@@ -293,10 +308,11 @@ static void decode(struct task *t)
 	}
 }
 
-/* Unit attention and what else is said before the CDB is looked at closely; false: it has ended the task. */
+/* Unit attention, reservations and what else comes before a close look at the CDB; false: it has ended the task. */
 static bool check_access(struct task *t, bool known_opcode)
 {
 	const struct cdb_op *op = t->op;
+	unsigned bars;
 
 	if (G_UNLIKELY(t->attr == TASK_ACA)) {	/* SAM-5 5.9.2: there is no auto contingent allegiance */
 		task_fail(t, SENSE_INVALID_MESSAGE);
@@ -323,14 +339,21 @@ static bool check_access(struct task *t, bool known_opcode)
 			return false;
 		}
 	}
+	if (G_UNLIKELY(port_group_state(t->nexus->group) > ALUA_NON_OPTIMIZED) && alua_refuses(t))
+		return false;
 	if (!op || !cdb_supported(op, t->lun)) {
-		if (!op && known_opcode)
+		if (!op ? known_opcode : op->flags & CDB_SA)
 			task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 1, 4);
 		else
 			task_fail(t, SENSE_INVALID_OPCODE);
 		return false;
 	}
-	return true;
+	bars = atomic_load_explicit(&t->nl->bars, memory_order_acquire);
+	if (G_UNLIKELY(bars) && pr_conflict(t, bars)) {
+		task_status(t, STATUS_RESERVATION_CONFLICT);
+		return false;
+	}
+	return !under_work(t);
 }
 
 static bool in_range(const struct task *t)
@@ -393,6 +416,8 @@ static void reset(struct task *t)
 	t->phase = TASK_RUNNING;
 	t->status = STATUS_GOOD;
 	t->aborted = t->lent = t->in_device = t->in_query = false;
+	t->leave = NULL;
+	t->range.state = RANGE_NONE;
 	t->sense_len = 0;
 	t->out_len = t->in_len = 0;
 	t->xfer_len = 0;
@@ -411,6 +436,8 @@ static void reset(struct task *t)
 
 void task_run(struct task *t)
 {
+	if (t->blocks && t->range.state == RANGE_NONE && !task_take_range(t, t->lba, t->lba + t->blocks))
+		return;
 	t->op->run(t);
 }
 
@@ -453,15 +480,20 @@ static bool place_lent(struct task *t)
 
 	if (!t->lun->info->lends || t->no_lend || !(t->op->flags & CDB_PLAIN) || t->out_len & (t->lun->block_size - 1))
 		return false;
+	/* Data may be long in coming: who wants to be alone with the blocks had better not wait for it. */
+	if (lun_state(t->lun) & LUN_JOB || !range_try(&t->range, t->lun, t->reactor, t->lba, t->lba + t->blocks))
+		return false;
 	n = device_lend(t->lun->dev, t->reactor, t->lba << t->lun->block_shift, t->out_len, true, t->iov, TASK_IOV_MAX,
 			&status);
 	if (n) {
 		t->iovcnt = n;
 		t->lent = true;
-	} else if (status != GOTGT_OK) {
-		task_fail_device(t, status);
+		return true;
 	}
-	return n;
+	range_give(&t->range);
+	if (status != GOTGT_OK)
+		task_fail_device(t, status);
+	return false;
 }
 
 static bool place_buf(struct task *t)
@@ -492,11 +524,14 @@ void task_execute(struct task *t)
 void task_execute_from(struct task *t, const uint8_t *data)
 {
 	t->phase = TASK_RUNNING;
-	if (t->op->flags & CDB_PLAIN && t->place.state == PLACE_ENABLED && !(t->out_len & (t->lun->block_size - 1))) {
+	if (t->op->flags & CDB_PLAIN && t->place.state == PLACE_ENABLED && !(t->out_len & (t->lun->block_size - 1)) &&
+	    range_try(&t->range, t->lun, t->reactor, t->lba, t->lba + t->blocks)) {
 		t->iov[0] = (struct iovec){ (void *)data, t->out_len };
 		task_io(t, GOTGT_OP_WRITE, task_fua(t), t->lba << t->lun->block_shift, t->out_len);
 		t->dio.io.iov = t->iov;
 		t->dio.io.iovcnt = 1;
+		if (under_work(t))
+			return;
 		prepare_dio(t, task_done);
 		if (device_try(t->lun->dev, &t->dio))
 			return;
@@ -545,6 +580,6 @@ void task_abort(struct task *t)
 	t->aborted = true;
 	if (t->in_device)
 		device_cancel(t->lun->dev, &t->dio);
-	else if (!t->in_query)
+	else if (!t->in_query || (t->leave && t->leave(t)))
 		finish(t);
 }

@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 #include "backstore/device.h"
+#include "scsi/range.h"
 #include "scsi/sense.h"
 #include "scsi/taskset.h"
 
@@ -78,7 +79,9 @@ struct task {
 	uint8_t phase;			/* enum task_phase */
 	struct task_place place;	/* in its task set */
 	bool in_device;			/* dio is at the device */
-	bool in_query;			/* a device_query is, or a worker has it */
+	bool in_query;			/* a device_query is, a worker has it, or it waits for something */
+	bool (*leave)(struct task *t);	/* in_query: stop waiting; true: nothing comes any more.  NULL: it comes */
+	struct range range;		/* the blocks it is at */
 	uint32_t step;			/* of a command in several steps */
 	const struct cdb_op *op;
 	struct lun *lun;		/* NULL: no such LUN */
@@ -132,6 +135,7 @@ void task_fail_field(struct task *t, enum sense_code code, unsigned byte, int bi
 void task_status(struct task *t, enum scsi_status status);	/* without sense */
 /* INVALID FIELD IN PARAMETER LIST, with a field pointer into Data-Out. */
 void task_fail_param(struct task *t, unsigned byte, int bit);
+void task_fail_at(struct task *t, enum sense_code code, const struct sense_field *field);	/* NULL: as task_fail() */
 void task_fail_info(struct task *t, enum sense_code code, uint64_t info);	/* with an INFORMATION field */
 void task_fail_device(struct task *t, enum gotgt_status status);	/* what a device's error means */
 /* A zeroed place for len bytes of Data-In, for task_done_data().  NULL: out of memory, and the task has ended. */
@@ -154,6 +158,11 @@ uint32_t task_fua(const struct task *t);
  * returned.  The last thing a step does.
  */
 void task_offload(struct task *t, void (*work)(struct task *t), void (*next)(struct task *t));
+/*
+ * Hold [lba, end) until the task ends, or lent memory is given back.  True: it does.  False: the handler returns and
+ * its run() is called again when it does.
+ */
+bool task_take_range(struct task *t, uint64_t lba, uint64_t end);
 /* Something other than dio came back (a query): false when the task was aborted, and has ended. */
 bool task_back(struct task *t);
 

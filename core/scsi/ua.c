@@ -11,7 +11,11 @@ const uint8_t ua_codes[UA_COUNT] = {
 	[UA_COMMANDS_CLEARED] = SENSE_UA_COMMANDS_CLEARED,
 	[UA_MEDIUM_CHANGED] = SENSE_UA_MEDIUM_CHANGED,
 	[UA_MODE_CHANGED] = SENSE_UA_MODE_CHANGED,
+	[UA_RES_PREEMPTED] = SENSE_UA_RES_PREEMPTED,
+	[UA_RES_RELEASED] = SENSE_UA_RES_RELEASED,
+	[UA_REG_PREEMPTED] = SENSE_UA_REG_PREEMPTED,
 	[UA_CAPACITY_CHANGED] = SENSE_UA_CAPACITY_CHANGED,
+	[UA_ACCESS_CHANGED] = SENSE_UA_ACCESS_CHANGED,
 	[UA_INQUIRY_CHANGED] = SENSE_UA_INQUIRY_CHANGED,
 	[UA_LUNS_CHANGED] = SENSE_UA_LUNS_CHANGED,
 };
@@ -44,10 +48,11 @@ void target_set_ua(struct target *t, uint32_t number, enum ua ua, const struct n
 	pthread_mutex_unlock(&t->lock);
 }
 
-void target_set_ua_all(struct target *t, enum ua ua)
+void target_set_ua_all(struct target *t, enum ua ua, const struct nexus *except)
 {
 	pthread_mutex_lock(&t->lock);
 	for (guint i = 0; i < t->nexuses->len; i++)
-		nexus_set_ua_all(t->nexuses->pdata[i], ua);
+		if (t->nexuses->pdata[i] != except)
+			nexus_set_ua_all(t->nexuses->pdata[i], ua);
 	pthread_mutex_unlock(&t->lock);
 }

@@ -16,8 +16,7 @@ static enum bytchk bytchk_of(const struct task *t)
 	return (enum bytchk)(t->cdb[1] >> 1 & 3);
 }
 
-/* Where two differ; len: nowhere. */
-static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t len)
+size_t first_difference(const uint8_t *a, const uint8_t *b, size_t len)
 {
 	size_t i = 0;
 

@@ -80,13 +80,13 @@ static size_t device_identification(struct task *t, uint8_t *d)
 {
 	const struct nexus *n = t->nexus;
 	const char *name = target_name(n->target);
-	g_autofree char *port = target_port_name(n->target, n->tpgt);
+	g_autofree char *port = target_port_name(n->target, n->group->conf.tag);
 	uint8_t bin[4];
 	size_t at = put_lun_designators(t, d);
 
 	put_be32(bin, n->rel_port);
 	at += put_designator(d + at, SET_BINARY, OF_PORT | TYPE_RELATIVE_PORT, bin, 4);
-	put_be32(bin, n->tpgt);
+	put_be32(bin, n->group->conf.tag);
 	at += put_designator(d + at, SET_BINARY, OF_PORT | TYPE_PORT_GROUP, bin, 4);
 	at += put_name(d + at, OF_PORT, port);
 	at += put_name(d + at, OF_DEVICE, name);
@@ -151,6 +151,7 @@ static size_t block_limits(struct task *t, uint8_t *page)
 	uint32_t granularity = lun->info->unmap_granularity >> shift;
 
 	d[4] = 0x01;	/* WSNZ */
+	d[5] = LUN_COMPARE_BLOCKS_MAX;
 	unit = MAX(physical, granularity);	/* writes of less may cost a read, or space */
 	put_be16(d + 6, (uint16_t)(unit > 1 && unit <= UINT16_MAX ? unit : 0));
 	put_be32(d + 8, max);
@@ -162,15 +163,22 @@ static size_t block_limits(struct task *t, uint8_t *page)
 		put_be32(d + 32, 0x80000000u);	/* UGAVALID, aligned at LBA 0 */
 	}
 	put_be64(d + 36, LUN_WRITE_SAME_MAX >> shift);
+	put_be32(d + 44, LUN_ATOMIC_MAX >> shift);
+	put_be32(d + 48, lun_atomic_unit(lun));
+	put_be32(d + 52, lun_atomic_unit(lun));
+	put_be32(d + 56, LUN_ATOMIC_MAX >> shift);	/* with an atomic boundary, and of one */
+	put_be32(d + 60, LUN_ATOMIC_MAX >> shift);
 	return 0x3c;
 }
 
 /* SBC-4 6.6.2 */
 static size_t block_characteristics(struct task *t, uint8_t *page)
 {
-	enum { ROTATION_NOT_REPORTED = 0x0000, NON_ROTATING = 0x0001 };
+	enum { ROTATION_NOT_REPORTED = 0x0000, NON_ROTATING = 0x0001, WABEREQ_READS = 0x40 };
 
 	put_be16(page, t->lun->info->flags & GOTGT_DEV_ROTATIONAL ? ROTATION_NOT_REPORTED : NON_ROTATING);
+	if (lun_state(t->lun) & LUN_THIN)	/* SANITIZE has BLOCK ERASE then: reads are as of unmapped blocks */
+		page[3] = WABEREQ_READS;
 	return 0x3c;
 }
 

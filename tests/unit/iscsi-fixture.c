@@ -204,10 +204,17 @@ void set_up(void)
 	node.portals = g_ptr_array_new();
 	for (unsigned i = 0; i < G_N_ELEMENTS(portals); i++)
 		g_ptr_array_add(node.portals, &portals[i]);
-	target = (struct node_target){ .name = disk, .alias = alias, .tpgt = 3, .portals = g_ptr_array_new(),
-				       .offer = params_offered };
-	elsewhere = (struct node_target){ .name = other, .tpgt = 1, .portals = g_ptr_array_new(),
-					  .offer = params_offered };
+	target = (struct node_target){ .name = disk, .alias = alias, .portals = g_ptr_array_new(),
+				       .offer = params_offered,
+				       .tags = g_array_new(FALSE, FALSE, sizeof(struct portal_tag)) };
+	elsewhere = (struct node_target){ .name = other, .portals = g_ptr_array_new(),
+					  .offer = params_offered,
+					  .tags = g_array_new(FALSE, FALSE, sizeof(struct portal_tag)) };
+	for (unsigned i = 0; i < G_N_ELEMENTS(portals); i++) {
+		struct portal_tag tag = { &portals[i], 3 };
+
+		g_array_append_val(target.tags, tag);
+	}
 	g_ptr_array_add(elsewhere.portals, &portals[1]);
 	g_hash_table_insert(node.targets, disk, &target);
 	g_hash_table_insert(node.targets, other, &elsewhere);
@@ -220,6 +227,8 @@ void tear_down(void)
 	g_assert_cmpint(target.refs, ==, 0);
 	g_ptr_array_unref(target.portals);
 	g_ptr_array_unref(elsewhere.portals);
+	g_array_unref(target.tags);
+	g_array_unref(elsewhere.tags);
 	g_ptr_array_unref(node.portals);
 	g_hash_table_unref(node.targets);
 	g_byte_array_unref(seen.data);

@@ -108,7 +108,7 @@ static void test_mode_select(void)
 	assert_good();
 	select_changed(0x0a, 2, 0x26);	/* D_SENSE, TST and GLTSD as it is */
 	assert_good();
-	SEND(0, 0x8b);
+	SEND(0, 0xc1);
 	assert_sense(INVALID_OPCODE);
 	g_assert_cmpuint(res.sense[0], ==, 0x72);
 	/* All of it is as it was after a reset. */
@@ -336,12 +336,12 @@ static void test_unit_attention(void)
 	assert_good();
 	SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 64);
 	assert_good();
-	SEND(0, 0x8b);
+	SEND(0, 0xc1);
 	assert_sense(UA_POWER_ON);
-	SEND(0, 0x8b);
+	SEND(0, 0xc1);
 	assert_sense(INVALID_OPCODE);
 	/* REPORT LUNS is what LUNS CHANGED asks for. */
-	target_set_ua_all(rig.target, UA_LUNS_CHANGED);
+	target_set_ua_all(rig.target, UA_LUNS_CHANGED, NULL);
 	lun_unit_attention(rig.lun, SENSE_UA_INQUIRY_CHANGED, NULL);
 	SEND(64, OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 64);
 	SEND(0, OP_TEST_UNIT_READY);

@@ -16,7 +16,7 @@ static void test_inquiry(void)
 	g_assert_cmpuint(res.in_len, ==, 96);
 	g_assert_cmpuint(res.xfer_len, ==, 96);
 	memcpy(whole, res.in, 96);
-	g_assert_cmpmem(whole, 8, ((uint8_t[]){ 0, 0, 6, 0x12, 91, 0, 0, 2 }), 8);
+	g_assert_cmpmem(whole, 8, ((uint8_t[]){ 0, 0, 6, 0x12, 91, 0x10, 0, 2 }), 8);
 	g_assert_cmpmem(whole + 8, 24, "GOTGT   VIRTUAL-DISK    ", 24);
 	g_assert_cmpmem(whole + 58, 14, ((uint8_t[]){ 0x00, 0xa0, 0x05, 0xc0, 0x04, 0x60, 0x09, 0x60, 0x06, 0x00, 0x04, 0xc0,
 						      0, 0 }), 14);

@@ -251,6 +251,9 @@ static void test_attributes(void)
 	urgent = read_with(i, HEAD_OF_QUEUE, 0);
 	ram_wait_held(3);	/* the first, the one of another LUN, the urgent one */
 	g_assert_cmpuint(ram_held(), ==, 3);
+	/* The last is on its way there still, and done first if let go now; behind a NOP it is not. */
+	ini_nop(i, 0x99, NULL, 0);
+	EXPECT_PDU(i, OP_NOP_IN);
 	ram_release();
 	expect_read(i, simple);
 	expect_read(i, elsewhere);

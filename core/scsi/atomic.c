@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * atomic.c - COMPARE AND WRITE (SBC-4 5.3), ORWRITE (5.7), WRITE ATOMIC (5.47): alone with their blocks (CDB_ALONE)
+ * while they run, so that what they read is still so when they write.  And how any command comes by its blocks.
+ */
+#include "config.h"
+#include "scsi/cdb.h"
+#include "scsi/job.h"
+#include "scsi/lun.h"
+#include "scsi/task.h"
+#include "scsi/wire.h"
+
+static bool under_work(struct task *t)
+{
+	return G_UNLIKELY(lun_state(t->lun) & LUN_JOB) && job_refuses(t);
+}
+
+static void range_granted(struct range *r)
+{
+	struct task *t = container_of(r, struct task, range);
+
+	if (task_back(t) && !under_work(t))
+		t->op->run(t);
+}
+
+static bool leave_range(struct task *t)
+{
+	return range_leave(&t->range);
+}
+
+bool task_take_range(struct task *t, uint64_t lba, uint64_t end)
+{
+	t->range.granted = range_granted;
+	/* A job sets its state, then waits for those at the medium: look after that, or it would not know of us. */
+	if (range_take(&t->range, t->lun, t->reactor, lba, end, t->op->flags & CDB_ALONE))
+		return !under_work(t);
+	t->in_query = true;
+	t->leave = leave_range;
+	return false;
+}
+
+static uint64_t offset_of(const struct task *t)
+{
+	return t->lba << t->lun->block_shift;
+}
+
+static void write_from(struct task *t, const uint8_t *data, uint32_t len)
+{
+	t->iov[0] = (struct iovec){ (void *)data, len };
+	task_io(t, GOTGT_OP_WRITE, task_fua(t), offset_of(t), len);
+	t->dio.io.iov = t->iov;
+	t->dio.io.iovcnt = 1;
+	task_submit(t, task_done);
+}
+
+/* Read len bytes into buf2, then next(). */
+static void read_old(struct task *t, uint32_t len, void (*next)(struct task *t))
+{
+	if (!task_get_buf(t, &t->buf2, len))
+		return;
+	t->iov[0] = (struct iovec){ t->buf2->data, len };
+	task_io(t, GOTGT_OP_READ, 0, offset_of(t), len);
+	t->dio.io.iov = t->iov;
+	t->dio.io.iovcnt = 1;
+	task_submit(t, next);
+}
+
+/* ---- COMPARE AND WRITE ---- */
+
+/* Data-Out is what to compare with and then what to write, each of that many blocks, no more and no less. */
+bool compare_and_write_check(struct task *t)
+{
+	t->xfer_len *= 2;
+	if (t->edtl_out == t->xfer_len)
+		return true;
+	task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, t->op->len_at, -1);
+	return false;
+}
+
+static void compare_old(struct task *t)
+{
+	uint32_t len = t->out_len / 2;
+	size_t same = first_difference(t->buf2->data, t->out, len);
+
+	if (same < len)
+		task_fail_info(t, SENSE_MISCOMPARE, same);
+	else
+		write_from(t, t->out + len, len);
+}
+
+void compare_and_write_run(struct task *t)
+{
+	if (t->out_len)
+		read_old(t, t->out_len / 2, compare_old);
+	else
+		task_done(t);
+}
+
+/* ---- ORWRITE ---- */
+
+static void or_old(struct task *t)
+{
+	uint32_t len = (uint32_t)t->dio.io.length;
+
+	for (uint32_t i = 0; i < len; i++)
+		t->buf2->data[i] |= t->out[i];
+	write_from(t, t->buf2->data, len);
+}
+
+void orwrite_run(struct task *t)
+{
+	uint32_t len = t->out_len & ~(t->lun->block_size - 1);
+
+	if (len)
+		read_old(t, len, or_old);
+	else
+		task_done(t);
+}
+
+/* ---- WRITE ATOMIC ---- */
+
+/* By the limits of VPD B0h. */
+bool write_atomic_check(struct task *t)
+{
+	enum { BOUNDARY = 10 };
+	uint32_t unit = lun_atomic_unit(t->lun), max = LUN_ATOMIC_MAX >> t->lun->block_shift;
+	uint32_t boundary = get_be16(t->cdb + BOUNDARY);
+
+	if (t->lba & (unit - 1)) {
+		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, t->op->lba_at, -1);
+		return false;
+	}
+	if (boundary > max || boundary & (unit - 1)) {
+		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, BOUNDARY, -1);
+		return false;
+	}
+	if (t->blocks > max || t->blocks & (unit - 1)) {
+		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, t->op->len_at, -1);
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * job.h - work on a whole logical unit that outlives the command that began it, and its nexus: SANITIZE and FORMAT
+ * UNIT.  One at a time; it runs in steps on the reactor of that command, and keeps the unit from going away; a unit
+ * that is to go ends it.
+ */
+#ifndef GOTGT_JOB_H
+#define GOTGT_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lun;
+struct task;
+struct sense_field;
+
+enum job_kind { JOB_SANITIZE, JOB_FORMAT };
+
+#define JOB_PATTERN_MAX 4096u	/* a block */
+
+struct job_conf {
+	uint32_t kind;			/* enum job_kind */
+	uint32_t op, flags;		/* of device_io, over all of the unit */
+	const uint8_t *pattern;		/* DEVICE_OP_WRITE_SAME: a block */
+	unsigned passes;
+	bool invert;			/* the pattern of each second pass */
+	bool immed;			/* the command ends now, not with the job */
+	uint32_t least_ms;		/* it is not done sooner: who looks for its progress sees some */
+};
+
+/* Begin; ends t, now or when it is done.  [reactor] */
+void job_start(struct task *t, const struct job_conf *conf);
+/* What a unit under work, or left by one that failed, says to a command: SENSE_NONE, or a code and its field.  [any] */
+uint8_t job_sense(const struct lun *lun, struct sense_field *field);
+/* With a bit of LUN_JOB set: true, and the task has ended with that.  [reactor] */
+bool job_refuses(struct task *t);
+/* Have it end soon.  [any] */
+void job_stop(struct lun *lun);
+
+#endif
