@@ -191,6 +191,15 @@ static inline void lun_count_down(struct lun *lun, unsigned reactor)
 		lun_count_down_draining(lun);
 }
 
+/* Take [lba, end) if LUN_RANGES is not set: false otherwise.  [reactor] */
+static inline bool range_try(struct range *r, struct lun *lun, unsigned reactor, uint64_t lba, uint64_t end)
+{
+	if (G_UNLIKELY(lun_state(lun) & LUN_RANGES))
+		return false;
+	range_link_local(r, &lun->count[reactor].ranges, lba, end);
+	return true;
+}
+
 static inline struct lun *target_find_lun(struct target *t, int number)
 {
 	struct lun_map *map = atomic_load_explicit(&t->map, memory_order_acquire);

@@ -28,23 +28,6 @@ static void list_remove(struct range_list *l, struct range *r)
 		l->last = r->link;
 }
 
-/* A reactor's: the newest first, as the order does not matter and most end soon. */
-static void local_add(struct range **first, struct range *r)
-{
-	r->next = *first;
-	r->link = first;
-	if (r->next)
-		r->next->link = &r->next;
-	*first = r;
-}
-
-static void local_remove(struct range *r)
-{
-	*r->link = r->next;
-	if (r->next)
-		r->next->link = r->link;
-}
-
 /* ---- who waits for whom; under the lock ---- */
 
 static bool conflict(const struct range *a, const struct range *b)
@@ -103,8 +86,10 @@ static void hand_over(struct post *p)
 
 	pthread_mutex_lock(&rs->lock);
 	while ((r = count->ranges)) {
-		local_remove(r);
+		range_unlink_local(r);
 		r->state = RANGE_SHARED;
+		r->lun = lun;
+		r->reactor = reactor_self();
 		list_add(&rs->held, r);
 	}
 	if (--rs->arming == 0)
@@ -166,26 +151,12 @@ static bool take_shared(struct ranges *rs, struct range *r)
 	return false;
 }
 
-bool range_try(struct range *r, struct lun *lun, struct reactor *reactor, uint64_t lba, uint64_t end)
-{
-	if (G_UNLIKELY(lun_state(lun) & LUN_RANGES))
-		return false;
-	r->lba = lba;
-	r->end = end;
-	r->alone = false;
-	r->lun = lun;
-	r->reactor = reactor;
-	r->state = RANGE_LOCAL;
-	local_add(&lun->count[reactor_index(reactor)].ranges, r);
-	return true;
-}
-
 bool range_take(struct range *r, struct lun *lun, struct reactor *reactor, uint64_t lba, uint64_t end, bool alone)
 {
 	struct ranges *rs = &lun->ranges;
 	bool held;
 
-	if (!alone && range_try(r, lun, reactor, lba, end))
+	if (!alone && range_try(r, lun, reactor_index(reactor), lba, end))
 		return true;
 	pthread_mutex_lock(&rs->lock);
 	if (alone && !rs->on)
@@ -200,18 +171,10 @@ bool range_take(struct range *r, struct lun *lun, struct reactor *reactor, uint6
 	return held;
 }
 
-void range_give(struct range *r)
+void range_give_shared(struct range *r)
 {
-	struct ranges *rs;
+	struct ranges *rs = &r->lun->ranges;
 
-	if (r->state == RANGE_NONE)
-		return;
-	if (G_LIKELY(r->state == RANGE_LOCAL)) {
-		local_remove(r);
-		r->state = RANGE_NONE;
-		return;
-	}
-	rs = &r->lun->ranges;
 	pthread_mutex_lock(&rs->lock);
 	list_remove(&rs->held, r);
 	r->state = RANGE_NONE;

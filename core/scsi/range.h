@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <glib.h>
 #include "engine/reactor.h"
 
 struct lun;
@@ -30,7 +31,7 @@ struct range {
 	uint8_t state;			/* enum range_state, as its reactor knows it */
 	bool alone;
 	bool called;			/* under the lock: granted() is on its way */
-	struct lun *lun;
+	struct lun *lun;		/* this and the rest once it is shared */
 	struct reactor *reactor;
 	struct post post;
 	void (*granted)(struct range *r);
@@ -51,16 +52,48 @@ struct ranges {
 void ranges_init(struct ranges *rs);	/* [main] */
 void ranges_clear(struct ranges *rs);	/* [main] */
 
-/* Take [lba, end) if LUN_RANGES is not set: false otherwise.  [reactor] */
-bool range_try(struct range *r, struct lun *lun, struct reactor *reactor, uint64_t lba, uint64_t end);
 /*
  * Take [lba, end).  True: it is held.  False: granted(r) comes, from this reactor's loop.  r->granted is set.
  * [reactor]
  */
 bool range_take(struct range *r, struct lun *lun, struct reactor *reactor, uint64_t lba, uint64_t end, bool alone);
-/* Give it back; nothing when it is not held.  [its reactor] */
-void range_give(struct range *r);
 /* Stop waiting: true, and granted() does not come; false: it is on its way, or not waited for.  [its reactor] */
 bool range_leave(struct range *r);
+
+/* ---- without a lock, in the list of a reactor; range_try() is in lun.h ---- */
+
+/* The newest first, as the order does not matter and most end soon. */
+static inline void range_link_local(struct range *r, struct range **first, uint64_t lba, uint64_t end)
+{
+	r->lba = lba;
+	r->end = end;
+	r->alone = false;
+	r->state = RANGE_LOCAL;
+	r->next = *first;
+	r->link = first;
+	if (r->next)
+		r->next->link = &r->next;
+	*first = r;
+}
+
+static inline void range_unlink_local(struct range *r)
+{
+	*r->link = r->next;
+	if (r->next)
+		r->next->link = r->link;
+}
+
+void range_give_shared(struct range *r);
+
+/* Give it back; nothing when it is not held.  [its reactor] */
+static inline void range_give(struct range *r)
+{
+	if (G_LIKELY(r->state == RANGE_LOCAL)) {
+		range_unlink_local(r);
+		r->state = RANGE_NONE;
+	} else if (r->state != RANGE_NONE) {
+		range_give_shared(r);
+	}
+}
 
 #endif

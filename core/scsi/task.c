@@ -287,6 +287,19 @@ static bool under_work(struct task *t)
 	return G_UNLIKELY(lun_state(t->lun) & LUN_JOB) && job_refuses(t);
 }
 
+static bool try_range(struct task *t)
+{
+	return range_try(&t->range, t->lun, reactor_index(t->reactor), t->lba, t->lba + t->blocks);
+}
+
+/* False: run() is called again when it has them, or the task has ended. */
+static bool take_range(struct task *t)
+{
+	if (t->op->flags & CDB_ALONE || !try_range(t))
+		return task_take_range(t, t->lba, t->lba + t->blocks);
+	return !under_work(t);
+}
+
 /* ---- from CDB to data ---- */
 
 /* Length and LBA by the table. */
@@ -436,7 +449,7 @@ static void reset(struct task *t)
 
 void task_run(struct task *t)
 {
-	if (t->blocks && t->range.state == RANGE_NONE && !task_take_range(t, t->lba, t->lba + t->blocks))
+	if (t->blocks && t->range.state == RANGE_NONE && !take_range(t))
 		return;
 	t->op->run(t);
 }
@@ -481,7 +494,7 @@ static bool place_lent(struct task *t)
 	if (!t->lun->info->lends || t->no_lend || !(t->op->flags & CDB_PLAIN) || t->out_len & (t->lun->block_size - 1))
 		return false;
 	/* Data may be long in coming: who wants to be alone with the blocks had better not wait for it. */
-	if (lun_state(t->lun) & LUN_JOB || !range_try(&t->range, t->lun, t->reactor, t->lba, t->lba + t->blocks))
+	if (lun_state(t->lun) & LUN_JOB || !try_range(t))
 		return false;
 	n = device_lend(t->lun->dev, t->reactor, t->lba << t->lun->block_shift, t->out_len, true, t->iov, TASK_IOV_MAX,
 			&status);
@@ -525,7 +538,7 @@ void task_execute_from(struct task *t, const uint8_t *data)
 {
 	t->phase = TASK_RUNNING;
 	if (t->op->flags & CDB_PLAIN && t->place.state == PLACE_ENABLED && !(t->out_len & (t->lun->block_size - 1)) &&
-	    range_try(&t->range, t->lun, t->reactor, t->lba, t->lba + t->blocks)) {
+	    try_range(t)) {
 		t->iov[0] = (struct iovec){ (void *)data, t->out_len };
 		task_io(t, GOTGT_OP_WRITE, task_fua(t), t->lba << t->lun->block_shift, t->out_len);
 		t->dio.io.iov = t->iov;

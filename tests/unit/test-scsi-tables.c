@@ -55,7 +55,7 @@ static void test_rows(void)
 		g_assert_true(!op->when_bits == !op->when_state);
 		g_assert_true(!op->when_bits || op->check);	/* refuses them where they are not */
 	}
-	g_assert_cmpuint(n, >=, 51);
+	g_assert_cmpuint(n, >=, 60);
 }
 
 static void test_find(void)

@@ -400,6 +400,48 @@ static void test_abort_task_to_come(void)
 	ini_free(i);
 }
 
+/* PERSISTENT RESERVE OUT, 24 bytes of list. */
+static uint32_t reserve_out(struct ini *i, uint8_t action, uint8_t key, uint8_t action_key)
+{
+	uint8_t list[24] = { [7] = key, [15] = action_key };
+	uint8_t cdb[16] = { 0x5f, action, 1, 0, 0, 0, 0, 0, sizeof list };
+
+	return ini_command(i, FINAL | WRITE, 0, sizeof list, cdb, list, sizeof list);
+}
+
+/* PREEMPT AND ABORT is answered when the tasks of who was preempted have let go of the device (SPC-5 5.13.11.2.6). */
+static void test_preempt_abort(void)
+{
+	enum { CLEAR = 3, PREEMPT_AND_ABORT = 5, REGISTER_AND_IGNORE = 6 };
+	struct ini *i = ini_new_login(server, 1, ""), *other = ini_new_login(server, 2, "");
+	uint32_t itt, mine;
+	uint8_t got[512];
+
+	itt = reserve_out(i, REGISTER_AND_IGNORE, 0, 1);
+	EXPECT_STATUS(i, itt, 0);
+	itt = reserve_out(other, REGISTER_AND_IGNORE, 0, 2);
+	EXPECT_STATUS(other, itt, 0);
+	ram_hold();
+	mine = ini_read(i, 0, 1, 512);
+	ini_read(other, 0, 1, 512);
+	ram_wait_held(2);
+	itt = reserve_out(i, PREEMPT_AND_ABORT, 1, 2);
+	EXPECT_STATUS(i, itt, 0);
+	ram_release();
+	g_assert_cmpuint(ini_finish_read(i, mine, got, 512), ==, 512);
+	/* Its task vanished: the next answer is the next command's. */
+	itt = ini_test_unit_ready(other, 0);
+	EXPECT_SENSE(other, itt, KEY_UNIT_ATTENTION, 0x2f);
+	itt = ini_test_unit_ready(other, 0);
+	EXPECT_SENSE(other, itt, KEY_UNIT_ATTENTION, 0x2a);
+	itt = reserve_out(i, CLEAR, 1, 0);
+	EXPECT_STATUS(i, itt, 0);
+	ini_check(i);
+	ini_check(other);
+	ini_free(i);
+	ini_free(other);
+}
+
 int main(int argc, char **argv)
 {
 	server_begin(&argc, &argv);
@@ -408,6 +450,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/tmf/abort-task-set", test_abort_task_set);
 	g_test_add_func("/wire/tmf/clear-task-set", test_clear_task_set);
 	g_test_add_func("/wire/tmf/purge", test_purge);
+	g_test_add_func("/wire/tmf/preempt-abort", test_preempt_abort);
 	g_test_add_func("/wire/tmf/attributes", test_attributes);
 	g_test_add_func("/wire/tmf/abort-dormant", test_abort_dormant);
 	g_test_add_func("/wire/tmf/many-ordered", test_many_ordered);
