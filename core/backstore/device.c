@@ -129,7 +129,7 @@ static void take_info(struct device *dev, const struct gotgt_dev_info *i, bool r
 	out->ops = i->ops | GOTGT_OP_BIT(GOTGT_OP_READ) | GOTGT_OP_BIT(GOTGT_OP_WRITE);
 	if (out->flags & GOTGT_DEV_READ_ONLY)
 		out->ops &= ~writes;
-	if (out->ops & GOTGT_OP_BIT(GOTGT_OP_UNMAP))
+	if (out->ops & GOTGT_OP_BIT(GOTGT_OP_UNMAP) || out->flags & GOTGT_DEV_THIN)
 		out->unmap_granularity = i->unmap_granularity ? i->unmap_granularity : out->block_size;
 	out->native_fua = i->native_fua != 0;
 	dev->max_io_size = i->max_io_size & ~(out->block_size - 1);

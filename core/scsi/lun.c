@@ -278,7 +278,9 @@ struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const
 	lun->number = number;
 	lun->dev = dev;
 	lun->info = device_info(dev);
-	lun->can_unmap = lun->info->ops & GOTGT_OP_BIT(GOTGT_OP_UNMAP);
+	/* A read-only one is no less thin for that: UNMAP is refused as every write is. */
+	lun->can_unmap = lun->info->ops & GOTGT_OP_BIT(GOTGT_OP_UNMAP) ||
+			 (lun->info->flags & GOTGT_DEV_READ_ONLY && lun->info->flags & GOTGT_DEV_THIN);
 	pthread_mutex_init(&lun->lock, NULL);
 	pthread_mutex_init(&lun->save_lock, NULL);
 	pthread_cond_init(&lun->drained, NULL);

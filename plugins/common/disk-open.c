@@ -111,7 +111,8 @@ static void about_file(struct disk *d, const struct stat *st, struct gotgt_dev_i
 {
 	/* The page cache takes any block whole: no write of one costs a read of others on the medium at once. */
 	info->block_size = info->physical_block_size = BLOCK_BYTES;
-	if (!d->readonly && can_punch(d)) {
+	/* Of one that cannot be written, holes are the sign. */
+	if (d->readonly ? (uint64_t)st->st_blocks * 512 < d->size : can_punch(d)) {
 		info->ops |= GOTGT_OP_BIT(GOTGT_OP_UNMAP);
 		info->flags |= GOTGT_DEV_THIN;
 		info->unmap_granularity = st->st_blksize > 0 ? (uint32_t)st->st_blksize : PAGE_BYTES;
