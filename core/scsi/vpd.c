@@ -182,9 +182,9 @@ static size_t block_characteristics(struct task *t, uint8_t *page)
 /* SBC-4 6.6.6: unmapped blocks read as zeroes. */
 static size_t provisioning(struct task *t, uint8_t *page)
 {
-	enum { LBPU = 0x80, LBPWS = 0x40, LBPWS10 = 0x20, LBPRZ = 0x04, TYPE_RESOURCE = 1, TYPE_THIN = 2 };
+	enum { LBPU = 0x80, LBPWS = 0x40, LBPWS10 = 0x20, LBPRZ = 0x04, ANC_SUP = 0x02, TYPE_RESOURCE = 1, TYPE_THIN = 2 };
 
-	page[1] = LBPU | LBPWS | LBPWS10 | LBPRZ;
+	page[1] = LBPU | LBPWS | LBPWS10 | LBPRZ | (lun_state(t->lun) & LUN_ANCHORS ? ANC_SUP : 0);
 	page[2] = t->lun->info->flags & GOTGT_DEV_THIN ? TYPE_THIN : TYPE_RESOURCE;
 	return 4;
 }
