@@ -144,7 +144,7 @@ static const struct { const char *name, *text, *said; } bad[] = {
 	  "FILE:1: portal 1: port: expected a number from 0 to 65535" },
 	{ "size", "iscsi: { max-burst-length = \"64Q\"; };",
 	  "FILE:1: iscsi.max-burst-length: expected a size from 512 to 16777215" },
-	{ "fixed", "iscsi: { max-connections = 2; };", "FILE:1: iscsi.max-connections: can only be 1" },
+	{ "range of connections", "iscsi: { max-connections = 17; };", "FILE:1: iscsi.max-connections: expected a number from 1 to 16" },
 	{ "boolean", "iscsi: { initial-r2t = \"yes\"; };",
 	  "FILE:1: iscsi.initial-r2t: expected true or false, not a string" },
 	{ "iqn", PORTAL "targets = ( { iqn = \"iqn.2016.x\"; } );",
