@@ -5,7 +5,7 @@
 set -eu
 
 dir=$1
-packages=busybox-static,coreutils,kmod,iproute2,util-linux,udev,open-iscsi,multipath-tools,sg3-utils,e2fsprogs
+packages=busybox-static,dash,coreutils,kmod,iproute2,util-linux,udev,open-iscsi,multipath-tools,sg3-utils,e2fsprogs
 kernel=linux-image-cloud-amd64
 # What an initiator needs of the kernel's modules.
 modules='drivers/scsi drivers/target/target_core_mod.ko drivers/net/virtio_net.ko drivers/net/net_failover.ko

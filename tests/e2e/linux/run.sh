@@ -44,14 +44,12 @@ tap_cleanup()
 truncate -s 64M "$tap_tmp/a.img" "$tap_tmp/b.img"
 luns='{ number = 0; plugin = "file"; settings: { path = "'$tap_tmp'/a.img"; }; },
 	{ number = 1; plugin = "mmap"; settings: { path = "'$tap_tmp'/b.img"; }; }'
-extra= # settings of the target
 write_conf()
 {
 	cat >"$conf" <<END
 state-dir = "$tap_tmp";
 portals = ( { name = "a"; address = "10.77.1.1"; }, { name = "b"; address = "10.77.2.1"; } );
-$top
-targets = ( { iqn = "iqn.2016-09.com.example:linux"; $extra luns = ( $luns ); } );
+targets = ( { iqn = "iqn.2016-09.com.example:linux"; luns = ( $luns ); } );
 END
 }
 
@@ -71,13 +69,13 @@ stop() # SIGNAL
 	daemon_pid=
 }
 
-reload()
+reload() # TEXT that the log has at its end
 {
 	write_conf
 	lines=$(wc -l <"$log.part")
 	kill -HUP "$daemon_pid"
 	for try in $(seq 100); do
-		tail -n "+$((lines + 1))" "$log.part" | grep -q 'reload' && return 0
+		tail -n "+$((lines + 1))" "$log.part" | grep -qF "$1" && return 0
 		sleep 0.1
 	done
 	return 1
@@ -91,10 +89,8 @@ host_does()
 	kill) stop KILL; start ;;
 	cut) ip link set "gotgt$2" down ;;
 	join) ip link set "gotgt$2" up ;;
-	add-lun) luns="$luns, { number = 2; plugin = \"null\"; settings: { size = \"32M\"; }; }"; reload ;;
+	add-lun) luns="$luns, { number = 2; plugin = \"null\"; settings: { size = \"32M\"; }; }"; reload 'lun 2: added' ;;
 	grow) truncate -s "$2" "$tap_tmp/a.img" ;;
-	settings) shift; extra="$*"; reload ;;
-	try-settings) shift; (extra="$*"; conf=$tap_tmp/try.conf; write_conf; "$gotgt" daemon --check --config "$conf") ;;
 	*) echo "asked for $*"; false ;;
 	esac
 }

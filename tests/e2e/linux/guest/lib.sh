@@ -104,7 +104,9 @@ hammer_one() # DEVICE NUMBER
 
 hammer() # DEVICE
 {
-	rm -f /tmp/stop /tmp/failed.* /tmp/h*
+	touch /tmp/stop		# those of a check that failed
+	wait
+	rm -f /tmp/stop /tmp/failed.* /tmp/h[0-9]*
 	for i in 0 1 2 3; do
 		hammer_one "$1" $i &
 	done

@@ -106,11 +106,11 @@ with() # NAME=VALUE...
 	iscsiadm -m session -P 2 | grep -E 'Digest|Immediate|InitialR2T|Burst|Segment'
 	logout $a && return $status
 }
-h='node.conn[0].iscsi.HeaderDigest' d='node.conn[0].iscsi.DataDigest'
-check 'header digest' with $h=CRC32C $d=None
-check 'data digest' with $h=None $d=CRC32C
-check 'both digests' with $h=CRC32C,None $d=CRC32C,None
-check 'no digests' with $h=None $d=None
+header='node.conn[0].iscsi.HeaderDigest' data='node.conn[0].iscsi.DataDigest'
+check 'header digest' with $header=CRC32C $data=None
+check 'data digest' with $header=None $data=CRC32C
+check 'both digests' with $header=CRC32C,None $data=CRC32C,None
+check 'no digests' with $header=None $data=None
 check 'InitialR2T, no immediate data' with node.session.iscsi.InitialR2T=Yes node.session.iscsi.ImmediateData=No
 check 'InitialR2T with immediate data' with node.session.iscsi.InitialR2T=Yes node.session.iscsi.ImmediateData=Yes
 check 'unsolicited data without immediate data' with node.session.iscsi.InitialR2T=No node.session.iscsi.ImmediateData=No
@@ -128,7 +128,7 @@ sda=$(disk $a 0)
 resets()
 {
 	hammer "$sda"
-	for kind in -d -t -H; do
+	for kind in -d -t; do
 		sg_reset -N $kind "$sda" && goes_on || return 1
 	done
 	hammer_ends "$sda"
@@ -149,18 +149,29 @@ added() { ask add-lun && rescan && disk $a 2; }
 check 'a logical unit comes with a reload' added
 grown() { ask grow 96M && rescan && attribute "$(disk $a 0)" size 196608; }
 check 'a logical unit grows' grown
+name_known()
+{
+	wwid=$(multipathd show paths raw format '%w %d' | sed -n "s|^\([^ ]*\) ${sda#/dev/}$|\1|p")
+	[ -n "$wwid" ]
+}
+paths_up() # NUMBER
+{
+	[ -b "/dev/mapper/$wwid" ] && [ "$(multipathd show paths raw format '%w %t %o' | grep -c "^$wwid active running")" = "$1" ]
+}
 multipath_up()
 {
-	multipathd && login $b && until_true 20 test -b "/dev/mapper/$wwid" &&
-		until_true 20 sh -c 'multipathd show paths format "%d %m %t" | grep -c "'"$wwid"' active" | grep -q 2'
+	multipathd && login $b && until_true 20 name_known && until_true 20 paths_up 2
+	status=$?
+	multipath -ll
+	return $status
 }
-wwid=$(/lib/udev/scsi_id -g -d "$sda")
 check 'two paths to one disk' multipath_up
 cuts()
 {
 	hammer "/dev/mapper/$wwid"
 	for link in 1 2; do
-		ask cut $link && sleep 6 && goes_on 90 && ask join $link && sleep 8 && goes_on || return 1
+		ask cut $link && until_true 60 paths_up 1 && goes_on && ask join $link && until_true 60 paths_up 2 && goes_on ||
+			return 1
 	done
 	hammer_ends "/dev/mapper/$wwid"
 }
@@ -170,6 +181,6 @@ multipathd shutdown
 check 'logout of all' iscsiadm -m node -u
 
 # Errors that nothing above asks for.
-quiet() { ! dmesg | grep -iE 'BUG|WARNING:|Call Trace|protocol error|bad opcode|Invalid pdu|i/o error, dev'; }
+quiet() { ! dmesg | grep -E 'BUG|WARNING:|Call Trace|protocol error|bad opcode|critical .* error'; }
 check 'the kernel has not complained' quiet
 say "1..$n"
