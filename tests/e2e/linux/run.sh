@@ -138,7 +138,7 @@ done <"$tap_tmp/ask.out"
 wait "$qemu_pid"
 qemu_pid=
 kill "$watchdog" 2>/dev/null
-tr -d '\r' <"$tap_tmp/console" | grep -aE '^(ok|not ok|1\.\.|#|Bail out)'
+tr -d '\r' <"$tap_tmp/console" | grep -aE '^(ok [0-9]|not ok [0-9]|1\.\.|#|Bail out)'
 if ! grep -aq '^1\.\.' "$tap_tmp/console"; then
 	cat "$tap_tmp/console" "$tap_tmp/qemu" | tail -n 30 | sed 's/^/# /'
 	echo 'Bail out! the guest did not get to its end'

@@ -176,8 +176,8 @@ cuts()
 	hammer_ends "/dev/mapper/$wwid"
 }
 check 'links lost under I/O' cuts
-multipath -F
-multipathd shutdown
+multipath -F >/dev/null
+multipathd shutdown >/dev/null
 check 'logout of all' iscsiadm -m node -u
 
 # Errors that nothing above asks for.
