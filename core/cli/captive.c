@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* captive.c - --run's command: the server lives as long as it. */
 #include "config.h"
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include "cli/cli.h"
 
 struct captive {
@@ -20,6 +22,23 @@ static void on_exit_(GPid pid, gint wait_status, gpointer data)
 	g_free(c);
 }
 
+/* At a terminal it must stay in the group that reads from there; the terminal then signals all of them itself. */
+static bool own_group(void)
+{
+	return !isatty(STDIN_FILENO);
+}
+
+static void child_setup(gpointer data)
+{
+	if (own_group())
+		setpgid(0, 0);
+}
+
+void captive_kill(GPid pid, int signal)
+{
+	kill(own_group() ? -pid : pid, signal);
+}
+
 GPid captive_start(const char *cmd, const struct run_env *env, void (*done)(int status, void *data), void *data,
 		   GError **error)
 {
@@ -35,7 +54,7 @@ GPid captive_start(const char *cmd, const struct run_env *env, void (*done)(int 
 	for (size_t i = 0; i < G_N_ELEMENTS(vars); i++)
 		envp = g_environ_setenv(envp, vars[i].name, vars[i].value, TRUE);
 	ok = g_spawn_async(NULL, argv, envp, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN,
-			   NULL, NULL, &pid, error);
+			   child_setup, NULL, &pid, error);
 	g_strfreev(envp);
 	if (!ok)
 		return 0;

@@ -71,5 +71,7 @@ struct run_env {
 /* Start CMD by the shell; done(status) comes with what the shell would say of it. */
 GPid captive_start(const char *cmd, const struct run_env *env, void (*done)(int status, void *data), void *data,
 		   GError **error);
+/* Signal it, and what it has started when it is in a group of its own: away from a terminal. */
+void captive_kill(GPid pid, int signal);
 
 #endif

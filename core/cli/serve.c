@@ -107,7 +107,7 @@ static void stop(struct cli_loop *loop)
 	if (!s->captive)
 		cli_quit(loop);
 	else
-		kill(s->captive, signals[loop->stops++ > 0]);
+		captive_kill(s->captive, signals[loop->stops++ > 0]);
 }
 
 static bool write_pid_file(struct serve *s)
@@ -119,6 +119,16 @@ static bool write_pid_file(struct serve *s)
 		return true;
 	cli_complain(s->cmd, "--pid-file: %s", error->message);
 	return false;
+}
+
+/* It may be another's by now. */
+static void remove_pid_file(const struct serve *s)
+{
+	g_autofree char *text = NULL;
+
+	if (s->server && s->pid_file && g_file_get_contents(s->pid_file, &text, NULL, NULL) &&
+	    g_ascii_strtoll(text, NULL, 10) == getpid())
+		g_unlink(s->pid_file);
 }
 
 /* Tell where everything is: to the command, or on standard output. */
@@ -188,8 +198,7 @@ static int serve(struct serve *s)
 
 static void clear(struct serve *s)
 {
-	if (s->server && s->pid_file)
-		g_unlink(s->pid_file);
+	remove_pid_file(s);
 	server_stop(s->server, STOP_GRACE_MS);
 	g_strfreev(s->plugin_dirs);
 	g_strfreev(s->portals);

@@ -114,6 +114,18 @@ static void check_portals(const struct conf *c, GPtrArray *errors)
 		}
 }
 
+/* What can be told without the device. */
+static void check_geometry(const struct conf_target *t, const struct conf_lun *l, GPtrArray *errors)
+{
+	uint32_t physical = l->physical_block_size, block = l->block_size ? l->block_size : 512;
+	const char *wrong = physical & (physical - 1) ? "physical-block-size: not a power of two" :
+			    physical && physical < block ? "physical-block-size: less than block-size" :
+			    l->optimal_io_size % block ? "optimal-io-size: not a multiple of block-size" : NULL;
+
+	if (wrong)
+		conf_error(errors, &l->where, "target %s lun %u: %s", t->iqn, l->number, wrong);
+}
+
 static void check_luns(const struct conf_target *t, GPtrArray *errors)
 {
 	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
@@ -123,6 +135,7 @@ static void check_luns(const struct conf_target *t, GPtrArray *errors)
 
 		if (!g_hash_table_add(seen, GUINT_TO_POINTER(l->number)))
 			conf_error(errors, &l->where, "target %s lun %u: a second one of that number", t->iqn, l->number);
+		check_geometry(t, l, errors);
 	}
 }
 

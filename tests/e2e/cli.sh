@@ -145,6 +145,25 @@ start_stop() # SIGNAL
 	tap_join "$job" || return
 	lines err 0 && [ ! -e "$tap_tmp/pid" ] && sed 1q "$tap_tmp/out" | grep -qE '^iscsi://127\.0\.0\.1:[0-9]+/iqn\.[^/]*/0$'
 }
+run_stops()
+{
+	"$gotgt" serve -p 127.0.0.1:0 --run "sleep 300 & echo \$! >'$tap_tmp/child'; echo up; wait" null: >"$tap_tmp/out" 2>&1 </dev/null &
+	job=$!
+	tap_wait "$tap_tmp/out" up && kill -TERM "$job"
+	tap_join "$job"
+	[ $? -eq 143 ] && tap_gone "$(cat "$tap_tmp/child")"
+}
+tap_gone() # PID
+{
+	timeout 20 tail --pid="$1" -f /dev/null
+}
+check "--run: what it has started stops with it" run_stops
+others_pid_file()
+{
+	"$gotgt" serve -p 127.0.0.1:0 --pid-file "$tap_tmp/pid" --run "echo 1 >'$tap_tmp/pid'" null: && [ -e "$tap_tmp/pid" ]
+}
+check "--pid-file: not another's" others_pid_file
+rm -f "$tap_tmp/pid"
 for signal in TERM INT; do
 	check "serve prints URLs and stops at SIG$signal" start_stop "$signal"
 done

@@ -73,6 +73,12 @@ three_errors()
 	check_conf 1 && grep -q "^$conf:1: workers: " "$tap_tmp/err" && grep -q "^$conf:5: .* colour: no such setting" "$tap_tmp/err"
 }
 check "--check: each error with its line" three_errors
+sed 's/plugin = "null"/plugin = "null"; block-size = 4096; physical-block-size = 512/' "$tap_tmp/good" >"$conf"
+geometry_error()
+{
+	check_conf 1 && grep -q "^$conf:5: .*physical-block-size: less than block-size" "$tap_tmp/err"
+}
+check "--check: sizes that do not fit" geometry_error
 sed 's/size = "1M"/size = "big";\nspeed = 1/' "$tap_tmp/good" >"$conf"
 plugin_errors()
 {
