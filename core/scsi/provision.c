@@ -26,7 +26,16 @@ bool write_same_check(struct task *t)
 		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 1, WS_ANCHOR_BIT);
 		return false;
 	}
-	/* WSNZ is set, and MAXIMUM WRITE SAME LENGTH is what it says (VPD B0h). */
+	/* To the end of the medium, where WSNZ is 0 (VPD B0h); MAXIMUM WRITE SAME LENGTH holds all the same. */
+	if (!t->blocks && !(lun_state(t->lun) & LUN_THIN)) {
+		uint64_t rest = lun_blocks(t->lun) - t->lba;
+
+		if (!rest) {
+			task_fail(t, SENSE_LBA_OUT_OF_RANGE);
+			return false;
+		}
+		t->blocks = (uint32_t)MIN(rest, UINT32_MAX);
+	}
 	if (!t->blocks || t->blocks > LUN_WRITE_SAME_MAX >> t->lun->block_shift) {
 		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, t->op->len_at, -1);
 		return false;

@@ -147,7 +147,11 @@ static size_t block_limits(struct task *t, uint8_t *page)
 	uint32_t physical = 1u << lun->physical_exponent, unit;
 	uint32_t granularity = lun->info->unmap_granularity >> shift;
 
-	d[4] = 0x01;	/* WSNZ */
+	/*
+	 * WSNZ: a WRITE SAME of no blocks is one of all to the end.  Not where it can unmap: initiators that mean none
+	 * at all lose nothing then.
+	 */
+	d[4] = lun_state(lun) & LUN_THIN ? 0x01 : 0;
 	d[5] = LUN_COMPARE_BLOCKS_MAX;
 	unit = MAX(physical, granularity);	/* writes of less may cost a read, or space */
 	put_be16(d + 6, (uint16_t)(unit > 1 && unit <= UINT16_MAX ? unit : 0));
