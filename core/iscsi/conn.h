@@ -39,6 +39,9 @@ struct conn {
 	bool logged_out;		/* that it ends is no failure */
 	bool stalled;			/* and paused: what is next has this CmdSN, which is not due */
 	uint32_t stalled_sn;
+	uint32_t acked;			/* ExpStatSN as last heard */
+	uint32_t fence_sn;		/* fenced: tmf.c waits until this is acknowledged */
+	bool fenced;
 	struct login *login;		/* login.c's state, NULL after */
 	struct text *text;		/* text.c's state of an exchange under way, or NULL */
 	bool paused;			/* nothing is parsed until conn_resume(): login waits for something */

@@ -60,3 +60,12 @@ void nop_tick(struct conn *c)
 		reactor_timer_set(c->reactor, &c->timer, interval_ms - silent_ms);
 	}
 }
+
+void nop_ask(struct conn *c)
+{
+	if (c->nop_sent_ms || c->state != CONN_LOGGED_IN)
+		return;
+	ping(c);
+	if (c->node->nop_interval_s)
+		reactor_timer_set(c->reactor, &c->timer, c->node->nop_timeout_s * UINT64_C(1000));
+}

@@ -8,5 +8,7 @@
 struct verdict nop_on_pdu(struct conn *c, const struct pdu *p);
 /* Look whether the peer is there: sends a NOP-In after silence, drops a connection that does not answer.  Rearms conn->timer. */
 void nop_tick(struct conn *c);
+/* Have the initiator say something, if it is not asked to already. */
+void nop_ask(struct conn *c);
 
 #endif

@@ -108,6 +108,9 @@ struct verdict pdu_handle(struct conn *c, const struct pdu *p, uint32_t avail, b
 		c->login_cmd_sn = get32(p->bhs + 24);
 		return login_on_pdu(c, p);
 	}
+	c->acked = get32(p->bhs + 28);
+	if (c->session->fenced)
+		tmf_acked(c->session);
 	if (pdu_opcode(p) == OP_LOGIN_REQUEST)
 		return VERDICT_REJECT(REJECT_PROTOCOL_ERROR, "login in the full feature phase");
 	if (!row->name)

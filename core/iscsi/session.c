@@ -5,6 +5,7 @@
 #include "iscsi/cmd.h"
 #include "iscsi/logout.h"
 #include "iscsi/session.h"
+#include "iscsi/tmf.h"
 
 /* ---- aborting ---- */
 
@@ -152,6 +153,7 @@ static void remove_conn(struct session *s, struct conn *c)
 		for (struct cmd *cmd = s->by_itt[i]; cmd; cmd = cmd->next)
 			if (cmd->conn == c)
 				cmd->conn = NULL;
+	tmf_acked(s);
 }
 
 /* RFC 7143 11.9.1: Async Message 3 to those that can still hear it. */

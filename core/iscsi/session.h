@@ -7,6 +7,7 @@
 
 struct abort_job;
 struct held;
+struct tmf;
 
 #define CMD_BUCKETS 64
 #define SESSION_CONNS_MAX 16	/* the most MaxConnections we offer */
@@ -35,6 +36,7 @@ struct session {
 	uint32_t n_cmds;		/* all of its commands, until sent and released */
 	uint32_t next_ttt;
 	size_t buffered;		/* bytes of memory its commands hold */
+	struct tmf *fenced;		/* task management whose answers wait for acknowledgements */
 	struct abort_job *jobs;		/* waiting for aborted commands to be gone */
 	bool closing;			/* ends when its commands and connections are gone */
 	GSList *waiting;		/* struct establish: logins that wait for our end; under node->lock */

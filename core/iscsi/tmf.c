@@ -6,6 +6,7 @@
 #include "config.h"
 #include <pthread.h>
 #include "iscsi/cmd.h"
+#include "iscsi/nop.h"
 #include "iscsi/tmf.h"
 
 /* 11.6.1 */
@@ -13,6 +14,7 @@ enum { COMPLETE = 0, NO_TASK = 1, NO_LUN = 2, NO_REASSIGN = 4, NOT_SUPPORTED = 5
 
 /* A request whose answer waits. */
 struct tmf {
+	struct tmf *next;	/* of session->fenced */
 	struct abort_job job;
 	struct task_purge purge;
 	struct node *node;
@@ -24,6 +26,7 @@ struct tmf {
 	struct node_target *target;
 	struct lun *lun;	/* held; NULL: all of the target */
 	bool cold;
+	bool many;		/* acts on more than one task */
 };
 
 static void answer(struct conn *c, uint32_t itt, uint8_t response)
@@ -60,21 +63,66 @@ static struct tmf *tmf_new(struct conn *c, uint32_t itt)
 	return t;
 }
 
-static void aborted(struct abort_job *job)
+/* ---- the response fence, RFC 7143 4.2.2.3.2 ---- */
+
+/* What the other connections have been sent and not acknowledged: they are asked to. */
+static bool fence(struct conn *c)
 {
-	struct tmf *t = container_of(job, struct tmf, job);
+	bool up = false;
 
-	struct conn *c = session_conn(t->session, t->allegiance);
+	for (struct conn *o = c->session->conns; o; o = o->mate) {
+		if (o == c || !sn_lt(o->acked, o->stat_sn))
+			continue;
+		o->fence_sn = o->stat_sn;
+		o->fenced = up = true;
+		nop_ask(o);
+	}
+	return up;
+}
 
+void tmf_acked(struct session *s)
+{
+	for (struct conn *c = s->conns; c; c = c->mate) {
+		if (c->fenced && sn_lt(c->acked, c->fence_sn))
+			return;
+		c->fenced = false;
+	}
+	while (s->fenced) {
+		struct tmf *t = s->fenced;
+		struct conn *c = session_conn(s, t->allegiance);
+
+		s->fenced = t->next;
+		if (c)
+			answer(c, t->itt, COMPLETE);
+		g_free(t);
+	}
+}
+
+/* Done: answer, after what the initiator must have seen before on other connections. */
+static void complete(struct tmf *t)
+{
+	struct conn *c = still_there(t);
+
+	if (c && t->many && c->session->n_conns > 1 && fence(c)) {
+		t->next = t->session->fenced;
+		t->session->fenced = t;
+		return;
+	}
 	if (c)
 		answer(c, t->itt, COMPLETE);
 	g_free(t);
+}
+
+static void aborted(struct abort_job *job)
+{
+	complete(container_of(job, struct tmf, job));
 }
 
 static void abort_some(struct conn *c, uint32_t itt, struct lun *lun, uint32_t ref)
 {
 	struct tmf *t = tmf_new(c, itt);
 
+	t->many = ref == TAG_NONE;
 	t->job = (struct abort_job){ .lun = lun, .itt = ref, .gone = aborted };
 	session_abort(c->session, &t->job);
 }
@@ -165,13 +213,10 @@ void tmf_purge(void *arg, struct task_purge *p)
 static void lun_reset_done(struct task_purge *p)
 {
 	struct tmf *t = container_of(p, struct tmf, purge);
-	struct conn *c = still_there(t);
 
 	lun_reset(t->lun);
-	if (c)
-		answer(c, t->itt, COMPLETE);
 	lun_release(t->lun, t->reactor);
-	g_free(t);
+	complete(t);
 }
 
 /* 11.5.1: after a cold reset every session of the target ends; ours when it has its answer. */
@@ -194,15 +239,19 @@ static void end_sessions(const struct tmf *t)
 static void target_reset_done(struct task_purge *p)
 {
 	struct tmf *t = container_of(p, struct tmf, purge);
+	struct node_target *target = t->target;
 	struct conn *c = still_there(t);
 
-	target_reset(t->target->scsi);
-	if (c)
-		answer(c, t->itt, COMPLETE);
-	if (t->cold)
+	target_reset(target->scsi);
+	if (t->cold) {		/* all connections are about to end: nothing to wait for */
+		if (c)
+			answer(c, t->itt, COMPLETE);
 		end_sessions(t);
-	node_target_unref(t->node, t->target);
-	g_free(t);
+		g_free(t);
+	} else {
+		complete(t);
+	}
+	node_target_unref(target->node, target);
 }
 
 /* ---- the request ---- */
@@ -211,6 +260,7 @@ static struct tmf *purge_new(struct conn *c, uint32_t itt, struct lun *lun, void
 {
 	struct tmf *t = tmf_new(c, itt);
 
+	t->many = true;
 	t->lun = lun;
 	t->purge.lun = lun;
 	t->purge.done = done;

@@ -10,6 +10,8 @@ unsigned tmf_functions(void);
 
 /* A request that acts on more than one task. */
 bool tmf_acts_on_many(const struct pdu *p);
+/* Something was acknowledged, or a connection is gone: answers may be due. */
+void tmf_acked(struct session *s);
 struct verdict tmf_on_pdu(struct conn *c, const struct pdu *p);
 /* For target_set_purge(), arg a struct node_target. */
 void tmf_purge(void *arg, struct task_purge *p);

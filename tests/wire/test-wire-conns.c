@@ -7,7 +7,7 @@
 #define NAMES "InitiatorName=" HOST ";TargetName=" DISK ";"
 #define FOUR "MaxConnections=4;"
 
-enum { ABORT_TASK = 1, ABORT_TASK_SET = 2, LU_RESET = 5 };
+enum { ABORT_TASK = 1, ABORT_TASK_SET = 2, LU_RESET = 5, WARM_RESET = 6 };
 
 static struct ini *lead(void)
 {
@@ -425,6 +425,37 @@ static void test_tmf_overtakes(void)
 	ini_free(b);
 }
 
+/* 4.2.2.3.2: what was sent on other connections has been acknowledged before the function is answered. */
+static void test_fence(void)
+{
+	static const uint8_t functions[] = { ABORT_TASK_SET, LU_RESET, WARM_RESET };
+	struct ini *a = lead(), *b = ini_new_join(a, 1, "");
+
+	for (unsigned n = 0; n < G_N_ELEMENTS(functions); n++) {
+		uint32_t ttt;
+
+		expect_silence(b);	/* its answer is not acknowledged */
+		ini_tmf(a, functions[n], 0, TAG_NONE);
+		EXPECT_PDU(b, OP_NOP_IN);
+		ttt = get32(b->bhs + 20);
+		g_assert_cmphex(ttt, !=, TAG_NONE);
+		expect_silence(a);
+		{
+			uint8_t bhs[BHS_LEN] = { OP_NOP_OUT | IMMEDIATE, FINAL };
+
+			put32(bhs + 16, TAG_NONE);
+			put32(bhs + 20, ttt);
+			put32(bhs + 24, a->cmd_sn);
+			ini_send(b, bhs, NULL, 0);
+		}
+		EXPECT_TMF(a, 0);
+	}
+	ini_logout(a, 0, 0);
+	EXPECT_PDU(a, OP_LOGOUT_RESPONSE);
+	ini_free(a);
+	ini_free(b);
+}
+
 /* A connection that goes away while it joins, byte by byte of its login: the session does not mind. */
 static void test_cut_login(void)
 {
@@ -469,6 +500,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/conns/7.1.5-failure", test_failure);
 	g_test_add_func("/wire/conns/4.2.3.2-tmf", test_tmf);
 	g_test_add_func("/wire/conns/4.2.3.2-tmf-overtakes", test_tmf_overtakes);
+	g_test_add_func("/wire/conns/4.2.2.3.2-fence", test_fence);
 	g_test_add_func("/wire/conns/6.3.1-cut-login", test_cut_login);
 	return server_run();
 }
