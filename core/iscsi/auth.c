@@ -46,6 +46,18 @@ void auth_add(struct auth *a, const char *user, const char *secret, const char *
 	g_ptr_array_add(a->accounts, account);
 }
 
+int auth_shared_secret(const struct auth *a)
+{
+	for (guint i = 0; i < a->accounts->len; i++)
+		for (guint j = 0; j < a->accounts->len; j++) {
+			const struct chap_account *mutual = a->accounts->pdata[i], *own = a->accounts->pdata[j];
+
+			if (!g_strcmp0(mutual->mutual_secret, own->secret))
+				return (int)i;
+		}
+	return -1;
+}
+
 struct auth *auth_ref(struct auth *a)
 {
 	if (a)

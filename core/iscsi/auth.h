@@ -12,6 +12,8 @@ struct auth;
 struct auth *auth_new(const uint8_t *order, unsigned n_order);
 /* mutual_user and mutual_secret may be NULL.  Everything is copied. */
 void auth_add(struct auth *a, const char *user, const char *secret, const char *mutual_user, const char *mutual_secret);
+/* The place of an account whose mutual secret is the secret of one; -1: none. */
+int auth_shared_secret(const struct auth *a);
 struct auth *auth_ref(struct auth *a);	/* NULL stays NULL */
 void auth_unref(struct auth *a);
 

@@ -139,11 +139,19 @@ static void set_target(struct node_target *t, const char *alias, const struct pa
 struct node_target *node_add_target(struct node *n, const char *name, const char *alias, struct target *scsi,
 				    const struct params *offer, struct portal *const *portals, unsigned n_portals)
 {
+	return node_add_target_auth(n, name, alias, scsi, offer, portals, n_portals, NULL);
+}
+
+struct node_target *node_add_target_auth(struct node *n, const char *name, const char *alias, struct target *scsi,
+					 const struct params *offer, struct portal *const *portals, unsigned n_portals,
+					 struct auth *auth)
+{
 	struct node_target *t = g_new0(struct node_target, 1);
 
 	t->node = n;
 	t->name = g_strdup(name);
 	t->scsi = scsi;
+	t->auth = auth;
 	t->tags = g_array_new(FALSE, FALSE, sizeof(struct portal_tag));
 	target_set_functions(scsi, tmf_functions());
 	t->portals = g_ptr_array_new();

@@ -82,6 +82,10 @@ uint16_t portal_tag(const struct portal *p);	/* relative target port identifier,
 /* Takes over scsi; portals (struct portal *, n_portals of them) may be none: all. */
 struct node_target *node_add_target(struct node *n, const char *name, const char *alias, struct target *scsi,
 				    const struct params *offer, struct portal *const *portals, unsigned n_portals);
+/* The same, with accounts from the first login on; takes the reference. */
+struct node_target *node_add_target_auth(struct node *n, const char *name, const char *alias, struct target *scsi,
+					 const struct params *offer, struct portal *const *portals, unsigned n_portals,
+					 struct auth *auth);
 /* Who may log in from here on: takes the reference; t NULL: to a discovery session. */
 void node_set_auth(struct node *n, struct node_target *t, struct auth *auth);
 /* A reference; t NULL: of discovery.  [any] */
