@@ -271,9 +271,13 @@ const char *auth_login_user(const struct auth_login *l)
 	return l ? l->chap.user : NULL;
 }
 
-bool auth_login_tried(const struct auth_login *l)
+bool auth_login_tried(struct auth_login *l)
 {
-	return l && l->tried;
+	bool tried = l && l->tried;
+
+	if (tried)
+		l->tried = false;
+	return tried;
 }
 
 static struct chap_verdict step(struct auth_login *l, const struct chap_keys *in, GByteArray *out)
@@ -304,8 +308,6 @@ struct chap_verdict auth_on_text(struct auth_login *l, struct negotiation *n, GB
 	bool some = in.a || in.i || in.c || in.n || in.r;
 	struct chap_verdict v = { LOGIN_SUCCESS, NULL };
 
-	if (l)
-		l->tried = false;
 	if (l && l->began && n->phase == PHASE_SECURITY)
 		v = step(l, &in, out);
 	else if (some)

@@ -36,8 +36,8 @@ struct auth_login *auth_login_new(struct auth_guard *g, struct auth *a);
 void auth_login_free(struct auth_login *l);
 /* The name it has given, or NULL; also of NULL. */
 const char *auth_login_user(const struct auth_login *l);
-/* The initiator's response has just been looked at: this answer is the one to delay. */
-bool auth_login_tried(const struct auth_login *l);
+/* Once after each response of the initiator that was looked at: this answer is the one to delay. */
+bool auth_login_tried(struct auth_login *l);
 /* After keys_negotiate(): CHAP's keys are taken from n and answered.  l may be NULL. */
 struct chap_verdict auth_on_text(struct auth_login *l, struct negotiation *n, GByteArray *out);
 /* May the login leave the security stage, or be in another?  *wait: not yet, it is at it.  l may be NULL. */

@@ -46,7 +46,7 @@ static struct cmd *cmd_get(struct session *s)
 		*list = cmd->next;
 	else
 		cmd = g_new0(struct cmd, 1);
-	memset(cmd, 0, offsetof(struct cmd, r2t));
+	memset(cmd, 0, offsetof(struct cmd, sense));
 	cmd->session = s;
 	s->n_cmds++;
 	return cmd;
@@ -158,34 +158,60 @@ void cmd_abort(struct cmd *cmd, bool tell)
 
 /* ---- data out ---- */
 
-static void send_r2t(struct cmd *cmd, struct r2t *r)
+struct r2t { uint32_t ttt, offset, len; };
+
+static struct r2t r2t_of(const struct cmd *cmd, uint32_t r2t_sn)
 {
+	uint32_t burst = cmd->conn->params.max_burst, offset = cmd->r2t_from + r2t_sn * burst;
+
+	return (struct r2t){ cmd->r2t_ttt + r2t_sn, offset, MIN(burst, cmd->task.out_len - offset) };
+}
+
+static bool r2t_out(const struct cmd *cmd)
+{
+	return cmd->r2t_sn != cmd->r2t_done;
+}
+
+static void send_r2t(struct cmd *cmd)
+{
+	struct r2t r = r2t_of(cmd, cmd->r2t_sn);
 	struct conn *c = cmd->conn;
 	uint8_t bhs[BHS_LEN] = { OP_R2T, FINAL_BIT };
 
 	memcpy(bhs + 8, cmd->task.lun_addr, 8);
 	put32(bhs + 16, cmd->itt);
-	put32(bhs + 20, r->ttt);
+	put32(bhs + 20, r.ttt);
 	conn_stamp(c, bhs, false);
 	put32(bhs + 36, cmd->r2t_sn++);
-	put32(bhs + 40, r->offset);
-	put32(bhs + 44, r->len);
+	put32(bhs + 40, r.offset);
+	put32(bhs + 44, r.len);
 	tx_pdu(c, bhs, NULL, 0, NULL);
+}
+
+/* Tags for all R2Ts of the command, none of them the reserved one. */
+static void start_r2ts(struct cmd *cmd)
+{
+	uint32_t most = (cmd->task.out_len - cmd->got) / cmd->conn->params.max_burst + 1;
+
+	cmd->r2t_from = cmd->got;
+	if (cmd->session->next_ttt > TAG_NONE - most)
+		cmd->session->next_ttt = 0;
+	cmd->r2t_ttt = cmd->session->next_ttt;
+	cmd->session->next_ttt += most;
 }
 
 /* RFC 7143 11.8: ask for what has not been asked for, as far as MaxOutstandingR2T allows. */
 static void solicit(struct cmd *cmd)
 {
 	const struct params *p = &cmd->conn->params;
+	uint32_t left, all;
 
-	while (cmd->r2t_at < cmd->task.out_len && cmd->n_r2t < MIN(p->max_outstanding_r2t, R2T_MAX)) {
-		struct r2t *r = &cmd->r2t[cmd->n_r2t++];
-
-		*r = (struct r2t){ .ttt = cmd->session->next_ttt++, .offset = cmd->r2t_at,
-				   .len = MIN(p->max_burst, cmd->task.out_len - cmd->r2t_at) };
-		cmd->r2t_at += r->len;
-		send_r2t(cmd, r);
-	}
+	if (!cmd->r2t_sn)
+		start_r2ts(cmd);
+	left = cmd->task.out_len - cmd->r2t_from;
+	all = left / p->max_burst + (left % p->max_burst != 0);
+	while (cmd->r2t_sn < all && cmd->r2t_sn - cmd->r2t_done < p->max_outstanding_r2t)
+		send_r2t(cmd);
 }
 
 /* Data out is complete, or the next R2T is due. */
@@ -195,7 +221,7 @@ static void data_progress(struct cmd *cmd)
 		maybe_answer(cmd);
 	} else if (cmd->unsolicited) {
 		return;
-	} else if (!cmd->n_r2t && (cmd->got >= cmd->task.out_len || cmd->sense_override)) {
+	} else if (!r2t_out(cmd) && (cmd->got >= cmd->task.out_len || cmd->sense_override)) {
 		cmd->state = CMD_RUNNING;
 		end_lent(cmd);
 		if (cmd->sense_override)
@@ -203,7 +229,6 @@ static void data_progress(struct cmd *cmd)
 		else
 			task_execute(&cmd->task);
 	} else if (!cmd->sense_override) {
-		cmd->r2t_at = MAX(cmd->r2t_at, cmd->got);
 		solicit(cmd);
 	}
 }
@@ -211,15 +236,14 @@ static void data_progress(struct cmd *cmd)
 /* len bytes at offset have arrived, of a PDU with this F bit and DataSN already checked. */
 static void data_arrived(struct cmd *cmd, uint32_t len, bool final)
 {
-	if (cmd->unsolicited || !cmd->n_r2t) {
+	if (cmd->unsolicited || !r2t_out(cmd)) {
 		if (final)
 			cmd->unsolicited = false;
+	} else if (final) {
+		cmd->r2t_done++;
+		cmd->seq_got = cmd->seq_sn = 0;
 	} else {
-		struct r2t *r = &cmd->r2t[0];
-
-		r->got += len;
-		if (final && --cmd->n_r2t)
-			memmove(r, r + 1, cmd->n_r2t * sizeof *r);
+		cmd->seq_got += len;
 	}
 	cmd->got += len;
 	data_progress(cmd);
@@ -428,6 +452,7 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 	}
 	cmd = cmd_get(s);
 	cmd->conn = c;
+	cmd->allegiance = c->allegiance;
 	cmd->itt = itt;
 	cmd->edtl = get32(p->bhs + 20);
 	cmd->numbered = !pdu_immediate(p);
@@ -471,15 +496,17 @@ struct sequence { uint32_t offset, data_sn, end; };
 
 static bool find_sequence(const struct cmd *cmd, uint32_t ttt, struct sequence *q)
 {
+	struct r2t r;
+
 	if (ttt == TAG_NONE) {
 		*q = (struct sequence){ cmd->got, cmd->unsol_sn, MIN(cmd->edtl, cmd->conn->params.first_burst) };
 		return cmd->unsolicited;
 	}
-	if (!cmd->n_r2t || cmd->r2t[0].ttt != ttt)
+	if (!r2t_out(cmd))
 		return false;
-	*q = (struct sequence){ cmd->r2t[0].offset + cmd->r2t[0].got, cmd->r2t[0].data_sn,
-				cmd->r2t[0].offset + cmd->r2t[0].len };
-	return true;
+	r = r2t_of(cmd, cmd->r2t_done);
+	*q = (struct sequence){ r.offset + cmd->seq_got, cmd->seq_sn, r.offset + r.len };
+	return r.ttt == ttt;
 }
 
 struct verdict cmd_on_data_out(struct conn *c, const struct pdu *p, uint32_t avail, bool digest_bad)
@@ -492,7 +519,8 @@ struct verdict cmd_on_data_out(struct conn *c, const struct pdu *p, uint32_t ava
 	if (!cmd || cmd->aborting || cmd->conn != c) {
 		/* Of a command that was aborted, or answered, meanwhile: 11.7 lets it pass. */
 		swallow(c, p, avail);
-		return VERDICT_OK;
+		return !cmd || cmd->aborting ? VERDICT_OK :	/* 4.2.5.1: connection allegiance */
+		       VERDICT_REJECT(REJECT_PROTOCOL_ERROR, "Data-Out on another connection than its command's");
 	}
 	if (!find_sequence(cmd, ttt, &q))
 		return VERDICT_DROP("Data-Out that nobody asked for");
@@ -507,7 +535,7 @@ struct verdict cmd_on_data_out(struct conn *c, const struct pdu *p, uint32_t ava
 	if (ttt == TAG_NONE)
 		cmd->unsol_sn++;
 	else
-		cmd->r2t[0].data_sn++;
+		cmd->seq_sn++;
 	take(c, cmd, p, offset, avail, digest_bad, final);
 	return digest_bad ? VERDICT_REJECT(REJECT_DATA_DIGEST, "data digest error") : VERDICT_OK;
 }

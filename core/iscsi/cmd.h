@@ -10,12 +10,7 @@
 #include "iscsi/tx.h"
 #include "scsi/task.h"
 
-#define R2T_MAX 8	/* outstanding for one command; the most MaxOutstandingR2T we offer */
-
-struct r2t {
-	uint32_t ttt, offset, len;
-	uint32_t got, data_sn;
-};
+#define R2T_MAX 64	/* outstanding for one command; the most MaxOutstandingR2T we offer */
 
 enum cmd_state {
 	CMD_COLLECTING,		/* data out is coming */
@@ -29,6 +24,7 @@ struct cmd {
 	struct session *session;
 	struct conn *conn;		/* NULL once it is gone */
 	uint32_t itt, cmd_sn, edtl;
+	uint32_t allegiance;		/* of conn, and still when that is gone (RFC 7143 4.2.5.1) */
 	enum cmd_state state;
 	bool numbered;			/* holds a place in the CmdSN window */
 	bool write;
@@ -42,10 +38,15 @@ struct cmd {
 	enum sense_code override;	/* what the transport found wrong, stronger than the task's status */
 	uint32_t got;			/* bytes of data out received, from offset 0 */
 	uint32_t unsol_sn;		/* next DataSN of unsolicited data */
-	uint32_t r2t_sn, r2t_at;	/* next R2TSN, next offset to ask for */
-	uint32_t n_r2t;
+	uint32_t bidi_in;		/* expected bidirectional read data length (11.2.2.4), or 0 */
+	/*
+	 * R2Ts ask for MaxBurstLength bytes each (the last for the rest) from r2t_from on, their tags follow each other,
+	 * and they are answered in order: so R2TSNs [r2t_done, r2t_sn) are outstanding, and the first is being answered.
+	 */
+	uint32_t r2t_from, r2t_ttt;	/* offset and tag of R2TSN 0; set when it is sent */
+	uint32_t r2t_sn, r2t_done;
+	uint32_t seq_got, seq_sn;	/* of the sequence being received: bytes so far, next DataSN */
 	uint32_t buffered;		/* bytes its session is charged for */
-	struct r2t r2t[R2T_MAX];	/* outstanding, in order */
 	uint8_t sense[2 + TASK_SENSE_MAX + 2];	/* SenseLength, sense data, padding: the response's data segment */
 	struct task task;
 };

@@ -16,7 +16,7 @@ serve()
 		options="$options $1"
 		shift
 	done
-	# shellcheck disable=SC2086
+	# shellcheck disable=SC2086,SC2154
 	timeout 100 "$gotgt" serve "file:$tap_tmp/disk.img" --size 16M --portal 127.0.0.1:0 --user joe \
 		--secret-file "$tap_tmp/secret" $options --run "set -e; place=\${uri#iscsi://}; $2" 2>"$tap_tmp/log"
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "engine/log.h"
+#include "iscsi/cmd.h"
 #include "server.h"
 
 /* ---- a device in memory; a request can be held there, to be aborted or let go ---- */
@@ -169,7 +170,8 @@ static struct server *server_new(void)
 	s->scsi = target_new(s->engine, DISK);
 	add_lun(s, 0);
 	add_lun(s, 1);
-	offer.max_outstanding_r2t = 4;
+	offer.max_connections = 4;
+	offer.max_outstanding_r2t = R2T_MAX;
 	s->target = node_add_target(s->node, DISK, "a disk", s->scsi, &offer, NULL, 0);
 	return s;
 }

@@ -124,6 +124,33 @@ static void test_several_r2ts(void)
 	ini_free(i);
 }
 
+/* RFC 7143 13.17: as many as this target ever has out, and one more for each that is answered. */
+static void test_most_r2ts(void)
+{
+	enum { BURST = 512, ALL = 200, MOST = 64 };
+	struct ini *i = ini_new_login(server, 1, "InitialR2T=Yes;MaxBurstLength=512;MaxOutstandingR2T=65535;");
+	g_autofree uint8_t *data = g_malloc(ALL * BURST);
+	uint32_t itt, first = 0, asked = 0;
+
+	fill(data, ALL * BURST, 2);
+	itt = ini_write(i, FINAL, 0, ALL, ALL * BURST, NULL, 0);
+	for (uint32_t answered = 0; answered < ALL; answered++) {
+		for (; asked < ALL && asked < answered + MOST; asked++) {
+			EXPECT_PDU(i, OP_R2T);
+			g_assert_cmpuint(get32(i->bhs + 36), ==, asked);
+			g_assert_cmpuint(get32(i->bhs + 40), ==, asked * BURST);
+			g_assert_cmpuint(get32(i->bhs + 44), ==, BURST);
+			if (!asked)
+				first = get32(i->bhs + 20);
+		}
+		ini_data_out(i, FINAL, itt, first + answered, 0, answered * BURST, data + answered * BURST, BURST);
+	}
+	EXPECT_STATUS(i, itt, 0);
+	g_assert_cmpuint(get32(i->bhs + 36), ==, ALL);	/* ExpDataSN counts R2Ts: 11.4.8 */
+	read_back(i, 0, ALL, data);
+	ini_free(i);
+}
+
 /* Many commands at once, answered in any order. */
 static void test_many_commands(void)
 {
@@ -376,6 +403,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/ffp/data", test_data);
 	g_test_add_func("/wire/ffp/data-digests", test_data_digests);
 	g_test_add_func("/wire/ffp/several-r2ts", test_several_r2ts);
+	g_test_add_func("/wire/ffp/rfc7143-13.17-most-r2ts", test_most_r2ts);
 	g_test_add_func("/wire/ffp/many-commands", test_many_commands);
 	g_test_add_func("/wire/ffp/residuals", test_residuals);
 	g_test_add_func("/wire/ffp/data-in-bursts", test_data_in_bursts);
