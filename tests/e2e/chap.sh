@@ -49,4 +49,24 @@ check 'qemu-img there and back' serve -- "qemu-img convert -n -f raw -O raw \"\$
 chmod 644 "$tap_tmp/secret"
 check 'a secret that others can read is refused' sh -c '! "$1" serve null: --portal 127.0.0.1:0 --user joe \
 	--secret-file "$tap_tmp/secret" --run true 2>"$tap_tmp/log" && grep "group or others" "$tap_tmp/log"' sh "$gotgt"
+
+# A reload reads secrets again.
+chmod 600 "$tap_tmp/secret"
+iqn=iqn.2016-09.com.example:chap
+cat >"$tap_tmp/conf" <<EOF
+portals = ( { address = "127.0.0.1"; port = 0; } );
+targets = ( { iqn = "$iqn"; luns = ( { number = 0; plugin = "null"; settings: { size = "1M"; }; } );
+	accounts = ( { user = "joe"; secret-file = "$tap_tmp/secret"; } ); } );
+EOF
+"$gotgt" daemon --config "$tap_tmp/conf" 2>"$tap_tmp/daemon" &
+pid=$!
+tap_cleanup() { kill "$pid" 2>/dev/null; }
+tap_wait "$tap_tmp/daemon" '1 targets'
+place=$(sed -n 's/.*portal \(127[.0-9]*:[0-9]*\): listening.*/\1/p' "$tap_tmp/daemon")/$iqn/0
+check 'the daemon takes the secret of the file' iscsi-inq "iscsi://joe%a-secret-of-ours@$place"
+echo a-later-secret >"$tap_tmp/secret"
+kill -HUP "$pid"
+tap_wait "$tap_tmp/daemon" 'nothing changed'
+check 'after a reload the later one' iscsi-inq "iscsi://joe%a-later-secret@$place"
+check 'and no longer the first' sh -c '! iscsi-inq "$1"' sh "iscsi://joe%a-secret-of-ours@$place"
 tap_end
