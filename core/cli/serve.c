@@ -19,6 +19,7 @@ struct serve {
 	char **plugin_dirs;
 	struct server *server;
 	char *iqn, *size, *run, *pid_file, *dirs, *level, *state_dir;
+	char *user, *secret_file, *mutual_user, *mutual_secret_file;
 	char **portals, **args;
 	gboolean read_only;
 	GPid captive;		/* 0: none */
@@ -59,6 +60,27 @@ static bool add_luns(struct serve *s, struct conf_target *t, GError **error)
 	return true;
 }
 
+/* For the disks, and for asking what there is. */
+static bool add_accounts(struct serve *s, struct conf *conf, struct conf_target *t, GError **error)
+{
+	GPtrArray *const lists[] = { t->accounts, conf->discovery.accounts };
+
+	if (!s->user && (s->secret_file || s->mutual_user || s->mutual_secret_file)) {
+		g_set_error(error, SERVER_ERROR, 0, "--secret-file, --mutual-user and --mutual-secret-file want --user");
+		return false;
+	}
+	for (unsigned i = 0; s->user && i < G_N_ELEMENTS(lists); i++) {
+		struct conf_account *a = schema_new(CONF_ACCOUNT);
+
+		a->user = g_strdup(s->user);
+		a->secret_file = g_strdup(s->secret_file);
+		a->mutual_user = g_strdup(s->mutual_user);
+		a->mutual_secret_file = g_strdup(s->mutual_secret_file);
+		g_ptr_array_add(lists[i], a);
+	}
+	return true;
+}
+
 static bool build(struct serve *s, struct conf *conf, GError **error)
 {
 	const struct setting *iqn = schema_find(CONF_TARGET, "iqn");
@@ -70,7 +92,7 @@ static bool build(struct serve *s, struct conf *conf, GError **error)
 		g_prefix_error(error, "--iqn %s: ", name);
 		return false;
 	}
-	if (!add_portals(s, conf, error) || !add_luns(s, t, error))
+	if (!add_portals(s, conf, error) || !add_luns(s, t, error) || !add_accounts(s, conf, t, error))
 		return false;
 	conf_check(conf, errors);
 	if (errors->len)
@@ -210,6 +232,10 @@ static void clear(struct serve *s)
 	g_free(s->dirs);
 	g_free(s->state_dir);
 	g_free(s->level);
+	g_free(s->user);
+	g_free(s->secret_file);
+	g_free(s->mutual_user);
+	g_free(s->mutual_secret_file);
 }
 
 int cmd_serve(const struct command *cmd, int argc, char **argv)
@@ -227,6 +253,10 @@ int cmd_serve(const struct command *cmd, int argc, char **argv)
 		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &s.dirs, "Where plugins are, folders separated by colons", "DIRS" },
 		{ "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &s.state_dir,
 		  "Folder for what must outlive a restart (reservations, saved mode pages); without it nothing is kept", "DIR" },
+		{ "user", 0, 0, G_OPTION_ARG_STRING, &s.user, "Who may log in, by CHAP; without it everybody", "NAME" },
+		{ "secret-file", 0, 0, G_OPTION_ARG_FILENAME, &s.secret_file, "File with that user's secret, of mode 600", "FILE" },
+		{ "mutual-user", 0, 0, G_OPTION_ARG_STRING, &s.mutual_user, "Our name for initiators that ask us back", "NAME" },
+		{ "mutual-secret-file", 0, 0, G_OPTION_ARG_FILENAME, &s.mutual_secret_file, "File with our secret", "FILE" },
 		{ "log", 'l', 0, G_OPTION_ARG_STRING, &s.level, "Log level: error, warn (the default), info or debug", "LEVEL" },
 		{ NULL },
 	};

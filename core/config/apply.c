@@ -10,6 +10,7 @@
 #include "config.h"
 #include <string.h>
 #include "backstore/settings.h"
+#include "config/accounts.h"
 #include "config/server-internal.h"
 #include "engine/log.h"
 #include "scsi/alua.h"
@@ -40,6 +41,7 @@ struct plan {
 	GHashTable *targets;		/* name -> struct run_target of next; not owned */
 	GPtrArray *made;		/* struct run_target, new here */
 	GPtrArray *luns;		/* struct new_lun */
+	GHashTable *auths;		/* of accounts_make() */
 	GHashTable *files;		/* keys of what luns opens */
 	GArray *undo;			/* struct undo */
 	unsigned changes;
@@ -429,17 +431,22 @@ static void publish(struct plan *p, const struct conf_target *t)
 {
 	struct run_target *rt = g_hash_table_lookup(p->targets, t->iqn);
 	GPtrArray *portals = g_ptr_array_new();
+	struct auth *auth;
 
 	for (char **name = t->portals; name && *name; name++)
 		g_ptr_array_add(portals, portal_called(p, *name));
+	auth = auth_ref(g_hash_table_lookup(p->auths, t));
+	if (rt->node)	/* before it can be reached by other ways */
+		node_set_auth(p->s->node, rt->node, auth);
 	if (!rt->node) {
-		rt->node = node_add_target(p->s->node, t->iqn, t->alias, rt->scsi, &t->iscsi,
-					   (struct portal *const *)portals->pdata, portals->len);
+		rt->node = node_add_target_auth(p->s->node, t->iqn, t->alias, rt->scsi, &t->iscsi,
+						(struct portal *const *)portals->pdata, portals->len, auth);
 		g_hash_table_insert(p->s->targets, g_strdup(t->iqn), rt);
 		changed(p, "target %s: added", t->iqn);
 	} else if (!same_pointers(rt->portals, portals) || g_strcmp0(rt->conf->alias, t->alias) ||
 		   rt->conf->explicit_alua != t->explicit_alua ||
 		   !setting_equal(schema_find(CONF_TARGET, "port-groups"), rt->conf, t) ||
+		   !setting_equal(schema_find(CONF_TARGET, "accounts"), rt->conf, t) ||
 		   !schema_equal(CONF_ISCSI, &rt->conf->iscsi, &t->iscsi)) {
 		node_update_target(p->s->node, rt->node, t->alias, &t->iscsi,
 				   (struct portal *const *)portals->pdata, portals->len);
@@ -540,6 +547,7 @@ static void commit(struct plan *p, struct conf *next)
 		if (s->restart && p->s->started && !setting_equal(s, p->s->conf, next))
 			log_warning("%s: the change takes effect at the next start", s->name);
 	commit_targets(p);
+	node_set_auth(p->s->node, NULL, auth_ref(g_hash_table_lookup(p->auths, next)));
 	commit_portals(p);
 	look_at_sizes(p);
 	log_set_level(next->log_level);
@@ -557,9 +565,10 @@ bool server_apply(struct server *s, struct conf *conf, GError **error)
 		.targets = g_hash_table_new(g_str_hash, g_str_equal), .made = g_ptr_array_new(),
 		.luns = g_ptr_array_new_with_free_func(g_free),
 		.files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+		.auths = accounts_table_new(),
 		.undo = g_array_new(FALSE, FALSE, sizeof(struct undo)),
 	};
-	bool ok = prepare_portals(&p, error) && prepare_targets(&p, error) && switch_luns(&p, error);
+	bool ok = prepare_portals(&p, error) && accounts_make(p.next, p.auths, error) && prepare_targets(&p, error) && switch_luns(&p, error);
 
 	if (ok) {
 		commit(&p, conf);
@@ -574,6 +583,7 @@ bool server_apply(struct server *s, struct conf *conf, GError **error)
 	g_ptr_array_unref(p.made);
 	g_ptr_array_unref(p.luns);
 	g_hash_table_unref(p.files);
+	g_hash_table_unref(p.auths);
 	g_array_unref(p.undo);
 	return ok;
 }

@@ -2,6 +2,7 @@
 /* conf.c - objects of a configuration, and the checks that need more than one of them. */
 #include "config.h"
 #include <string.h>
+#include "config/accounts.h"
 #include "config/conf.h"
 #include "scsi/alua.h"
 
@@ -201,6 +202,7 @@ void conf_check(const struct conf *c, GPtrArray *errors)
 			conf_error(errors, &t->where, "target %s: a second one of that name", t->iqn);
 		check_target(c, t, errors);
 	}
+	accounts_check(c, errors);
 	if (c->targets->len && !c->portals->len)
 		conf_error(errors, &c->where, "no portals: nobody could reach the targets");
 }

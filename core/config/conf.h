@@ -45,6 +45,17 @@ struct conf_group {
 	char **portals;		/* names */
 };
 
+/* Of each secret at most one is set, see accounts.h. */
+struct conf_account {
+	struct conf_where where;
+	char *user, *secret, *secret_file, *secret_credential;
+	char *mutual_user, *mutual_secret, *mutual_secret_file, *mutual_secret_credential;
+};
+
+struct conf_discovery {
+	GPtrArray *accounts;	/* struct conf_account; none: everybody */
+};
+
 struct conf_target {
 	struct conf_where where;
 	char *iqn, *alias;
@@ -52,6 +63,7 @@ struct conf_target {
 	GPtrArray *groups;	/* struct conf_group */
 	uint32_t explicit_alua;
 	GPtrArray *luns;	/* struct conf_lun */
+	GPtrArray *accounts;	/* struct conf_account; none: everybody */
 	struct params iscsi;	/* what is not set here is as in struct conf */
 };
 
@@ -60,6 +72,9 @@ struct conf {
 	uint32_t reactors, workers, log_level;
 	char *state_dir;	/* NULL: nothing is kept */
 	struct conf_limits limits;
+	char **chap_algorithms;	/* the preferred one first; NULL: all */
+	uint32_t fips, short_secrets;
+	struct conf_discovery discovery;
 	struct params iscsi;
 	GPtrArray *portals;	/* struct conf_portal */
 	GPtrArray *targets;	/* struct conf_target */

@@ -83,6 +83,8 @@ static void read_scalar(struct reader *r, const char *path, const struct setting
 
 	if (!setting_parse(s, text, obj, &error))
 		fail(r, cs, "%s%s: %s", path, s->name, error->message);
+	if (s->secret)
+		explicit_bzero(text, strlen(text));
 }
 
 static void read_names(struct reader *r, const char *path, const struct setting *s, config_setting_t *cs, void *obj)

@@ -7,6 +7,7 @@
 #include "config/conf.h"
 #include "config/schema.h"
 #include "engine/engine.h"
+#include "iscsi/chap.h"
 #include "iscsi/cmd.h"
 #include "scsi/alua.h"
 #include "scsi/target.h"
@@ -47,10 +48,27 @@ static const char *ascii_check(const char *text)
 	return NULL;
 }
 
+/* systemd.exec(5): the name of a file in $CREDENTIALS_DIRECTORY. */
+static const char *credential_check(const char *text)
+{
+	return strchr(text, '/') || !strcmp(text, ".") || !strcmp(text, "..") ? "not a file name" : NULL;
+}
+
 static const char *utf8_check(const char *text)
 {
 	return g_utf8_validate(text, -1, NULL) ? NULL : "not UTF-8";
 }
+
+/* A secret in the file, in one of its own, or from the service manager. */
+#define SECRETS(prefix, field, text) \
+	{ CONF_ACCOUNT, SETTING_STRING, prefix "secret", .otherwise = "none", .min = 1, .max = CHAP_SECRET_MAX, .secret = true, \
+	  FIELD(struct conf_account, field), .help = text }, \
+	{ CONF_ACCOUNT, SETTING_STRING, prefix "secret-file", .otherwise = "none", .min = 1, .max = 4000, \
+	  FIELD(struct conf_account, field##_file), \
+	  .help = "File that holds it, with no access for group and others; a newline at its end is not part of it." }, \
+	{ CONF_ACCOUNT, SETTING_STRING, prefix "secret-credential", .otherwise = "none", .min = 1, .max = 255, \
+	  .check = credential_check, FIELD(struct conf_account, field##_credential), \
+	  .help = "Name of the systemd credential that holds it." }
 
 const struct setting schema[] = {
 	{ CONF_TOP, SETTING_UINT, "reactors", "0", .max = ENGINE_REACTORS_MAX, .restart = true, FIELD(struct conf, reactors),
@@ -66,6 +84,14 @@ const struct setting schema[] = {
 	  .help = "What protects the daemon from its peers." },
 	{ CONF_TOP, SETTING_GROUP, "iscsi", .child = CONF_ISCSI, FIELD(struct conf, iscsi),
 	  .help = "What is offered in a login." },
+	{ CONF_TOP, SETTING_NAMES, "chap-algorithms", .otherwise = "sha3-256, sha256, sha1, md5",
+	  FIELD(struct conf, chap_algorithms), .help = "CHAP algorithms that are accepted, the preferred one first." },
+	{ CONF_TOP, SETTING_BOOL, "fips", "false", FIELD(struct conf, fips),
+	  .help = "Refuse the CHAP algorithms md5 and sha1." },
+	{ CONF_TOP, SETTING_BOOL, "short-secrets", "false", FIELD(struct conf, short_secrets),
+	  .help = "Accept secrets of less than 12 bytes, which RFC 7143 forbids without IPsec." },
+	{ CONF_TOP, SETTING_GROUP, "discovery", .child = CONF_DISCOVERY, FIELD(struct conf, discovery),
+	  .help = "Discovery sessions." },
 	{ CONF_TOP, SETTING_LIST, "portals", .child = CONF_PORTAL, FIELD(struct conf, portals),
 	  .help = "Addresses to listen on." },
 	{ CONF_TOP, SETTING_LIST, "targets", .child = CONF_TARGET, FIELD(struct conf, targets),
@@ -104,6 +130,8 @@ const struct setting schema[] = {
 	  .help = "Let initiators set the state of groups (SET TARGET PORT GROUPS)." },
 	{ CONF_TARGET, SETTING_LIST, "luns", .child = CONF_LUN, FIELD(struct conf_target, luns),
 	  .help = "Its logical units." },
+	{ CONF_TARGET, SETTING_LIST, "accounts", .child = CONF_ACCOUNT, FIELD(struct conf_target, accounts),
+	  .help = "Who may log in, by CHAP; without any, who reaches it may." },
 	{ CONF_TARGET, SETTING_GROUP, "iscsi", .child = CONF_ISCSI, FIELD(struct conf_target, iscsi),
 	  .help = "What is offered in a login to this target; what is missing is as for all." },
 
@@ -145,6 +173,16 @@ const struct setting schema[] = {
 	{ CONF_LUN, SETTING_STRING, "product", .otherwise = "VIRTUAL-DISK", .min = 1, .max = 16, .check = ascii_check,
 	  FIELD(struct conf_lun, product), .help = "Product identification." },
 
+	{ CONF_DISCOVERY, SETTING_LIST, "accounts", .child = CONF_ACCOUNT, FIELD(struct conf_discovery, accounts),
+	  .help = "Who may ask what targets there are, by CHAP; without any, who reaches a portal may." },
+
+	{ CONF_ACCOUNT, SETTING_STRING, "user", .min = 1, .max = 255, .check = utf8_check, .required = true,
+	  FIELD(struct conf_account, user), .help = "CHAP_N of the initiator." },
+	SECRETS("", secret, "The initiator's secret, 12 to 255 bytes; an account has one, here or elsewhere."),
+	{ CONF_ACCOUNT, SETTING_STRING, "mutual-user", .otherwise = "none", .min = 1, .max = 255, .check = utf8_check,
+	  FIELD(struct conf_account, mutual_user), .help = "CHAP_N of ours, for initiators that ask us to authenticate." },
+	SECRETS("mutual-", mutual_secret, "Our secret, which is nobody else's; with mutual-user."),
+
 	/* RFC 7143 13; their defaults are params_offered. */
 	{ CONF_ISCSI, SETTING_UINT, "max-connections", .min = 1, .max = SESSION_CONNS_MAX, FIELD(struct params, max_connections),
 	  .help = "MaxConnections: connections of one session." },
@@ -183,6 +221,8 @@ static const struct {
 	[CONF_TARGET] = { "target", sizeof(struct conf_target) },
 	[CONF_GROUP] = { "port-group", sizeof(struct conf_group) },
 	[CONF_LUN] = { "lun", sizeof(struct conf_lun) },
+	[CONF_ACCOUNT] = { "account", sizeof(struct conf_account) },
+	[CONF_DISCOVERY] = { "discovery", sizeof(struct conf_discovery) },
 	[CONF_ISCSI] = { "iscsi", sizeof(struct params), &params_offered },
 };
 
@@ -248,7 +288,10 @@ void schema_clear(enum conf_object object, void *obj)
 			g_ptr_array_unref(*(GPtrArray **)f);
 			break;
 		case SETTING_STRING:
-			g_free(*(char **)f);
+			if (s->secret)
+				chap_wipe(*(char **)f);
+			else
+				g_free(*(char **)f);
 			break;
 		case SETTING_PLUGIN:
 			g_free(((struct conf_lun *)obj)->setting_lines);

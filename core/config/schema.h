@@ -10,7 +10,8 @@
 #include <glib.h>
 #include <stdint.h>
 
-enum conf_object { CONF_TOP, CONF_LIMITS, CONF_PORTAL, CONF_TARGET, CONF_GROUP, CONF_LUN, CONF_ISCSI, CONF_OBJECTS };
+enum conf_object { CONF_TOP, CONF_LIMITS, CONF_PORTAL, CONF_TARGET, CONF_GROUP, CONF_LUN, CONF_ISCSI, CONF_ACCOUNT,
+	CONF_DISCOVERY, CONF_OBJECTS };
 
 enum setting_type {
 	SETTING_BOOL,		/* uint32_t, 0 or 1 */
@@ -43,6 +44,7 @@ struct setting {
 	enum conf_object child;
 	bool required;
 	bool restart;		/* a reload cannot change it */
+	bool secret;		/* a string that is never shown, and wiped */
 	const char *help;	/* one line */
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "backstore/settings.h"
 #include "config/schema.h"
+#include "iscsi/chap.h"
 
 #define SETTING_ERROR g_quark_from_static_string("gotgt-setting-error")
 
@@ -97,7 +98,10 @@ static bool parse_string(const struct setting *s, const char *text, char **out, 
 		g_set_error(error, SETTING_ERROR, 0, "%s", why);
 		return false;
 	}
-	g_free(*out);
+	if (s->secret)
+		chap_wipe(*out);
+	else
+		g_free(*out);
 	*out = g_strdup(text);
 	return true;
 }
@@ -136,7 +140,7 @@ char *setting_format(const struct setting *s, const void *obj)
 				return g_strdup(c->name);
 		return NULL;
 	case SETTING_STRING:
-		return g_strdup(*(char *const *)setting_field(s, obj));
+		return s->secret ? NULL : g_strdup(*(char *const *)setting_field(s, obj));
 	default:
 		return NULL;
 	}

@@ -21,7 +21,8 @@ const struct params params_initial = {
 };
 
 static const char *const digests[] = { [DIGEST_NONE] = "None", [DIGEST_CRC32C] = "CRC32C", NULL };
-static const char *const auth_methods[] = { "None", NULL };	/* a method we can do is a row here */
+/* A method we can do is a row here. */
+static const char *const auth_methods[] = { [AUTH_NONE] = "None", [AUTH_CHAP] = "CHAP", NULL };
 static const char *const task_reporting[] = { "RFC3720", NULL };
 
 #define LOGIN (PHASE_SECURITY | PHASE_OPERATIONAL)
@@ -37,6 +38,12 @@ static const char *const task_reporting[] = { "RFC3720", NULL };
 const struct key keys[] = {
 	/* 12 */
 	{ .name = "AuthMethod", .kind = KEY_LIST, .phases = PHASE_SECURITY, NOWHERE, .values = auth_methods },
+	/* 12.1.3: the steps are auth.c's */
+	{ .name = "CHAP_A", .kind = KEY_TEXT, .phases = PHASE_SECURITY, .said = SAID_CHAP_A, NOWHERE },
+	{ .name = "CHAP_I", .kind = KEY_TEXT, .phases = PHASE_SECURITY, .said = SAID_CHAP_I, NOWHERE },
+	{ .name = "CHAP_C", .kind = KEY_TEXT, .phases = PHASE_SECURITY, .flags = KEY_LARGE, .said = SAID_CHAP_C, NOWHERE },
+	{ .name = "CHAP_N", .kind = KEY_TEXT, .phases = PHASE_SECURITY, .said = SAID_CHAP_N, NOWHERE },
+	{ .name = "CHAP_R", .kind = KEY_TEXT, .phases = PHASE_SECURITY, .flags = KEY_LARGE, .said = SAID_CHAP_R, NOWHERE },
 	/* 13.1 */
 	{ .name = "HeaderDigest", .kind = KEY_LIST, .phases = LOGIN, AT(header_digest), .values = digests },
 	{ .name = "DataDigest", .kind = KEY_LIST, .phases = LOGIN, AT(data_digest), .values = digests },
@@ -269,7 +276,7 @@ static void answer_declared(struct negotiation *n, const struct key *k, const ch
 static bool takes(const struct negotiation *n, const struct key *k, unsigned i)
 {
 	static const uint8_t masks[] = { 1, 3, 2 };
-	uint32_t offer = our_offer(n, k);
+	uint32_t offer = k->values == auth_methods ? (n->auth_required ? 2 : 0) : our_offer(n, k);
 
 	return masks[MIN(offer, 2)] & 1u << i;
 }
@@ -285,6 +292,8 @@ static void answer_list(struct negotiation *n, const struct key *k, const char *
 			a->text = k->values[i];
 			if (k->offset != KEY_NO_OFFSET)
 				*field(&n->agreed, k) = i;
+			else if (k->values == auth_methods)
+				n->auth_method = i;
 		}
 	if (!a->text) {
 		a->text = "Reject";
@@ -317,7 +326,7 @@ static bool is_reply(const char *value)
 static const char *answer_pair(struct negotiation *n, const char *name, const char *value, struct answer *a)
 {
 	const struct key *k = key_find(name);
-	bool large = k && k->kind == KEY_LIST;
+	bool large = k && (k->kind == KEY_LIST || k->flags & KEY_LARGE);
 
 	if (!k) {
 		a->text = "NotUnderstood";

@@ -8,6 +8,7 @@
 #include <glib.h>
 
 enum { DIGEST_NONE = 0, DIGEST_CRC32C = 1 };
+enum { AUTH_NONE = 0, AUTH_CHAP = 1 };
 
 /*
  * Values of the operational keys: what we offer (from the configuration, per target) and what
@@ -51,11 +52,13 @@ enum key_flag {
 	KEY_LEADING = 2,	/* only in the login of a session's first connection */
 	KEY_NORMAL = 4,		/* Irrelevant in a discovery session */
 	KEY_TARGETS = 8,	/* only a target sends it */
+	KEY_LARGE = 16,		/* its value is a large-binary-value (RFC 7143 6.1) */
 };
 
 /* Texts that are kept. */
 enum key_said {
 	SAID_NOTHING, SAID_INITIATOR_NAME, SAID_INITIATOR_ALIAS, SAID_TARGET_NAME, SAID_SESSION_TYPE, SAID_SEND_TARGETS,
+	SAID_CHAP_A, SAID_CHAP_I, SAID_CHAP_C, SAID_CHAP_N, SAID_CHAP_R,	/* of one text, until auth.c has looked */
 	SAID_COUNT
 };
 
@@ -83,6 +86,8 @@ struct negotiation {
 	bool started;			/* past the first text */
 	bool leading;			/* the session's first connection */
 	bool discovery;
+	bool auth_required;		/* AuthMethod=None will not do, CHAP will */
+	uint32_t auth_method;		/* agreed, AUTH_* */
 	bool auth_failed;		/* an AuthMethod list without one we take */
 	uint64_t seen;			/* a bit for each row: a second time is an error */
 	char *said[SAID_COUNT];

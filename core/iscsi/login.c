@@ -3,6 +3,7 @@
 #include "config.h"
 #include <pthread.h>
 #include "engine/log.h"
+#include "iscsi/auth.h"
 #include "iscsi/login.h"
 #include "iscsi/session.h"
 
@@ -21,7 +22,16 @@ static const struct {
 	[STAGE_OPERATIONAL] = { PHASE_OPERATIONAL, 1 << STAGE_FULL },
 };
 
+/* A refusal: what goes on the wire and what goes to the log. */
+struct refusal {
+	enum login_status status;
+	const char *why;		/* NULL: none */
+};
+#define ACCEPTED ((struct refusal){ LOGIN_SUCCESS, NULL })
+#define REFUSE(s, w) ((struct refusal){ (s), (w) })
+
 struct login {
+	struct conn *conn;
 	struct negotiation keys;
 	struct params offer;		/* the target's, as it was when it was found */
 	struct node *node;
@@ -37,15 +47,11 @@ struct login {
 	bool refused;
 	GByteArray *in;			/* text until C is 0 */
 	GByteArray *out;		/* answers not yet sent */
+	struct auth_login *auth;	/* NULL: it need not authenticate, or its target is not known yet */
+	struct refusal answer;		/* what the answer under way says, */
+	bool full;			/* and whether it ends the login */
+	struct timer brake;		/* that answer waits */
 };
-
-/* A refusal: what goes on the wire and what goes to the log. */
-struct refusal {
-	enum login_status status;
-	const char *why;		/* NULL: none */
-};
-#define ACCEPTED ((struct refusal){ LOGIN_SUCCESS, NULL })
-#define REFUSE(s, w) ((struct refusal){ (s), (w) })
 
 /* Bytes of the request, RFC 7143 11.12 */
 static uint8_t csg(const struct pdu *p) { return p->bhs[1] >> 2 & 3; }
@@ -53,11 +59,15 @@ static uint8_t nsg(const struct pdu *p) { return p->bhs[1] & 3; }
 static bool transit(const struct pdu *p) { return p->bhs[1] & TRANSIT_BIT; }
 static bool more(const struct pdu *p) { return p->bhs[1] & CONTINUE_BIT; }
 
+static void brake_expired(struct timer *t);
+
 static struct login *login_new(struct conn *c, const struct pdu *p)
 {
 	struct login *l = g_new0(struct login, 1);
 
+	l->conn = c;
 	l->node = c->node;
+	l->brake.expired = brake_expired;
 	l->offer = params_offered;
 	negotiation_init(&l->keys, &l->offer, PHASE_SECURITY);
 	memcpy(l->isid, p->bhs + 8, sizeof l->isid);
@@ -77,6 +87,8 @@ void login_free(struct login *l)
 		return;
 	if (l->target)
 		node_target_unref(l->node, l->target);
+	reactor_timer_cancel(l->conn->reactor, &l->brake);
+	auth_login_free(l->auth);
 	negotiation_clear(&l->keys);
 	g_byte_array_unref(l->in);
 	g_byte_array_unref(l->out);
@@ -112,12 +124,13 @@ static void response_init(struct conn *c, const struct login *l, uint8_t bhs[BHS
 
 static void refuse(struct conn *c, struct login *l, struct refusal r)
 {
-	char who[LOG_QUOTED], to[LOG_QUOTED];
+	char who[LOG_QUOTED], to[LOG_QUOTED], user[LOG_QUOTED];
+	const char *name = auth_login_user(l->auth);
 	const char *target = l->keys.said[SAID_TARGET_NAME];
 	uint8_t bhs[BHS_LEN];
 
-	log_warning("%s: login of %s%s%s refused: %s (%04x)", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]),
-		    target ? " to " : "", target ? quoted(to, target) : "", r.why, r.status);
+	log_warning("%s: login of %s%s%s%s%s refused: %s (%04x)", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]),
+		    target ? " to " : "", target ? quoted(to, target) : "", name ? " as " : "", name ? quoted(user, name) : "", r.why, r.status);
 	l->refused = true;
 	response_init(c, l, bhs);
 	put16(bhs + 36, r.status);
@@ -257,6 +270,8 @@ static struct refusal introduce(struct conn *c, struct login *l)
 		if (r.why)
 			return r;
 	}
+	l->auth = auth_login_new(c->node->guard, node_auth(c->node, n->discovery ? NULL : l->target));
+	n->auth_required = l->auth != NULL;
 	l->introduced = true;
 	return ACCEPTED;
 }
@@ -286,6 +301,7 @@ static void declare(const struct conn *c, struct login *l)
 /* All of a text is there: answer it. */
 static struct refusal negotiate(struct conn *c, struct login *l)
 {
+	struct chap_verdict auth;
 	const char *why;
 
 	if (!l->introduced) {
@@ -300,6 +316,9 @@ static struct refusal negotiate(struct conn *c, struct login *l)
 		return REFUSE(LOGIN_INITIATOR_ERROR, why);
 	if (l->keys.auth_failed)
 		return REFUSE(LOGIN_AUTH_FAILURE, "no authentication method in common");
+	auth = auth_on_text(l->auth, &l->keys, l->out);
+	if (auth.why)
+		return REFUSE(auth.status, auth.why);
 	declare(c, l);
 	g_byte_array_set_size(l->in, 0);
 	why = l->wanted == STAGE_FULL ? keys_check(&l->keys) : NULL;
@@ -325,6 +344,61 @@ static struct refusal check(const struct login *l, const struct pdu *p)
 	if (l->in->len + p->data_len > KEYS_TEXT_MAX)
 		return REFUSE(LOGIN_OUT_OF_RESOURCES, "too much text");
 	return ACCEPTED;
+}
+
+/* Only who has authenticated leaves the security stage. */
+static struct refusal may_go(struct login *l)
+{
+	bool wait;
+	struct chap_verdict v = auth_gate(l->auth, l->stage == STAGE_SECURITY, l->wanted != l->stage, &wait);
+
+	if (wait)	/* T is an offer, and 0 the answer: RFC 7143 11.12.1 */
+		l->wanted = l->stage;
+	return v.why ? REFUSE(v.status, v.why) : ACCEPTED;
+}
+
+static void answer(struct conn *c, struct login *l)
+{
+	if (l->answer.why)
+		refuse(c, l, l->answer);
+	else if (l->full)
+		establish(c, l);
+	else
+		respond(c, l);
+}
+
+static void brake_expired(struct timer *t)
+{
+	struct conn *c = container_of(t, struct login, brake)->conn;
+
+	if (c->state == CONN_CLOSING)
+		return;
+	c->paused = false;
+	answer(c, c->login);
+	if (!c->paused)		/* by session_establish() */
+		conn_resume(c);
+}
+
+/* What a response was worth is told at once to whom has not failed, later to who has: the answer waits. */
+static bool brake(struct conn *c, struct login *l)
+{
+	struct sockaddr_storage from = { 0 };
+	socklen_t len = sizeof from;
+	uint64_t now_ms = reactor_now_ms(c->reactor);
+	uint32_t ms;
+
+	if (!auth_login_tried(l->auth) || getpeername(c->watch.fd, (struct sockaddr *)&from, &len) < 0)
+		return false;
+	ms = auth_delay_ms(c->node->guard, &from, now_ms);
+	if (l->answer.why)
+		auth_failed(c->node->guard, &from, now_ms);
+	else
+		auth_succeeded(c->node->guard, &from);
+	if (!ms)
+		return false;
+	c->paused = true;
+	reactor_timer_set(c->reactor, &l->brake, ms);
+	return true;
 }
 
 /* A login to a session goes on where that is: it and its connections have one reactor. */
@@ -365,11 +439,9 @@ struct verdict login_on_pdu(struct conn *c, const struct pdu *p)
 		if (l->wanted == STAGE_FULL && keys_check(&l->keys))
 			r = REFUSE(LOGIN_INITIATOR_ERROR, keys_check(&l->keys));
 	}
-	if (r.why)
-		refuse(c, l, r);
-	else if (l->wanted == STAGE_FULL && !more(p) && l->out->len <= LOGIN_DSL)
-		establish(c, l);
-	else
-		respond(c, l);
+	l->answer = r.why ? r : may_go(l);
+	l->full = l->wanted == STAGE_FULL && !more(p) && l->out->len <= LOGIN_DSL;
+	if (!brake(c, l))
+		answer(c, l);
 	return VERDICT_OK;
 }

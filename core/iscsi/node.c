@@ -3,6 +3,7 @@
 #include "config.h"
 #include <pthread.h>
 #include "engine/log.h"
+#include "iscsi/auth.h"
 #include "iscsi/cmd.h"
 #include "iscsi/conn.h"
 #include "iscsi/logout.h"
@@ -21,6 +22,7 @@ struct node *node_new(struct engine *e)
 	pthread_cond_init(&n->idle, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	n->engine = e;
+	n->guard = auth_guard_new();
 	n->targets = g_hash_table_new(g_str_hash, g_str_equal);
 	n->portals = g_ptr_array_new();
 	n->old_portals = g_ptr_array_new_with_free_func((GDestroyNotify)portal_free);
@@ -43,6 +45,8 @@ void node_free(struct node *n)
 	g_hash_table_unref(n->removed_names);
 	g_ptr_array_unref(n->portals);
 	g_ptr_array_unref(n->old_portals);
+	auth_unref(n->discovery_auth);
+	auth_guard_free(n->guard);
 	pthread_mutex_destroy(&n->lock);
 	pthread_cond_destroy(&n->idle);
 	g_free(n);
@@ -135,11 +139,19 @@ static void set_target(struct node_target *t, const char *alias, const struct pa
 struct node_target *node_add_target(struct node *n, const char *name, const char *alias, struct target *scsi,
 				    const struct params *offer, struct portal *const *portals, unsigned n_portals)
 {
+	return node_add_target_auth(n, name, alias, scsi, offer, portals, n_portals, NULL);
+}
+
+struct node_target *node_add_target_auth(struct node *n, const char *name, const char *alias, struct target *scsi,
+					 const struct params *offer, struct portal *const *portals, unsigned n_portals,
+					 struct auth *auth)
+{
 	struct node_target *t = g_new0(struct node_target, 1);
 
 	t->node = n;
 	t->name = g_strdup(name);
 	t->scsi = scsi;
+	t->auth = auth;
 	t->tags = g_array_new(FALSE, FALSE, sizeof(struct portal_tag));
 	target_set_functions(scsi, tmf_functions());
 	t->portals = g_ptr_array_new();
@@ -188,6 +200,27 @@ struct node_target *node_find_target(struct node *n, const char *name, const str
 	return t;
 }
 
+void node_set_auth(struct node *n, struct node_target *t, struct auth *auth)
+{
+	struct auth **at = t ? &t->auth : &n->discovery_auth, *old;
+
+	pthread_mutex_lock(&n->lock);
+	old = *at;
+	*at = auth;
+	pthread_mutex_unlock(&n->lock);
+	auth_unref(old);
+}
+
+struct auth *node_auth(struct node *n, const struct node_target *t)
+{
+	struct auth *auth;
+
+	pthread_mutex_lock(&n->lock);
+	auth = auth_ref(t ? t->auth : n->discovery_auth);
+	pthread_mutex_unlock(&n->lock);
+	return auth;
+}
+
 struct node_target *node_target_ref(struct node_target *t)
 {
 	g_atomic_int_inc(&t->refs);
@@ -206,6 +239,7 @@ void node_target_unref(struct node *n, struct node_target *t)
 		return;
 	g_ptr_array_unref(t->portals);
 	g_array_unref(t->tags);
+	auth_unref(t->auth);
 	g_free(t->alias);
 	g_free(t->name);
 	g_free(t);

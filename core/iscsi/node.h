@@ -13,6 +13,8 @@
 #include "iscsi/keys.h"
 #include "scsi/target.h"
 
+struct auth;
+struct auth_guard;
 struct session;
 struct portal;
 struct conn;
@@ -30,6 +32,7 @@ struct node_target {
 	char *alias;		/* or NULL */
 	struct target *scsi;
 	struct params offer;
+	struct auth *auth;	/* a reference: who may log in; NULL: everybody; under node->lock */
 	GPtrArray *portals;	/* struct portal it is reached through; empty: all */
 	GArray *tags;		/* struct portal_tag; portals not named have tag 1 */
 	bool removed;		/* a login meets 0204 */
@@ -47,6 +50,8 @@ struct node {
 	GHashTable *removed_names;	/* of targets that were here */
 	unsigned n_conns[ENGINE_REACTORS_MAX];	/* under lock */
 	unsigned conns_total, logins;	/* logins: those not yet logged in */
+	struct auth *discovery_auth;	/* as a target's, for discovery sessions; under lock */
+	struct auth_guard *guard;
 	uint16_t next_tsih;
 	GList *sessions;		/* all struct session, under lock */
 	/* One a reactor, touched by it alone. */
@@ -77,6 +82,14 @@ uint16_t portal_tag(const struct portal *p);	/* relative target port identifier,
 /* Takes over scsi; portals (struct portal *, n_portals of them) may be none: all. */
 struct node_target *node_add_target(struct node *n, const char *name, const char *alias, struct target *scsi,
 				    const struct params *offer, struct portal *const *portals, unsigned n_portals);
+/* The same, with accounts from the first login on; takes the reference. */
+struct node_target *node_add_target_auth(struct node *n, const char *name, const char *alias, struct target *scsi,
+					 const struct params *offer, struct portal *const *portals, unsigned n_portals,
+					 struct auth *auth);
+/* Who may log in from here on: takes the reference; t NULL: to a discovery session. */
+void node_set_auth(struct node *n, struct node_target *t, struct auth *auth);
+/* A reference; t NULL: of discovery.  [any] */
+struct auth *node_auth(struct node *n, const struct node_target *t);
 /* Change what later logins get. */
 /* The groups of portals; without it all have tag 1.  A session keeps the tag it logged in with.  [main] */
 void node_set_tags(struct node *n, struct node_target *t, const struct portal_tag *tags, unsigned n_tags);

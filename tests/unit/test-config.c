@@ -127,6 +127,34 @@ static const struct { const char *name, *text, *said; } bad[] = {
 	{ "syntax", "a = 1;\nb = ;\n", "FILE:2: syntax error" },
 	{ "twice", "workers = 1;\nworkers = 2;", "FILE:2: duplicate setting name" },
 	{ "unknown", "x = 1;\nlimits: {\n y = 2; };", "FILE:1: x: no such setting\nFILE:3: limits.y: no such setting" },
+	{ "account without a secret", TARGET("accounts = ( { user = \"u\"; } );"),
+	  "FILE:3: " AT_X " account u: expected one of secret, secret-file and secret-credential" },
+	{ "account with two", TARGET("accounts = ( { user = \"u\"; secret = \"123456789012\"; secret-file = \"/x\"; } );"),
+	  "FILE:3: " AT_X " account u: expected one of secret, secret-file and secret-credential" },
+	{ "account without a user", TARGET("accounts = ( { secret = \"123456789012\"; } );"),
+	  "FILE:3: " AT_X " account 1: user: is missing" },
+	{ "short secret", TARGET("accounts = ( { user = \"u\"; secret = \"12345678901\"; } );"),
+	  "FILE:3: " AT_X " account u: secret: shorter than 12 bytes (RFC 7143 12.1.3); short-secrets = true accepts it" },
+	{ "two accounts of one user", TARGET("accounts = ( { user = \"u\"; secret = \"123456789012\"; },\n"
+	  " { user = \"u\"; secret = \"123456789013\"; } );"), "FILE:4: " AT_X " account u: a second one of that user" },
+	{ "mutual secret alone", TARGET("accounts = ( { user = \"u\"; secret = \"123456789012\";\n"
+	  "mutual-secret = \"123456789013\"; } );"), "FILE:3: " AT_X " account u: a mutual secret without mutual-user" },
+	{ "mutual user alone", TARGET("accounts = ( { user = \"u\"; secret = \"123456789012\";\n"
+	  "mutual-user = \"x\"; } );"), "FILE:3: " AT_X " account u: mutual-user without a mutual secret" },
+	{ "same secret both ways", TARGET("accounts = ( { user = \"u\"; secret = \"123456789012\"; },\n"
+	  "{ user = \"v\"; secret = \"123456789013\"; mutual-user = \"x\"; mutual-secret = \"123456789012\"; } );"),
+	  "FILE:4: " AT_X " account v: its mutual-secret is an initiator's secret too" },
+	{ "no secret file", "discovery: {\n accounts = ( { user = \"u\"; secret-file = \"/nowhere/at/all\"; } ); };",
+	  "FILE:2: discovery account u: secret: /nowhere/at/all: No such file or directory" },
+	{ "a folder as secret", "discovery: { accounts = ( { user = \"u\"; secret-file = \"/\"; } ); };",
+	  "FILE:1: discovery account u: secret: /: not a file" },
+	{ "credential path", "discovery: { accounts = ( { user = \"u\"; secret-credential = \"a/b\"; } ); };",
+	  "FILE:1: account 1: secret-credential: not a file name" },
+	{ "no such algorithm", "chap-algorithms = [ \"md5\", \"md4\" ];",
+	  "FILE: chap-algorithms: \"md4\" is none of sha3-256, sha256, sha1, md5" },
+	{ "algorithm twice", "chap-algorithms = [ \"md5\", \"md5\" ];", "FILE: chap-algorithms: md5 comes twice" },
+	{ "no algorithm left", "fips = true; chap-algorithms = [ \"md5\", \"sha1\" ];",
+	  "FILE: chap-algorithms: none that fips = true allows" },
 	{ "type", "\nworkers = \"8\";", "FILE:2: workers: expected a number, not a string" },
 	{ "fraction", "workers = 8.0;", "FILE:1: workers: expected a number, not a fraction" },
 	{ "low", "workers = 0;", "FILE:1: workers: expected a number from 1 to 1024" },
@@ -291,6 +319,55 @@ static void test_schema(void)
 	}
 }
 
+/* Where a secret file is, its bytes and mode, and what is said of it. */
+static void test_secret_file(void)
+{
+	static const struct { const char *bytes; mode_t mode; const char *said; } rows[] = {
+		{ "123456789012", 0600, "" }, { "123456789012\n", 0400, "" },
+		{ "12345678901\n", 0600, "shorter than 12 bytes (RFC 7143 12.1.3); short-secrets = true accepts it" },
+		{ "", 0600, "expected 1 to 255 bytes" }, { "\n", 0600, "expected 1 to 255 bytes" },
+		{ "123456789012", 0640, "group or others have access to it, mode 0640; chmod 600 it" },
+		{ "123456789012", 0604, "group or others have access to it, mode 0604; chmod 600 it" },
+	};
+	g_autofree char *dir = g_dir_make_tmp("gotgt-XXXXXX", NULL), *path = g_build_filename(dir, "s", NULL);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+		for (unsigned credential = 0; credential < 2; credential++) {
+			g_autofree char *said = NULL, *want = NULL, *text = g_strdup_printf(
+				"discovery: { accounts = ( { user = \"u\"; secret-%s = \"%s\"; } ); };",
+				credential ? "credential" : "file", credential ? "s" : path);
+			bool may = credential && strstr(rows[i].said, "group");
+
+			g_assert_true(g_file_set_contents(path, rows[i].bytes, -1, NULL));
+			g_assert_cmpint(g_chmod(path, rows[i].mode), ==, 0);
+			g_setenv("CREDENTIALS_DIRECTORY", dir, TRUE);
+			conf_free(read_text(text, &said));
+			want = !*rows[i].said || may ? g_strdup("") :
+			       g_strdup_printf("FILE:1: discovery account u: secret: %s%s%s",
+					       strstr(rows[i].said, "group") ? path : "",
+					       strstr(rows[i].said, "group") ? ": " : "", rows[i].said);
+			g_assert_cmpstr(said, ==, want);
+			g_unlink(path);
+		}
+	g_unsetenv("CREDENTIALS_DIRECTORY");
+	g_rmdir(dir);
+}
+
+/* It is compared, and never formatted. */
+static void test_secret(void)
+{
+	static const char text[] = "discovery: { accounts = ( { user = \"u\"; secret = \"12345678901%c\"; } ); };";
+	g_autofree char *a = g_strdup_printf(text, '2'), *b = g_strdup_printf(text, '3');
+	struct conf *x = read_good(a), *y = read_good(a), *z = read_good(b);
+
+	g_assert_true(schema_equal(CONF_TOP, x, y));
+	g_assert_false(schema_equal(CONF_TOP, x, z));
+	g_assert_null(setting_format(schema_find(CONF_ACCOUNT, "secret"), x->discovery.accounts->pdata[0]));
+	conf_free(x);
+	conf_free(y);
+	conf_free(z);
+}
+
 /* The manual's tables are this program's output: see update-manual in man/Makefile.inc. */
 static void test_manual(void)
 {
@@ -363,6 +440,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/config/iscsi-names", test_names);
 	g_test_add_func("/config/equal", test_equal);
 	g_test_add_func("/config/schema", test_schema);
+	g_test_add_func("/config/secret-file", test_secret_file);
+	g_test_add_func("/config/secret", test_secret);
 	g_test_add_func("/config/manual", test_manual);
 	g_test_add_func("/config/example", test_example);
 	return g_test_run();
