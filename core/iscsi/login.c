@@ -146,6 +146,7 @@ static void respond_last(struct conn *c, struct login *l)
 	conn_stamp(c, bhs, true);
 	conn_send(c, bhs, l->out->data, l->out->len);
 	c->params = l->keys.agreed;
+	c->told_dsl = c->params.max_recv_dsl;
 	c->header_digest = c->params.header_digest == DIGEST_CRC32C;
 	c->data_digest = c->params.data_digest == DIGEST_CRC32C;
 	conn_logged_in(c);

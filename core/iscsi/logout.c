@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* logout.c - a connection or its session ends in good order. */
 #include "config.h"
+#include "iscsi/async.h"
 #include "iscsi/logout.h"
 #include "iscsi/session.h"
 #include "iscsi/tx.h"
@@ -36,11 +37,5 @@ struct verdict logout_on_pdu(struct conn *c, const struct pdu *p)
 
 void logout_ask(struct conn *c, uint16_t seconds)
 {
-	uint8_t bhs[BHS_LEN] = { OP_ASYNC, FINAL_BIT };
-
-	put32(bhs + 16, TAG_NONE);
-	conn_stamp(c, bhs, true);
-	bhs[36] = 1;		/* 11.9.1: target requests logout */
-	put16(bhs + 42, seconds);
-	tx_pdu(c, bhs, NULL, 0, NULL);
+	async_send(c, ASYNC_LOGOUT, 0, 0, seconds);
 }
