@@ -117,10 +117,16 @@ static void refuse(struct conn *c, struct login *l, struct refusal r)
 	conn_finish(c);
 }
 
+/* 13.12: what the initiator declared holds for its login too, when it is less. */
+static uint32_t response_max(const struct login *l)
+{
+	return MIN(LOGIN_DSL, l->keys.agreed.peer_max_recv_dsl);
+}
+
 /* Send what fits of the answers; moves to the next stage when all are out and the initiator wants to. */
 static void respond(struct conn *c, struct login *l)
 {
-	uint32_t len = MIN(l->out->len, LOGIN_DSL);
+	uint32_t len = MIN(l->out->len, response_max(l));
 	bool rest = len < l->out->len;
 	uint8_t bhs[BHS_LEN];
 
@@ -341,7 +347,7 @@ struct verdict login_on_pdu(struct conn *c, const struct pdu *p)
 	}
 	if (r.why)
 		refuse(c, l, r);
-	else if (l->wanted == STAGE_FULL && !more(p) && l->out->len <= LOGIN_DSL)
+	else if (l->wanted == STAGE_FULL && !more(p) && l->out->len <= response_max(l))
 		establish(c, l);
 	else
 		respond(c, l);

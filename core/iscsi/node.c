@@ -31,6 +31,7 @@ struct node *node_new(struct engine *e)
 	n->login_timeout_s = 15;
 	n->nop_interval_s = 30;
 	n->nop_timeout_s = 30;
+	n->tcp_user_timeout_s = 60;
 	n->queue_depth = 128;
 	return n;
 }

@@ -58,6 +58,7 @@ struct node {
 	uint32_t login_timeout_s;	/* default 15 */
 	uint32_t nop_interval_s;	/* NOP-In after so much silence, 0: never; default 30 */
 	uint32_t nop_timeout_s;		/* no answer to it: the connection is dropped; default 30 */
+	uint32_t tcp_user_timeout_s;	/* data not acknowledged for so long: the connection is dropped, 0: TCP's own; default 60 */
 	uint32_t queue_depth;		/* commands a session may have open; default 128 */
 };
 

@@ -59,6 +59,32 @@ static void test_login_numbers(void)
 	ini_free(i);
 }
 
+/* 13.12: an initiator that takes little gets long answers in pieces, in its login already. */
+static void test_long_answer(void)
+{
+	struct ini *i = ini_new(server, 1);
+	GString *ask = g_string_new(NAMES "MaxRecvDataSegmentLength=512;");
+	unsigned pieces = 0;
+
+	for (unsigned n = 0; n < 100; n++)
+		g_string_append_printf(ask, "X-%u=1;", n);
+	i->max_recv_dsl = 512;
+	ini_login_pdu(i, OP_TO_FULL, ask->str);
+	do {
+		EXPECT_PDU(i, OP_LOGIN_RESPONSE);
+		g_assert_cmphex(get16(i->bhs + 36), ==, LOGIN_SUCCESS);
+		if (i->bhs[1] & C) {
+			g_assert_cmphex(i->bhs[1], ==, C | 1 << 2);
+			ini_login_pdu(i, OP_TO_FULL, "");
+			pieces++;
+		}
+	} while (i->bhs[1] & C);
+	g_assert_cmpuint(pieces, >, 2);
+	g_assert_cmphex(i->bhs[1], ==, OP_TO_FULL);
+	g_string_free(ask, TRUE);
+	ini_free(i);
+}
+
 /* 13: a row a case: what a key is answered, or the status that ends the login. */
 static void test_keys(void)
 {
@@ -85,6 +111,8 @@ static void test_keys(void)
 		{ "MaxRecvDataSegmentLength=511", "Reject" }, { "X-com.example.x=1", "NotUnderstood" },
 		{ "NoSuchKey=", "NotUnderstood" }, { "TargetAddress=1.2.3.4", "Reject" },
 		{ "InitialR2T=Yes;InitialR2T=Yes", NULL, LOGIN_INITIATOR_ERROR },
+		{ "InitialR2T=Irrelevant", NULL, LOGIN_INITIATOR_ERROR }, { "X-a=NotUnderstood", NULL, LOGIN_INITIATOR_ERROR },
+		{ "MaxBurstLength=Reject", NULL, LOGIN_INITIATOR_ERROR }, { "HeaderDigest=Reject", NULL, LOGIN_INITIATOR_ERROR },
 		{ "no pair", NULL, LOGIN_INITIATOR_ERROR }, { "=x", NULL, LOGIN_INITIATOR_ERROR },
 		{ "SessionType=None", NULL, LOGIN_SESSION_TYPE },
 	};
@@ -225,6 +253,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/rules/rfc7143-6.3-stages", test_stages);
 	g_test_add_func("/wire/rules/rfc7143-4.2.2.1-login-numbers", test_login_numbers);
 	g_test_add_func("/wire/rules/rfc7143-13-keys", test_keys);
+	g_test_add_func("/wire/rules/rfc7143-13.12-long-answer", test_long_answer);
 	g_test_add_func("/wire/rules/rfc7143-11.2.2-ahs", test_ahs);
 	g_test_add_func("/wire/rules/rfc7143-11.2.2.4-bidirectional", test_bidirectional);
 	g_test_add_func("/wire/rules/rfc7143-11.18-nop-out", test_nop_out);
