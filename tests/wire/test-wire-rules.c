@@ -247,6 +247,34 @@ static void test_negotiate(void)
 	ini_free(i);
 }
 
+/* 11.9.1 event 3: a session is listed, and dropped from outside; another is not touched. */
+static void test_drop_session(void)
+{
+	struct ini *i = ini_new_login(server, 1, ""), *other = ini_new_login(server, 2, "");
+	GArray *list = node_sessions(server->node);
+	uint16_t tsih = 0;
+
+	for (guint n = 0; n < list->len; n++) {
+		const struct session_info *s = &g_array_index(list, struct session_info, n);
+
+		g_assert_cmpstr(s->initiator, ==, HOST);
+		g_assert_cmpstr(s->target, ==, DISK);
+		g_assert_cmpuint(s->connections, ==, 1);
+		if (!memcmp(s->isid, i->isid, 6))
+			tsih = s->tsih;
+	}
+	g_array_unref(list);
+	g_assert_cmpuint(tsih, !=, 0);
+	g_assert_true(node_drop_session(server->node, tsih));
+	EXPECT_PDU(i, OP_ASYNC);
+	g_assert_cmphex(i->bhs[36], ==, 3);
+	EXPECT_CLOSED(i);
+	g_assert_false(node_drop_session(server->node, 0));
+	ini_check(other);
+	ini_free(i);
+	ini_free(other);
+}
+
 int main(int argc, char **argv)
 {
 	server_begin(&argc, &argv);
@@ -258,5 +286,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/rules/rfc7143-11.2.2.4-bidirectional", test_bidirectional);
 	g_test_add_func("/wire/rules/rfc7143-11.18-nop-out", test_nop_out);
 	g_test_add_func("/wire/rules/rfc7143-11.9.1-negotiate", test_negotiate);
+	g_test_add_func("/wire/rules/rfc7143-11.9.1-drop-session", test_drop_session);
 	return server_run();
 }
