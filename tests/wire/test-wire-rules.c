@@ -275,6 +275,34 @@ static void test_drop_session(void)
 	ini_free(other);
 }
 
+static gpointer remove_target(gpointer t)
+{
+	node_remove_target(server->node, t, 2000);
+	return NULL;
+}
+
+/* 11.9.1: a target that goes asks to be logged out of (1); who does not hears that the connection is dropped (2). */
+static void test_going_away(void)
+{
+	struct target *scsi = target_new(server->engine, DISK ".going");
+	struct node_target *t = node_add_target(server->node, DISK ".going", NULL, scsi, &params_offered, NULL, 0);
+	struct ini *i = ini_new(server, 1);
+	GThread *remover;
+
+	ini_login_pdu(i, OP_TO_FULL, "InitiatorName=" HOST ";TargetName=" DISK ".going;");
+	EXPECT_LOGIN(i, OP_TO_FULL, LOGIN_SUCCESS);
+	remover = g_thread_new("remover", remove_target, t);
+	EXPECT_PDU(i, OP_ASYNC);
+	g_assert_cmphex(i->bhs[36], ==, 1);
+	g_assert_cmpuint(get16(i->bhs + 42), ==, 2);
+	EXPECT_PDU(i, OP_ASYNC);
+	g_assert_cmphex(i->bhs[36], ==, 2);
+	EXPECT_CLOSED(i);
+	g_thread_join(remover);
+	target_free(scsi);
+	ini_free(i);
+}
+
 int main(int argc, char **argv)
 {
 	server_begin(&argc, &argv);
@@ -287,5 +315,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/rules/rfc7143-11.18-nop-out", test_nop_out);
 	g_test_add_func("/wire/rules/rfc7143-11.9.1-negotiate", test_negotiate);
 	g_test_add_func("/wire/rules/rfc7143-11.9.1-drop-session", test_drop_session);
+	g_test_add_func("/wire/rules/rfc7143-11.9.1-going-away", test_going_away);
 	return server_run();
 }
