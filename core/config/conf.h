@@ -15,7 +15,7 @@ struct conf_where {
 
 struct conf_limits {
 	uint32_t login_timeout_s, nop_interval_s, nop_timeout_s;
-	uint32_t queue_depth, max_connections, max_logins;
+	uint32_t tcp_user_timeout_s, queue_depth, max_connections, max_logins;
 };
 
 struct conf_portal {

@@ -116,6 +116,7 @@ static bool start_threads(struct server *s, const struct conf *conf, GError **er
 	s->node->login_timeout_s = l->login_timeout_s;
 	s->node->nop_interval_s = l->nop_interval_s;
 	s->node->nop_timeout_s = l->nop_timeout_s;
+	s->node->tcp_user_timeout_s = l->tcp_user_timeout_s;
 	s->node->queue_depth = l->queue_depth;
 	return true;
 }

@@ -5,7 +5,7 @@
 #include "iscsi/cmd.h"
 
 /* Byte 1 of SCSI Response and Data-In (RFC 7143 11.4.1, 11.7.1). */
-enum { OVERFLOW_BIT = 0x04, UNDERFLOW_BIT = 0x02, STATUS_BIT = 0x01 };
+enum { BIDI_UNDERFLOW_BIT = 0x08, OVERFLOW_BIT = 0x04, UNDERFLOW_BIT = 0x02, STATUS_BIT = 0x01 };
 
 struct residual { uint8_t flag; uint32_t count; };
 
@@ -53,6 +53,10 @@ static void send_response(struct cmd *cmd, uint32_t data_sn)
 	put_status(cmd, bhs);
 	conn_stamp(cmd->conn, bhs, true);
 	put32(bhs + 36, data_sn + cmd->r2t_sn);	/* ExpDataSN: 11.4.8 */
+	if (cmd->bidi_in) {			/* such a command is refused and reads nothing: 11.4.5 */
+		bhs[1] |= BIDI_UNDERFLOW_BIT;
+		put32(bhs + 40, cmd->bidi_in);
+	}
 	if (cmd->task.sense_len)
 		tx_copy(cmd->conn, bhs, cmd->sense, put_sense(cmd), cmd);
 	else

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd.c - SCSI Command and Data-Out: from PDUs to a task with its data. */
 #include "config.h"
+#include "iscsi/ahs.h"
 #include "iscsi/answer.h"
 #include "iscsi/cmd.h"
 #include "iscsi/rx.h"
 
 /* Bits of byte 1 of a SCSI Command (RFC 7143 11.3.1). */
 enum { READ_BIT = 0x40, WRITE_BIT = 0x20, ATTR_MASK = 0x07 };
-enum { AHS_EXTENDED_CDB = 1 };	/* 11.2.2.3 */
 
 /* Memory a session's commands may hold before new ones are told TASK SET FULL; one more may go over. */
 #define BUFFERED_MAX (64u << 20)
@@ -354,6 +354,18 @@ struct verdict cmd_into_done(struct conn *c, bool digest_bad)
 
 /* ---- SCSI Command ---- */
 
+/* More of a CDB than any command here has is not looked at. */
+static void extend_cdb(struct cmd *cmd, const struct ahs *a)
+{
+	struct task *t = &cmd->task;
+	uint32_t len = MIN(a->cdb_len, TASK_CDB_MAX - 16);
+
+	if (len)
+		memcpy(t->cdb + 16, a->cdb, len);
+	t->cdb_len = (uint16_t)(16 + len);
+	cmd->bidi_in = a->bidi_in;
+}
+
 static void fill_task(struct cmd *cmd, struct conn *c, const struct pdu *p)
 {
 	struct task *t = &cmd->task;
@@ -365,14 +377,6 @@ static void fill_task(struct cmd *cmd, struct conn *c, const struct pdu *p)
 	memcpy(t->lun_addr, p->bhs + 8, 8);
 	memcpy(t->cdb, p->bhs + 32, 16);
 	t->cdb_len = 16;
-	if (p->ahs_len >= 4 && p->ahs[2] == AHS_EXTENDED_CDB) {
-		uint32_t more = get16(p->ahs);	/* length counts the reserved byte at 3 */
-
-		if (more > 1 && 3 + more <= p->ahs_len && 16 + more - 1 <= TASK_CDB_MAX) {
-			memcpy(t->cdb + 16, p->ahs + 4, more - 1);
-			t->cdb_len = (uint16_t)(16 + more - 1);
-		}
-	}
 	/* 11.3.1.1: untagged is simple to us. */
 	t->attr = (flags & ATTR_MASK) == 2 ? TASK_ORDERED : (flags & ATTR_MASK) == 3 ? TASK_HEAD_OF_QUEUE :
 		  (flags & ATTR_MASK) == 4 ? TASK_ACA : TASK_SIMPLE;
@@ -397,15 +401,14 @@ static const char *command_wrong(const struct conn *c, const struct pdu *p)
 }
 
 /* All of the data lies in the receive buffer: no copy if the device can take it at once. */
-static bool runs_from_buffer(const struct cmd *cmd, const struct pdu *p, uint32_t avail, bool digest_bad)
+static bool runs_from_buffer(const struct cmd *cmd, const struct pdu *p, uint32_t avail)
 {
-	return !cmd->unsolicited && avail == p->data_len && avail >= cmd->task.out_len && !digest_bad &&
-	       !cmd->sense_override;
+	return !cmd->unsolicited && avail == p->data_len && avail >= cmd->task.out_len && !cmd->sense_override;
 }
 
-static void begin_write(struct conn *c, struct cmd *cmd, const struct pdu *p, uint32_t avail, bool digest_bad)
+static void begin_write(struct conn *c, struct cmd *cmd, const struct pdu *p, uint32_t avail)
 {
-	if (runs_from_buffer(cmd, p, avail, digest_bad)) {
+	if (runs_from_buffer(cmd, p, avail)) {
 		cmd->state = CMD_RUNNING;
 		cmd->got = p->data_len;
 		task_execute_from(&cmd->task, p->data);
@@ -424,14 +427,36 @@ static void begin_write(struct conn *c, struct cmd *cmd, const struct pdu *p, ui
 		maybe_answer(cmd);
 		return;
 	}
-	take(c, cmd, p, 0, avail, digest_bad, !cmd->unsolicited);
+	take(c, cmd, p, 0, avail, false, !cmd->unsolicited);
 }
 
+/* What a command meets before it is one. */
+static struct verdict refuse_command(struct conn *c, const struct pdu *p, struct ahs *a)
+{
+	const struct session *s = c->session;
+	const char *wrong;
+
+	if (cmd_find(c->session, get32(p->bhs + 16)))
+		return VERDICT_REJECT(REJECT_IN_PROGRESS, "initiator task tag in use");
+	/* 11.17.1: the window does not limit immediate commands. */
+	if (pdu_immediate(p) && s->n_cmds >= 2 * s->depth)
+		return VERDICT_REJECT(REJECT_IMMEDIATE, "too many immediate commands");
+	if (c->logout_due)	/* 11.9.1 */
+		return VERDICT_REJECT(REJECT_WAITING_FOR_LOGOUT, "it was asked to log out");
+	if (!p->ahs_len)
+		return VERDICT_OK;
+	wrong = ahs_parse(p, a);
+	return wrong ? VERDICT_REJECT(REJECT_INVALID_FIELD, wrong) : VERDICT_OK;
+}
+
+/* One with a wrong digest does not come here (pdu.c). */
 struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avail, bool digest_bad)
 {
 	struct session *s = c->session;
 	uint32_t itt = get32(p->bhs + 16);
 	const char *wrong = command_wrong(c, p);
+	struct verdict v;
+	struct ahs ahs;
 	struct cmd *cmd;
 	struct cmd **chain;
 
@@ -441,14 +466,10 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 		return VERDICT_DROP("SCSI command in a discovery session");
 	if (itt == TAG_NONE)
 		return VERDICT_DROP("reserved initiator task tag");
-	if (cmd_find(s, itt)) {
+	v = refuse_command(c, p, &ahs);
+	if (v.act != PDU_OK) {
 		swallow(c, p, avail);
-		return VERDICT_REJECT(REJECT_IN_PROGRESS, "initiator task tag in use");
-	}
-	/* 11.17.1: the window does not limit immediate commands. */
-	if (pdu_immediate(p) && s->n_cmds >= 2 * s->depth) {
-		swallow(c, p, avail);
-		return VERDICT_REJECT(REJECT_IMMEDIATE, "too many immediate commands");
+		return v;
 	}
 	cmd = cmd_get(s);
 	cmd->conn = c;
@@ -465,6 +486,8 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 	cmd->next = *chain;
 	*chain = cmd;
 	fill_task(cmd, c, p);
+	if (p->ahs_len)
+		extend_cdb(cmd, &ahs);
 	/* 11.4.7.2: both are found before the command runs, answered once its data has passed. */
 	if ((cmd->unsolicited && c->params.initial_r2t) || (p->data_len && !c->params.immediate_data))
 		fail_later(cmd, SENSE_UNEXPECTED_UNSOLICITED_DATA);
@@ -478,9 +501,8 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 	} else if (task_begin(&cmd->task) == TASK_WANTS_DATA) {
 		cmd->state = CMD_COLLECTING;
 		cmd->begun = true;
-		begin_write(c, cmd, p, avail, digest_bad);
-		return digest_bad && avail == p->data_len ?
-		       VERDICT_REJECT(REJECT_DATA_DIGEST, "data digest error") : VERDICT_OK;
+		begin_write(c, cmd, p, avail);
+		return VERDICT_OK;
 	}
 	cmd->begun = true;
 	charge(cmd);
@@ -522,6 +544,8 @@ struct verdict cmd_on_data_out(struct conn *c, const struct pdu *p, uint32_t ava
 		return !cmd || cmd->aborting ? VERDICT_OK :	/* 4.2.5.1: connection allegiance */
 		       VERDICT_REJECT(REJECT_PROTOCOL_ERROR, "Data-Out on another connection than its command's");
 	}
+	if (p->ahs_len)
+		return VERDICT_DROP("Data-Out with an additional header");
 	if (!find_sequence(cmd, ttt, &q))
 		return VERDICT_DROP("Data-Out that nobody asked for");
 	if (p->data_len > q.end - q.offset)

@@ -54,7 +54,7 @@ struct cmd {
 /*
  * A SCSI Command PDU whose CmdSN is in order.  avail: bytes of its data segment (data_len in
  * all) at p->data now; when fewer than all, the rest is to be received into place: then
- * conn->into says where.  digest_bad: the data segment failed its digest.
+ * conn->into says where.  digest_bad, of Data-Out alone: the data segment failed its digest.
  */
 struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avail, bool digest_bad);
 struct verdict cmd_on_data_out(struct conn *c, const struct pdu *p, uint32_t avail, bool digest_bad);

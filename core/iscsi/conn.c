@@ -315,6 +315,20 @@ void conn_move(struct conn *c, struct reactor *to, const struct pdu *p)
 	reactor_defer(c->reactor, &m->leave);
 }
 
+/*
+ * A peer that is gone is noticed by TCP as well: while our data waits to be acknowledged, and in silence, which is all
+ * there is in a discovery session (nop.c).  These fail on a socket that is not TCP, where nobody vanishes.
+ */
+static void watch_peer(const struct node *n, int fd)
+{
+	unsigned user_ms = n->tcp_user_timeout_s * 1000u;
+	int on = 1, idle_s = (int)MAX(n->nop_interval_s, 1);
+
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_ms, sizeof user_ms);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
 void conn_start(struct node *n, struct portal *portal, struct reactor *r, int fd)
 {
 	struct conn *c = g_new0(struct conn, 1);
@@ -326,6 +340,7 @@ void conn_start(struct node *n, struct portal *portal, struct reactor *r, int fd
 			    .post.run = start };
 	/* Fails on a socket that is not TCP, where nothing is delayed. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	watch_peer(n, fd);
 	if (getsockname(fd, (struct sockaddr *)&c->local, &len) < 0)
 		memset(&c->local, 0, sizeof c->local);
 	name_peer(c, fd);

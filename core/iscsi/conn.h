@@ -47,6 +47,8 @@ struct conn {
 	bool paused;			/* nothing is parsed until conn_resume(): login waits for something */
 	bool close_when_sent;
 	bool was_logged_in;		/* before CONN_CLOSING */
+	bool logout_due;		/* it was asked to log out and should have by now: no new commands */
+	uint32_t told_dsl;		/* our MaxRecvDataSegmentLength as it was told last */
 
 	/* conn.c's */
 	struct defer flush;

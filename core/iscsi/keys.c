@@ -328,6 +328,9 @@ static const char *answer_pair(struct negotiation *n, const char *name, const ch
 	const struct key *k = key_find(name);
 	bool large = k && (k->kind == KEY_LIST || k->flags & KEY_LARGE);
 
+	/* 6.2: words for answers are nothing to propose; of what both declare they may be an answer to ours. */
+	if (is_reply(value) && (!k || (k->kind != KEY_DECLARE && !(k->flags & KEY_TARGETS))))
+		return "a key with a word for answers";
 	if (!k) {
 		a->text = "NotUnderstood";
 		return strlen(value) > KEY_LARGE_VALUE_MAX ? "a value is too long" : NULL;
@@ -339,7 +342,7 @@ static const char *answer_pair(struct negotiation *n, const char *name, const ch
 		return "a value is too long";
 	if (k->flags & KEY_FIRST && n->started && n->phase != PHASE_FULL)
 		return "a key of the first request came later";
-	if (k->flags & KEY_TARGETS && is_reply(value))	/* to what we declared */
+	if (is_reply(value))	/* to what we declared */
 		return NULL;
 	if (k->said == SAID_SESSION_TYPE && !n->leading)	/* said before, and what it says is the session's */
 		return NULL;

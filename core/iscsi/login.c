@@ -139,10 +139,16 @@ static void refuse(struct conn *c, struct login *l, struct refusal r)
 	conn_finish(c);
 }
 
+/* 13.12: what the initiator declared holds for its login too, when it is less. */
+static uint32_t response_max(const struct login *l)
+{
+	return MIN(LOGIN_DSL, l->keys.agreed.peer_max_recv_dsl);
+}
+
 /* Send what fits of the answers; moves to the next stage when all are out and the initiator wants to. */
 static void respond(struct conn *c, struct login *l)
 {
-	uint32_t len = MIN(l->out->len, LOGIN_DSL);
+	uint32_t len = MIN(l->out->len, response_max(l));
 	bool rest = len < l->out->len;
 	uint8_t bhs[BHS_LEN];
 
@@ -170,6 +176,7 @@ static void respond_last(struct conn *c, struct login *l)
 	c->params = l->keys.agreed;
 	if (!l->tsih)
 		c->session->params = c->params;
+	c->told_dsl = c->params.max_recv_dsl;
 	c->header_digest = c->params.header_digest == DIGEST_CRC32C;
 	c->data_digest = c->params.data_digest == DIGEST_CRC32C;
 	conn_logged_in(c);
@@ -440,7 +447,7 @@ struct verdict login_on_pdu(struct conn *c, const struct pdu *p)
 			r = REFUSE(LOGIN_INITIATOR_ERROR, keys_check(&l->keys));
 	}
 	l->answer = r.why ? r : may_go(l);
-	l->full = l->wanted == STAGE_FULL && !more(p) && l->out->len <= LOGIN_DSL;
+	l->full = l->wanted == STAGE_FULL && !more(p) && l->out->len <= response_max(l);
 	if (!brake(c, l))
 		answer(c, l);
 	return VERDICT_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* logout.c - a connection or its session ends in good order. */
 #include "config.h"
+#include "iscsi/async.h"
 #include "iscsi/logout.h"
 #include "iscsi/session.h"
 #include "iscsi/tx.h"
@@ -8,7 +9,6 @@
 /* RFC 7143 11.14.1, 11.15.1 and 11.9.1 */
 enum { CLOSE_SESSION = 0, CLOSE_CONNECTION = 1, REMOVE_FOR_RECOVERY = 2 };
 enum { CLOSED = 0, CID_NOT_FOUND = 1, RECOVERY_NOT_SUPPORTED = 2 };
-enum { ASYNC_LOGOUT = 1, ASYNC_DROPS_ALL = 3 };
 
 /* One whose answer waits for the commands concerned to be gone. */
 struct logout {
@@ -94,24 +94,12 @@ struct verdict logout_on_pdu(struct conn *c, const struct pdu *p)
 	return VERDICT_OK;
 }
 
-static void async(struct conn *c, uint8_t event, uint16_t second, uint16_t third)
-{
-	uint8_t bhs[BHS_LEN] = { OP_ASYNC, FINAL_BIT };
-
-	put32(bhs + 16, TAG_NONE);
-	conn_stamp(c, bhs, true);
-	bhs[36] = event;
-	put16(bhs + 40, second);
-	put16(bhs + 42, third);
-	tx_pdu(c, bhs, NULL, 0, NULL);
-}
-
 void logout_ask(struct conn *c, uint16_t seconds)
 {
-	async(c, ASYNC_LOGOUT, 0, seconds);
+	async_send(c, ASYNC_LOGOUT, 0, 0, seconds);
 }
 
 void logout_tell_dropped(struct conn *c)
 {
-	async(c, ASYNC_DROPS_ALL, (uint16_t)c->params.time2wait, 0);
+	async_send(c, ASYNC_SESSION_DROPPED, 0, (uint16_t)c->params.time2wait, 0);
 }

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <pthread.h>
 #include "engine/log.h"
+#include "iscsi/async.h"
 #include "iscsi/auth.h"
 #include "iscsi/cmd.h"
 #include "iscsi/conn.h"
@@ -32,6 +33,7 @@ struct node *node_new(struct engine *e)
 	n->login_timeout_s = 15;
 	n->nop_interval_s = 30;
 	n->nop_timeout_s = 30;
+	n->tcp_user_timeout_s = 60;
 	n->queue_depth = 128;
 	return n;
 }
@@ -166,13 +168,30 @@ struct node_target *node_add_target_auth(struct node *n, const char *name, const
 	return t;
 }
 
+struct visit { struct node *node; const struct node_target *target; };
+
+static void negotiate_here(struct reactor *r, void *arg)
+{
+	const struct visit *v = arg;
+
+	for (struct conn *c = v->node->conns[reactor_index(r)]; c; c = c->next)
+		if (c->session && c->session->target == v->target)
+			async_negotiate(c);
+}
+
 void node_update_target(struct node *n, struct node_target *t, const char *alias, const struct params *offer,
 			struct portal *const *portals, unsigned n_portals)
 {
+	struct visit v = { .node = n, .target = t };
+	bool told;
+
 	pthread_mutex_lock(&n->lock);
+	told = t->offer.max_recv_dsl == offer->max_recv_dsl;
 	set_target(t, alias, offer, portals, n_portals);
 	tell_ports(n);
 	pthread_mutex_unlock(&n->lock);
+	if (!told)	/* the one key of ours that a session can learn anew: 13.12 */
+		engine_each(n->engine, negotiate_here, &v);
 }
 
 void node_set_tags(struct node *n, struct node_target *t, const struct portal_tag *tags, unsigned n_tags)
@@ -255,11 +274,14 @@ struct leave {
 	bool now;
 };
 
-static bool concerned(const struct leave *l, const struct conn *c)
+static bool concerned(const struct leave *l, struct conn *c)
 {
 	if (c->state == CONN_CLOSING || (l->target && (!c->session || c->session->target != l->target)))
 		return false;
-	return !l->idle_only || !c->session || !c->session->n_cmds;
+	if (!l->idle_only || !c->session || !c->session->n_cmds)
+		return true;
+	c->logout_due = true;
+	return false;
 }
 
 static void leave_here(struct reactor *r, void *arg)
@@ -271,9 +293,11 @@ static void leave_here(struct reactor *r, void *arg)
 		next = c->next;
 		if (!concerned(l, c))
 			continue;
-		if (l->now || !c->session)
+		if (l->now && l->grace_ms)
+			async_drop(c, ASYNC_CONN_DROPPED);
+		else if (l->now || !c->session)
 			conn_drop(c, NULL);
-		else if (c->state == CONN_LOGGED_IN)
+		else if (c->state == CONN_LOGGED_IN && !c->close_when_sent)
 			logout_ask(c, (uint16_t)((l->grace_ms + 999) / 1000));
 	}
 }
@@ -305,8 +329,9 @@ static bool wait_empty(struct node *n, const struct node_target *t, unsigned ms)
 }
 
 /*
- * Ask; give a moment to those who have nothing to finish, the whole of grace_ms to the others;
- * then close.  Commands at a device end when the device lets go of them.
+ * RFC 7143 11.9.1: ask; give a moment to those who have nothing to finish, the whole of grace_ms to the others, who
+ * begin nothing new after the moment; then say that the connection is dropped, and close.  Commands at a device end
+ * when the device lets go of them.
  */
 static void show_out(struct node *n, const struct node_target *t, unsigned grace_ms)
 {

@@ -63,6 +63,7 @@ struct node {
 	uint32_t login_timeout_s;	/* default 15 */
 	uint32_t nop_interval_s;	/* NOP-In after so much silence, 0: never; default 30 */
 	uint32_t nop_timeout_s;		/* no answer to it: the connection is dropped; default 30 */
+	uint32_t tcp_user_timeout_s;	/* data not acknowledged for so long: the connection is dropped, 0: TCP's own; default 60 */
 	uint32_t queue_depth;		/* commands a session may have open; default 128 */
 };
 
@@ -114,6 +115,20 @@ void node_quiesce_lun(struct lun *lun, void *arg);
 
 /* Stop listening, finish commands in flight, ask every session to log out (Async Message 1), close what is left after grace_ms.  Targets stay, for node_remove_target(). */
 void node_shutdown(struct node *n, unsigned grace_ms);
+
+/* A session as it was when node_sessions() looked. */
+struct session_info {
+	uint16_t tsih;
+	uint8_t isid[6];
+	char *initiator;
+	char *target;		/* NULL: a discovery session */
+	char peer[64];		/* "ADDR:PORT" of a connection */
+	unsigned connections, commands;
+};
+/* All of them, struct session_info; g_array_unref() frees what it holds. */
+GArray *node_sessions(struct node *n);
+/* Tell its initiator (RFC 7143 11.9.1, event 3) and close its connections; false: no such session. */
+bool node_drop_session(struct node *n, uint16_t tsih);
 
 /* Look a target up by name as seen through a portal: NULL when there is none there; *removed says it was here.  [any] */
 struct node_target *node_find_target(struct node *n, const char *name, const struct portal *p, bool *removed);

@@ -12,13 +12,14 @@ struct verdict nop_on_pdu(struct conn *c, const struct pdu *p)
 	uint32_t itt = get32(p->bhs + 16), ttt = get32(p->bhs + 20);
 	uint8_t bhs[BHS_LEN] = { OP_NOP_IN, FINAL_BIT };
 
-	if (ttt != TAG_NONE) {
-		if (ttt == OUR_TTT && c->nop_sent_ms)
-			c->nop_sent_ms = 0;
-		return VERDICT_OK;
-	}
-	if (itt == TAG_NONE)	/* 11.18: must be immediate, asks for no answer */
-		return VERDICT_OK;
+	/* 11.18.2: ours, even if it comes late. */
+	if (ttt != TAG_NONE && ttt != OUR_TTT)
+		return VERDICT_REJECT(REJECT_INVALID_FIELD, "NOP-Out to no NOP-In of ours");
+	if (ttt == OUR_TTT)
+		c->nop_sent_ms = 0;
+	if (itt == TAG_NONE)	/* 11.18.1: must be immediate, asks for no answer */
+		return pdu_immediate(p) ? VERDICT_OK :
+		       VERDICT_REJECT(REJECT_PROTOCOL_ERROR, "NOP-Out with the reserved ITT that is not immediate");
 	put32(bhs + 16, itt);
 	put32(bhs + 20, TAG_NONE);
 	conn_stamp(c, bhs, true);
@@ -43,7 +44,8 @@ void nop_tick(struct conn *c)
 	uint64_t now = reactor_now_ms(c->reactor), silent_ms = now - c->heard_ms;
 	uint64_t interval_ms = n->nop_interval_s * UINT64_C(1000), timeout_ms = n->nop_timeout_s * UINT64_C(1000);
 
-	if (!interval_ms)
+	/* 4.3: no NOP-Out in a discovery session, so no NOP-In either; TCP watches over these (conn.c). */
+	if (!interval_ms || !c->session->nexus)
 		return;
 	if (c->nop_sent_ms && c->heard_ms >= c->nop_sent_ms)
 		c->nop_sent_ms = 0;	/* anything heard proves it alive */

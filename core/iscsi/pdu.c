@@ -57,9 +57,8 @@ static struct verdict dispatch(struct conn *c, const struct pdu *p, uint32_t ava
 
 	if (row->data)
 		return row->data(c, p, avail, digest_bad);
-	/* 7.8: a PDU whose data cannot be trusted is rejected and forgotten. */
-	if (digest_bad)
-		return VERDICT_REJECT(REJECT_DATA_DIGEST, "data digest error");
+	if (p->ahs_len)		/* 11.2.2: of SCSI Commands alone */
+		return VERDICT_REJECT(REJECT_INVALID_FIELD, "an additional header");
 	return row->handle(c, p);
 }
 
@@ -117,6 +116,12 @@ struct verdict pdu_handle(struct conn *c, const struct pdu *p, uint32_t avail, b
 		return VERDICT_REJECT(REJECT_NOT_SUPPORTED, "unknown opcode");
 	if (!c->session->nexus && !row->discovery)
 		return VERDICT_REJECT(REJECT_PROTOCOL_ERROR, "not in a discovery session");	/* 4.3 */
+	/*
+	 * 7.8: a PDU whose data cannot be trusted is rejected and forgotten, its CmdSN too: so it can be sent again.  Of
+	 * Data-Out, the command has to end.
+	 */
+	if (digest_bad && pdu_opcode(p) != OP_DATA_OUT)
+		return VERDICT_REJECT(REJECT_DATA_DIGEST, "data digest error");
 	if (row->numbered && !pdu_immediate(p)) {
 		uint32_t sn = get32(p->bhs + 24);
 
@@ -124,8 +129,7 @@ struct verdict pdu_handle(struct conn *c, const struct pdu *p, uint32_t avail, b
 		if (sn_lt(sn, c->session->exp_cmd_sn) || sn_lt(c->session->max_cmd_sn, sn))
 			return VERDICT_OK;
 		if (sn != c->session->exp_cmd_sn)
-			return digest_bad ? VERDICT_REJECT(REJECT_DATA_DIGEST, "data digest error") :
-			       session_hold(c, p);
+			return session_hold(c, p);
 		c->session->exp_cmd_sn++;
 	}
 	if (row->numbered && pdu_immediate(p) && !digest_bad && overtook(c, p))

@@ -170,6 +170,7 @@ static bool parse_one(struct conn *c)
 	avail = unparsed(c) - hlen;
 	p = (struct pdu){ .bhs = bhs, .data_len = get24(bhs + 5) };
 	if (c->state != CONN_LOGGED_IN || !pdu_carries_data_out(pdu_opcode(&p)) || !pdu_in_order(c, &p) ||
+	    (c->data_digest && pdu_opcode(&p) != OP_DATA_OUT) ||	/* no command before its digest is known: 7.8 */
 	    avail >= p.data_len || (p.data_len < PLACE_MIN && !c->lent_open))
 		return false;
 	handle(c, bhs, hlen, avail, false);

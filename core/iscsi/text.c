@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* text.c - Text Requests in the full feature phase, and answers longer than a PDU (RFC 7143 11.10, 11.11). */
 #include "config.h"
+#include <pthread.h>
 #include "iscsi/session.h"
 #include "iscsi/text.h"
 
@@ -71,6 +72,27 @@ static void answer_send_targets(struct conn *c, struct text *t)
 	g_byte_array_append(t->out, found->data, found->len);
 }
 
+/*
+ * What this target takes in a PDU may have changed since it was told (11.9.1, event 4).  More is taken at once; less
+ * is what the initiator sends as soon as it has read this, and what it sends before is taken as ever.
+ */
+static void tell_changes(struct conn *c, struct text *t)
+{
+	struct node_target *target = c->session->target;
+	uint32_t now;
+
+	if (!target)
+		return;
+	pthread_mutex_lock(&c->node->lock);
+	now = target->offer.max_recv_dsl;
+	pthread_mutex_unlock(&c->node->lock);
+	if (now == c->told_dsl)
+		return;
+	keys_append_number(t->out, "MaxRecvDataSegmentLength", now);
+	c->told_dsl = now;
+	c->params.max_recv_dsl = MAX(c->params.max_recv_dsl, now);
+}
+
 /* All of a text is there.  NULL or what is wrong with it. */
 static const char *negotiate(struct conn *c, struct text *t)
 {
@@ -84,6 +106,7 @@ static const char *negotiate(struct conn *c, struct text *t)
 		g_clear_pointer(&t->keys.said[SAID_SEND_TARGETS], g_free);
 	}
 	c->params.peer_max_recv_dsl = t->keys.agreed.peer_max_recv_dsl;
+	tell_changes(c, t);
 	return NULL;
 }
 
