@@ -149,7 +149,7 @@ const struct setting schema[] = {
 	  FIELD(struct conf_lun, product), .help = "Product identification." },
 
 	/* RFC 7143 13; their defaults are params_offered. */
-	{ CONF_ISCSI, SETTING_UINT, "max-connections", .min = 1, .max = 1, FIELD(struct params, max_connections),
+	{ CONF_ISCSI, SETTING_UINT, "max-connections", .min = 1, .max = SESSION_CONNS_MAX, FIELD(struct params, max_connections),
 	  .help = "MaxConnections: connections of one session." },
 	{ CONF_ISCSI, SETTING_SIZE, "max-recv-data-segment-length", .unit = "bytes", .min = 512, .max = RECV_MAX,
 	  FIELD(struct params, max_recv_dsl), .help = "MaxRecvDataSegmentLength: data accepted in one PDU." },

@@ -473,6 +473,7 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 	}
 	cmd = cmd_get(s);
 	cmd->conn = c;
+	cmd->allegiance = c->allegiance;
 	cmd->itt = itt;
 	cmd->edtl = get32(p->bhs + 20);
 	cmd->numbered = !pdu_immediate(p);
@@ -540,7 +541,8 @@ struct verdict cmd_on_data_out(struct conn *c, const struct pdu *p, uint32_t ava
 	if (!cmd || cmd->aborting || cmd->conn != c) {
 		/* Of a command that was aborted, or answered, meanwhile: 11.7 lets it pass. */
 		swallow(c, p, avail);
-		return VERDICT_OK;
+		return !cmd || cmd->aborting ? VERDICT_OK :	/* 4.2.5.1: connection allegiance */
+		       VERDICT_REJECT(REJECT_PROTOCOL_ERROR, "Data-Out on another connection than its command's");
 	}
 	if (p->ahs_len)
 		return VERDICT_DROP("Data-Out with an additional header");

@@ -24,6 +24,7 @@ struct cmd {
 	struct session *session;
 	struct conn *conn;		/* NULL once it is gone */
 	uint32_t itt, cmd_sn, edtl;
+	uint32_t allegiance;		/* of conn, and still when that is gone (RFC 7143 4.2.5.1) */
 	enum cmd_state state;
 	bool numbered;			/* holds a place in the CmdSN window */
 	bool write;

@@ -11,7 +11,9 @@
 #include "iscsi/login.h"
 #include "iscsi/logout.h"
 #include "iscsi/nop.h"
+#include "iscsi/pdu.h"
 #include "iscsi/rx.h"
+#include "iscsi/session.h"
 #include "iscsi/text.h"
 #include "iscsi/tx.h"
 
@@ -130,7 +132,25 @@ void conn_resume(struct conn *c)
 	update_events(c);
 }
 
+void conn_pause(struct conn *c)
+{
+	if (c->state == CONN_CLOSING)
+		return;
+	c->paused = true;
+	reactor_timer_cancel(c->reactor, &c->timer);
+	update_events(c);
+}
+
 /* ---- the end ---- */
+
+static void moving_free(struct conn *c);
+
+static void unlink_here(struct conn *c)
+{
+	*c->prev = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+}
 
 static void reap(struct defer *d)
 {
@@ -144,9 +164,8 @@ static void reap(struct defer *d)
 		login_free(c->login);
 	if (c->text)
 		text_free(c->text);
-	*c->prev = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
+	unlink_here(c);
+	moving_free(c);
 	pthread_mutex_lock(&n->lock);
 	n->n_conns[r]--;
 	n->conns_total--;
@@ -173,7 +192,7 @@ void conn_drop(struct conn *c, const char *why)
 	c->into.cmd = NULL;
 	tx_clear(c);
 	if (c->session)
-		session_conn_lost(c->session);
+		session_conn_lost(c);
 	reactor_defer(c->reactor, &c->reap);
 }
 
@@ -194,9 +213,8 @@ static void name_peer(struct conn *c, int fd)
 		g_snprintf(c->peer, sizeof c->peer, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static void start(struct post *p)
+static void begin_here(struct conn *c, uint64_t login_ms)
 {
-	struct conn *c = container_of(p, struct conn, post);
 	struct conn **list = &c->node->conns[reactor_index(c->reactor)];
 
 	c->next = *list;
@@ -206,7 +224,7 @@ static void start(struct post *p)
 	*list = c;
 	c->heard_ms = reactor_now_ms(c->reactor);
 	c->events = EPOLLIN;
-	reactor_timer_set(c->reactor, &c->timer, c->node->login_timeout_s * UINT64_C(1000));
+	reactor_timer_set(c->reactor, &c->timer, login_ms);
 	if (reactor_watch(c->reactor, &c->watch, c->events) < 0)
 		conn_drop(c, "cannot watch the socket");
 }
@@ -223,6 +241,92 @@ static void watch_peer(const struct node *n, int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_ms, sizeof user_ms);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
+static void start(struct post *p)
+{
+	struct conn *c = container_of(p, struct conn, post);
+
+	begin_here(c, c->node->login_timeout_s * UINT64_C(1000));
+}
+
+/* ---- to another reactor ---- */
+
+struct moving {
+	struct defer leave;
+	struct conn *conn;
+	struct reactor *to;
+	uint64_t due_ms;		/* of the login's timeout; all reactors have the same clock */
+	uint32_t ahs_len, data_len;
+	uint8_t bytes[];		/* BHS, AHS, data of the PDU that goes with it */
+};
+
+static void moving_free(struct conn *c)
+{
+	if (c->moving)
+		reactor_undefer(c->reactor, &c->moving->leave);
+	g_clear_pointer(&c->moving, g_free);
+}
+
+static void arrive(struct post *p)
+{
+	struct conn *c = container_of(p, struct conn, post);
+	struct moving *m = g_steal_pointer(&c->moving);
+	struct pdu pdu = { .bhs = m->bytes, .ahs = m->bytes + BHS_LEN, .ahs_len = m->ahs_len,
+			   .data = m->bytes + BHS_LEN + m->ahs_len, .data_len = m->data_len };
+	uint64_t now_ms = reactor_now_ms(c->reactor);
+	struct verdict v;
+
+	c->paused = false;
+	begin_here(c, m->due_ms > now_ms ? m->due_ms - now_ms : 0);
+	if (c->state != CONN_CLOSING) {
+		v = pdu_handle(c, &pdu, pdu.data_len, false);
+		if (v.act == PDU_DROP)
+			conn_drop(c, v.why);
+		update_events(c);
+	}
+	g_free(m);
+}
+
+/* Nothing on the stack knows the connection, and no buffer of this reactor is left with it. */
+static void leave(struct defer *d)
+{
+	struct moving *m = container_of(d, struct moving, leave);
+	struct conn *c = m->conn;
+	struct node *n = c->node;
+
+	if (c->state == CONN_CLOSING)
+		return;
+	if (c->tx_head || !rx_is_empty(c)) {
+		conn_drop(c, "it does not wait for the answers to its login");
+		return;
+	}
+	rx_free(c);
+	reactor_unwatch(c->reactor, &c->watch);
+	reactor_undefer(c->reactor, &c->flush);
+	m->due_ms = c->timer.due_ms;
+	reactor_timer_cancel(c->reactor, &c->timer);
+	unlink_here(c);
+	pthread_mutex_lock(&n->lock);
+	n->n_conns[reactor_index(c->reactor)]--;
+	n->n_conns[reactor_index(m->to)]++;
+	pthread_mutex_unlock(&n->lock);
+	c->reactor = m->to;
+	c->post.run = arrive;
+	reactor_post(c->reactor, &c->post);
+}
+
+void conn_move(struct conn *c, struct reactor *to, const struct pdu *p)
+{
+	struct moving *m = g_malloc0(sizeof *m + BHS_LEN + p->ahs_len + p->data_len);
+
+	*m = (struct moving){ .leave.run = leave, .conn = c, .to = to, .ahs_len = p->ahs_len, .data_len = p->data_len };
+	memcpy(m->bytes, p->bhs, BHS_LEN);
+	memcpy(m->bytes + BHS_LEN, p->ahs, p->ahs_len);
+	memcpy(m->bytes + BHS_LEN + p->ahs_len, p->data, p->data_len);
+	c->moving = m;
+	c->paused = true;
+	reactor_defer(c->reactor, &m->leave);
 }
 
 void conn_start(struct node *n, struct portal *portal, struct reactor *r, int fd)

@@ -34,6 +34,11 @@ struct conn {
 	struct params params;		/* agreed */
 	bool header_digest, data_digest;	/* on, from the first PDU of the full feature phase */
 	struct session *session;	/* NULL until login succeeded */
+	struct conn *mate;		/* next in the session */
+	uint32_t allegiance;		/* tells the connections of a session apart, over all its life; from 1 */
+	bool logged_out;		/* that it ends is no failure */
+	bool stalled;			/* and paused: what is next has this CmdSN, which is not due */
+	uint32_t stalled_sn;
 	struct login *login;		/* login.c's state, NULL after */
 	struct text *text;		/* text.c's state of an exchange under way, or NULL */
 	bool paused;			/* nothing is parsed until conn_resume(): login waits for something */
@@ -69,6 +74,7 @@ struct conn {
 	struct conn *next;		/* of its reactor's, see node.h */
 	struct conn **prev;
 	struct post post;
+	struct moving *moving;		/* conn.c: on its way to another reactor */
 };
 
 void conn_start(struct node *n, struct portal *p, struct reactor *r, int fd);	/* [any] */
@@ -88,5 +94,12 @@ void conn_drop(struct conn *c, const char *why);
 void conn_finish(struct conn *c);
 /* Parse on after conn->paused was set and the wait is over. */
 void conn_resume(struct conn *c);
+/* Read nothing more, and no longer mind that it is silent: it is about to be closed. */
+void conn_pause(struct conn *c);
+/*
+ * Go on at another reactor, with p, a whole PDU of the login phase, which is handled there.  Nothing may have been
+ * received behind it.
+ */
+void conn_move(struct conn *c, struct reactor *to, const struct pdu *p);
 
 #endif

@@ -335,6 +335,8 @@ static const char *answer_pair(struct negotiation *n, const char *name, const ch
 		return "a key of the first request came later";
 	if (is_reply(value))	/* to what we declared */
 		return NULL;
+	if (k->said == SAID_SESSION_TYPE && !n->leading)	/* said before, and what it says is the session's */
+		return NULL;
 	if (!(k->phases & n->phase) || k->flags & KEY_TARGETS || (k->flags & KEY_LEADING && !n->leading)) {
 		a->text = "Reject";
 		return NULL;

@@ -88,17 +88,26 @@ static const char *quoted(char buf[LOG_QUOTED], const char *text)
 	return text ? log_quote(buf, LOG_QUOTED, text, strlen(text)) : "(no name)";
 }
 
-/* Fields every Login Response has; StatSN is the connection's, there is no session yet. */
+/* The one this request adds its connection to, as long as it is there. */
+static const struct session *session_of(const struct login *l)
+{
+	return l->tsih && l->target ? session_named(l->node, l->target, l->tsih, l->isid, l->keys.said[SAID_INITIATOR_NAME]) :
+	       NULL;
+}
+
+/* Fields every Login Response has; StatSN is the connection's, CmdSNs those of the session if there is one. */
 static void response_init(struct conn *c, const struct login *l, uint8_t bhs[BHS_LEN])
 {
+	const struct session *s = session_of(l);
+
 	memset(bhs, 0, BHS_LEN);
 	bhs[0] = OP_LOGIN_RESPONSE;
 	memcpy(bhs + 8, l->isid, sizeof l->isid);
 	put16(bhs + 14, l->tsih);
 	put32(bhs + 16, l->itt);
 	put32(bhs + 24, c->stat_sn);
-	put32(bhs + 28, l->cmd_sn);
-	put32(bhs + 32, l->cmd_sn);
+	put32(bhs + 28, s ? s->exp_cmd_sn : l->cmd_sn);
+	put32(bhs + 32, s ? s->max_cmd_sn : l->cmd_sn);
 }
 
 static void refuse(struct conn *c, struct login *l, struct refusal r)
@@ -153,6 +162,8 @@ static void respond_last(struct conn *c, struct login *l)
 	conn_send(c, bhs, l->out->data, l->out->len);
 	c->params = l->keys.agreed;
 	c->told_dsl = c->params.max_recv_dsl;
+	if (!l->tsih)
+		c->session->params = c->params;
 	c->header_digest = c->params.header_digest == DIGEST_CRC32C;
 	c->data_digest = c->params.data_digest == DIGEST_CRC32C;
 	conn_logged_in(c);
@@ -192,22 +203,21 @@ static void establish(struct conn *c, struct login *l)
 	session_establish(c, &open, established);
 }
 
-/* A session this request could add its connection to (RFC 7143 6.3.1: TSIH not 0). */
-static bool session_is_there(struct login *l)
+/* The session this request adds its connection to (RFC 7143 6.3.1: TSIH not 0).  What it agreed on holds here too. */
+static struct refusal join(struct login *l)
 {
-	bool found = false;
+	struct negotiation *n = &l->keys;
+	const struct session *s = session_of(l);
 
-	if (!l->target)
-		return false;
-	pthread_mutex_lock(&l->node->lock);
-	for (GList *at = l->target->sessions; at && !found; at = at->next) {
-		const struct session *s = at->data;
-
-		found = s->tsih == l->tsih && !memcmp(s->isid, l->isid, sizeof s->isid) &&
-			!strcmp(s->initiator, l->keys.said[SAID_INITIATOR_NAME]);
-	}
-	pthread_mutex_unlock(&l->node->lock);
-	return found;
+	if (!s)
+		return REFUSE(LOGIN_NO_SESSION, "there is no session of its TSIH");
+	n->leading = false;
+	n->agreed = s->params;
+	n->agreed.header_digest = params_initial.header_digest;
+	n->agreed.data_digest = params_initial.data_digest;
+	n->agreed.peer_max_recv_dsl = params_initial.peer_max_recv_dsl;
+	n->agreed.max_recv_dsl = l->offer.max_recv_dsl;
+	return ACCEPTED;
 }
 
 static struct refusal find_target(struct conn *c, struct login *l)
@@ -248,9 +258,12 @@ static struct refusal introduce(struct conn *c, struct login *l)
 		if (r.why)
 			return r;
 	}
-	if (l->tsih)	/* sessions have one connection: MaxConnections=1 */
-		return session_is_there(l) ? REFUSE(LOGIN_TOO_MANY_CONNECTIONS, "its session has a connection") :
-		       REFUSE(LOGIN_NO_SESSION, "there is no session of its TSIH");
+	if (l->tsih) {
+		struct refusal r = join(l);
+
+		if (r.why)
+			return r;
+	}
 	l->introduced = true;
 	return ACCEPTED;
 }
@@ -321,6 +334,18 @@ static struct refusal check(const struct login *l, const struct pdu *p)
 	return ACCEPTED;
 }
 
+/* A login to a session goes on where that is: it and its connections have one reactor. */
+static bool moves(struct conn *c, const struct pdu *p)
+{
+	uint16_t tsih = get16(p->bhs + 14);
+	struct reactor *home = tsih ? session_home(c->node, tsih) : NULL;
+
+	if (!home || home == c->reactor)
+		return false;
+	conn_move(c, home, p);
+	return true;
+}
+
 struct verdict login_on_pdu(struct conn *c, const struct pdu *p)
 {
 	struct login *l = c->login;
@@ -329,6 +354,8 @@ struct verdict login_on_pdu(struct conn *c, const struct pdu *p)
 
 	if (pdu_opcode(p) != OP_LOGIN_REQUEST)
 		return VERDICT_DROP("a PDU that is no login before the login");
+	if (!l && moves(c, p))
+		return VERDICT_OK;
 	if (!l)
 		l = c->login = login_new(c, p);
 	if (l->refused)

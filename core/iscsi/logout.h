@@ -8,5 +8,7 @@
 struct verdict logout_on_pdu(struct conn *c, const struct pdu *p);
 /* Async Message 1: the target asks to be logged out of within some seconds. */
 void logout_ask(struct conn *c, uint16_t seconds);
+/* Async Message 3: all connections of the session are about to be dropped. */
+void logout_tell_dropped(struct conn *c);
 
 #endif

@@ -62,12 +62,13 @@ static struct verdict dispatch(struct conn *c, const struct pdu *p, uint32_t ava
 	return row->handle(c, p);
 }
 
-/* Those that came early and are now due. */
-static void dispatch_held(struct conn *c)
+/* Those that came early and are now due, each on the connection it came on. */
+static void dispatch_held(struct session *s)
 {
 	struct held *h;
 
-	while (c->state == CONN_LOGGED_IN && !c->into.active && (h = session_next_held(c->session))) {
+	while (!s->closing && (h = session_next_held(s))) {
+		struct conn *c = h->conn;
 		struct pdu p = { .bhs = h->bytes, .ahs = h->bytes + BHS_LEN, .ahs_len = h->ahs_len,
 				 .data = h->bytes + BHS_LEN + h->ahs_len, .data_len = h->data_len };
 		struct verdict v = dispatch(c, &p, p.data_len, false);
@@ -78,6 +79,23 @@ static void dispatch_held(struct conn *c)
 			conn_drop(c, v.why);
 		g_free(h);
 	}
+	if (!s->closing)
+		session_resume(s);
+}
+
+/*
+ * 4.2.3.2: what acts on many tasks waits for those sent before it, which may still be on the way on other connections
+ * even when it is immediate itself.
+ */
+static bool overtook(const struct conn *c, const struct pdu *p)
+{
+	return c->session->n_conns > 1 && pdu_opcode(p) == OP_TMF_REQUEST && tmf_acts_on_many(p) &&
+	       sn_lt(c->session->exp_cmd_sn, get32(p->bhs + 24)) && sn_le(get32(p->bhs + 24), c->session->max_cmd_sn + 1);
+}
+
+bool pdu_stalls(struct conn *c, const uint8_t bhs[BHS_LEN])
+{
+	return rows[bhs[0] & OPCODE_MASK].numbered && !(bhs[0] & IMMEDIATE_BIT) && session_stalls(c, bhs);
 }
 
 struct verdict pdu_handle(struct conn *c, const struct pdu *p, uint32_t avail, bool digest_bad)
@@ -108,11 +126,13 @@ struct verdict pdu_handle(struct conn *c, const struct pdu *p, uint32_t avail, b
 		if (sn_lt(sn, c->session->exp_cmd_sn) || sn_lt(c->session->max_cmd_sn, sn))
 			return VERDICT_OK;
 		if (sn != c->session->exp_cmd_sn)
-			return session_hold(c->session, p);
+			return session_hold(c, p);
 		c->session->exp_cmd_sn++;
 	}
+	if (row->numbered && pdu_immediate(p) && overtook(c, p))
+		return session_hold(c, p);
 	v = dispatch(c, p, avail, digest_bad);
-	if (c->session->held && c->state == CONN_LOGGED_IN)
-		dispatch_held(c);
+	if (session_disordered(c->session))
+		dispatch_held(c->session);
 	return v;
 }

@@ -11,6 +11,7 @@
 #include "iscsi/cmd.h"
 #include "iscsi/pdu.h"
 #include "iscsi/rx.h"
+#include "iscsi/session.h"
 
 #define RX_SIZE (128u << 10)
 #define PLACE_MIN (16u << 10)	/* smaller data segments are waited for in the buffer */
@@ -160,6 +161,8 @@ static bool parse_one(struct conn *c)
 		conn_drop(c, wrong);
 		return false;
 	}
+	if (c->session && c->session->n_conns > 1 && pdu_stalls(c, bhs))
+		return false;
 	if (unparsed(c) >= wanted(c)) {
 		handle(c, bhs, hlen, 0, true);
 		return true;

@@ -1,80 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* session.c - sessions come, order their commands, and go. */
+/* session.c - sessions come, abort commands, and go. */
 #include "config.h"
 #include <pthread.h>
 #include "iscsi/cmd.h"
+#include "iscsi/logout.h"
 #include "iscsi/session.h"
-
-#define HELD_MAX (1u << 20)	/* bytes of PDUs kept out of order */
-
-/* ---- command numbering, RFC 7143 4.2.2.1 ---- */
-
-struct verdict session_hold(struct session *s, const struct pdu *p)
-{
-	size_t len = BHS_LEN + p->ahs_len + p->data_len;
-	uint32_t sn = get32(p->bhs + 24);
-	struct held **at = &s->held;
-	struct held *h;
-
-	while (*at && sn_lt((*at)->cmd_sn, sn))
-		at = &(*at)->next;
-	if (*at && (*at)->cmd_sn == sn)
-		return VERDICT_OK;	/* a retry of one we have */
-	if (s->held_bytes + len > HELD_MAX)
-		return VERDICT_DROP("too many commands out of order");
-	h = g_malloc(sizeof *h + len);
-	*h = (struct held){ .next = *at, .cmd_sn = sn, .ahs_len = p->ahs_len, .data_len = p->data_len };
-	memcpy(h->bytes, p->bhs, BHS_LEN);
-	memcpy(h->bytes + BHS_LEN, p->ahs, p->ahs_len);
-	memcpy(h->bytes + BHS_LEN + p->ahs_len, p->data, p->data_len);
-	*at = h;
-	s->held_bytes += len;
-	return VERDICT_OK;
-}
-
-bool session_skip(struct session *s, uint32_t cmd_sn, uint32_t itt)
-{
-	struct held **at = &s->held;
-	struct held *h;
-
-	if (sn_lt(cmd_sn, s->exp_cmd_sn) || sn_lt(s->max_cmd_sn, cmd_sn))
-		return false;
-	while (*at && sn_lt((*at)->cmd_sn, cmd_sn))
-		at = &(*at)->next;
-	if (!*at || (*at)->cmd_sn != cmd_sn) {
-		h = g_malloc0(sizeof *h + BHS_LEN);
-		h->next = *at;
-		h->cmd_sn = cmd_sn;
-		*at = h;
-		s->held_bytes += BHS_LEN;
-	} else if (get32((*at)->bytes + 16) != itt) {
-		return false;
-	}
-	(*at)->skip = true;
-	return true;
-}
-
-struct held *session_next_held(struct session *s)
-{
-	while (s->held && s->held->cmd_sn == s->exp_cmd_sn) {
-		struct held *h = s->held;
-
-		s->exp_cmd_sn++;
-		s->held = h->next;
-		s->held_bytes -= BHS_LEN + h->ahs_len + h->data_len;
-		if (!h->skip)
-			return h;
-		g_free(h);
-	}
-	return NULL;
-}
 
 /* ---- aborting ---- */
 
 static bool matches(const struct abort_job *job, const struct cmd *cmd)
 {
 	return (!job->lun || cmd->task.lun == job->lun) && (job->itt == TAG_NONE || cmd->itt == job->itt) &&
-	       &cmd->task != job->except;
+	       (!job->allegiance || cmd->allegiance == job->allegiance) && &cmd->task != job->except;
 }
 
 /* A command of the job that is still somewhere. */
@@ -127,9 +64,11 @@ void session_abort(struct session *s, struct abort_job *job)
 
 /* ---- the end ---- */
 
-/* A login that waits for an older session of its nexus to end. */
+/* A login that waits for an older session of its nexus, or for the connection it replaces, to end. */
 struct establish {
 	struct post post;
+	struct abort_job job;		/* of the connection's commands */
+	struct session *session;	/* the connection's, or NULL */
 	struct conn *conn;		/* NULL: dropped meanwhile; [reactor of conn] */
 	struct reactor *reactor;
 	struct session_open open;
@@ -152,6 +91,7 @@ static void session_end(struct defer *d)
 	struct session *s = container_of(d, struct session, end);
 	struct node *n = s->node;
 
+	reactor_undefer(s->reactor, &s->resume);
 	if (s->nexus)
 		nexus_free(s->nexus);
 	pthread_mutex_lock(&n->lock);
@@ -172,7 +112,7 @@ void session_cmd_gone(struct session *s)
 {
 	if (s->jobs)
 		check_jobs(s);
-	if (s->closing && !s->n_cmds)
+	if (s->closing && !s->n_cmds && !s->conns && !s->joining)
 		reactor_defer(s->reactor, &s->end);
 }
 
@@ -181,25 +121,83 @@ static void all_gone(struct abort_job *job)
 	g_free(job);
 }
 
-void session_conn_lost(struct session *s)
+static void abort_all(struct session *s, uint32_t allegiance)
 {
 	struct abort_job *job = g_new0(struct abort_job, 1);
 
-	s->conn = NULL;
-	while (s->held) {
-		struct held *h = s->held;
+	*job = (struct abort_job){ .itt = TAG_NONE, .allegiance = allegiance, .gone = all_gone };
+	session_abort(s, job);
+}
 
-		s->held = h->next;
-		g_free(h);
-	}
+static void close_session(struct session *s)
+{
+	s->closing = true;
+	session_drop_held(s, NULL);
+	abort_all(s, 0);
+	session_cmd_gone(s);
+}
+
+static void remove_conn(struct session *s, struct conn *c)
+{
+	struct conn **at = &s->conns;
+
+	while (*at != c)
+		at = &(*at)->mate;
+	*at = c->mate;
+	c->mate = NULL;
+	s->n_conns--;
+	session_unstall(c);
+	session_drop_held(s, c);
 	for (unsigned i = 0; i < CMD_BUCKETS; i++)
 		for (struct cmd *cmd = s->by_itt[i]; cmd; cmd = cmd->next)
-			cmd->conn = NULL;
-	job->itt = TAG_NONE;
-	job->gone = all_gone;
-	s->closing = true;
-	session_abort(s, job);
-	session_cmd_gone(s);
+			if (cmd->conn == c)
+				cmd->conn = NULL;
+}
+
+/* RFC 7143 11.9.1: Async Message 3 to those that can still hear it. */
+static void close_others(struct session *s)
+{
+	struct conn *next;
+
+	for (struct conn *c = s->conns; c; c = next) {
+		next = c->mate;
+		if (c->state == CONN_LOGGED_IN && !c->close_when_sent)
+			logout_tell_dropped(c);
+		conn_finish(c);
+	}
+}
+
+void session_conn_lost(struct conn *c)
+{
+	struct session *s = c->session;
+
+	remove_conn(s, c);
+	if (s->closing)
+		session_cmd_gone(s);
+	else if (c->logged_out && (s->conns || s->joining))
+		abort_all(s, c->allegiance);
+	else {
+		close_session(s);
+		close_others(s);
+	}
+}
+
+struct conn *session_conn(const struct session *s, uint32_t allegiance)
+{
+	struct conn *c = s->conns;
+
+	while (c && c->allegiance != allegiance)
+		c = c->mate;
+	return c;
+}
+
+struct conn *session_conn_by_cid(const struct session *s, uint16_t cid)
+{
+	struct conn *c = s->conns;
+
+	while (c && c->cid != cid)
+		c = c->mate;
+	return c;
 }
 
 struct kill {
@@ -213,14 +211,16 @@ struct kill {
 static void kill_run(struct post *p)
 {
 	struct kill *k = container_of(p, struct kill, post);
-	struct conn *c = NULL;
+	struct session *s = NULL;
 
 	pthread_mutex_lock(&k->node->lock);
 	if (g_list_find(k->node->sessions, k->session) && k->session->tsih == k->tsih)
-		c = k->session->conn;
+		s = k->session;
 	pthread_mutex_unlock(&k->node->lock);
-	if (c)
-		conn_drop(c, "session ended by the target or replaced by its initiator");
+	if (s && !s->closing)
+		close_session(s);
+	while (s && s->conns)
+		conn_drop(s->conns, "session ended by the target or replaced by its initiator");
 	g_free(k);
 }
 
@@ -236,7 +236,8 @@ void session_kill(struct node *n, struct session *s, uint16_t tsih, struct react
 
 static bool same_nexus(const struct session *s, const struct session_open *o)
 {
-	return s->target == o->target && s->tpgt == o->tpgt && !memcmp(s->isid, o->isid, sizeof s->isid) && !strcmp(s->initiator, o->initiator);
+	return s->target == o->target && s->tpgt == o->tpgt && !memcmp(s->isid, o->isid, sizeof s->isid) &&
+	       !strcmp(s->initiator, o->initiator);
 }
 
 /* The older session that must go first, RFC 7143 6.3.5.  Called with the lock. */
@@ -256,6 +257,14 @@ static bool tsih_in_use(const struct node *n, uint16_t tsih)
 	return tsih == 0;
 }
 
+static void add_conn(struct session *s, struct conn *c)
+{
+	c->mate = s->conns;
+	s->conns = c;
+	s->n_conns++;
+	c->allegiance = ++s->last_allegiance;
+}
+
 /* Called with the lock. */
 static struct session *add_session(struct conn *c, const struct session_open *o)
 {
@@ -264,8 +273,10 @@ static struct session *add_session(struct conn *c, const struct session_open *o)
 
 	while (tsih_in_use(n, ++n->next_tsih))
 		;
-	*s = (struct session){ .node = n, .target = o->target, .reactor = c->reactor, .conn = c, .tsih = n->next_tsih,
+	*s = (struct session){ .node = n, .target = o->target, .reactor = c->reactor, .tsih = n->next_tsih,
 			       .exp_cmd_sn = o->cmd_sn, .depth = n->queue_depth, .end.run = session_end };
+	session_order_init(s);
+	add_conn(s, c);
 	s->max_cmd_sn = s->exp_cmd_sn + s->depth - 1;
 	s->tpgt = o->tpgt;
 	memcpy(s->isid, o->isid, sizeof s->isid);
@@ -297,8 +308,11 @@ static void establish_free(struct establish *e)
 static void establish_again(struct post *p)
 {
 	struct establish *e = container_of(p, struct establish, post);
+	struct session *s = e->session;
 	struct conn *c = e->conn;
 
+	if (s)
+		s->joining--;
 	if (c) {
 		c->establishing = NULL;
 		session_establish(c, &e->open, e->ready);
@@ -307,21 +321,34 @@ static void establish_again(struct post *p)
 	} else if (e->open.target) {
 		node_target_unref(e->open.target->node, e->open.target);
 	}
+	/* The connection it had is gone, and none came in its place. */
+	if (s && !s->conns && !s->joining && !s->closing)
+		close_session(s);
+	else if (s)
+		session_cmd_gone(s);
 	establish_free(e);
 }
 
-/* Called with the lock. */
-static void wait_for(struct session *older, struct conn *c, const struct session_open *o,
-		     void (*ready)(struct conn *c, enum login_status status))
+static struct establish *establish_new(struct conn *c, const struct session_open *o,
+				       void (*ready)(struct conn *c, enum login_status status))
 {
 	struct establish *e = g_new0(struct establish, 1);
 
 	*e = (struct establish){ .post.run = establish_again, .conn = c, .reactor = c->reactor, .open = *o, .ready = ready };
 	e->open.initiator = e->initiator = g_strdup(o->initiator);
 	e->open.initiator_alias = e->initiator_alias = g_strdup(o->initiator_alias);
-	older->waiting = g_slist_prepend(older->waiting, e);
 	c->establishing = e;
 	c->paused = true;
+	return e;
+}
+
+/* Called with the lock. */
+static void wait_for(struct session *older, struct conn *c, const struct session_open *o,
+		     void (*ready)(struct conn *c, enum login_status status))
+{
+	struct establish *e = establish_new(c, o, ready);
+
+	older->waiting = g_slist_prepend(older->waiting, e);
 	session_kill(c->node, older, older->tsih, older->reactor);
 }
 
@@ -332,6 +359,83 @@ void session_forget_login(struct conn *c)
 	c->establishing = NULL;
 }
 
+/* ---- more connections, RFC 7143 6.3.1 ---- */
+
+struct reactor *session_home(struct node *n, uint16_t tsih)
+{
+	struct reactor *r = NULL;
+
+	pthread_mutex_lock(&n->lock);
+	for (GList *l = n->sessions; l && !r; l = l->next)
+		if (((struct session *)l->data)->tsih == tsih)
+			r = ((struct session *)l->data)->reactor;
+	pthread_mutex_unlock(&n->lock);
+	return r;
+}
+
+struct session *session_named(struct node *n, const struct node_target *t, uint16_t tsih, const uint8_t isid[6],
+			      const char *initiator)
+{
+	struct session *found = NULL;
+
+	pthread_mutex_lock(&n->lock);
+	for (GList *l = t->sessions; l && !found; l = l->next) {
+		struct session *s = l->data;
+
+		if (s->tsih == tsih && s->reactor == reactor_self() && !memcmp(s->isid, isid, sizeof s->isid) &&
+		    !strcmp(s->initiator, initiator))
+			found = s;
+	}
+	pthread_mutex_unlock(&n->lock);
+	return found && !found->closing ? found : NULL;
+}
+
+static void replaced_gone(struct abort_job *job)
+{
+	struct establish *e = container_of(job, struct establish, job);
+
+	reactor_post(e->reactor, &e->post);
+}
+
+/* 6.3.4: an implicit logout of the old connection, reason 1; its tasks end before the new one has its answer. */
+static void replace(struct session *s, struct conn *old, struct conn *c, const struct session_open *o,
+		    void (*ready)(struct conn *c, enum login_status status))
+{
+	struct establish *e = establish_new(c, o, ready);
+
+	e->session = s;
+	e->job = (struct abort_job){ .itt = TAG_NONE, .allegiance = old->allegiance, .gone = replaced_gone };
+	s->joining++;
+	old->logged_out = true;
+	conn_drop(old, "replaced by its initiator");
+	session_abort(s, &e->job);
+}
+
+static void join(struct conn *c, const struct session_open *o, void (*ready)(struct conn *c, enum login_status status))
+{
+	struct session *s = session_named(c->node, o->target, o->tsih, o->isid, o->initiator);
+	struct conn *old = s ? session_conn_by_cid(s, o->cid) : NULL;
+	enum login_status status = LOGIN_SUCCESS;
+
+	if (!s)
+		status = LOGIN_NO_SESSION;
+	else if (s->tpgt != o->tpgt)
+		status = LOGIN_CANNOT_INCLUDE;
+	else if (!old && s->n_conns >= s->params.max_connections)
+		status = LOGIN_TOO_MANY_CONNECTIONS;
+	if (status == LOGIN_SUCCESS && old) {
+		replace(s, old, c, o, ready);
+		return;
+	}
+	node_target_unref(c->node, o->target);	/* the session has its own */
+	if (status == LOGIN_SUCCESS) {
+		add_conn(s, c);
+		c->session = s;
+	}
+	c->paused = false;
+	ready(c, status);
+}
+
 void session_establish(struct conn *c, const struct session_open *o,
 		       void (*ready)(struct conn *c, enum login_status status))
 {
@@ -339,6 +443,10 @@ void session_establish(struct conn *c, const struct session_open *o,
 	enum login_status status = LOGIN_SUCCESS;
 	struct session *s = NULL, *older;
 
+	if (o->tsih) {
+		join(c, o, ready);
+		return;
+	}
 	pthread_mutex_lock(&n->lock);
 	older = find_older(n, o);
 	if (older) {

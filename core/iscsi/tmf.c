@@ -18,6 +18,7 @@ struct tmf {
 	struct node *node;
 	struct session *session;
 	uint16_t tsih;
+	uint32_t allegiance;	/* of the connection that is answered */
 	struct reactor *reactor;
 	uint32_t itt;
 	struct node_target *target;
@@ -41,7 +42,7 @@ static struct conn *still_there(const struct tmf *t)
 
 	pthread_mutex_lock(&t->node->lock);
 	if (g_list_find(t->node->sessions, t->session) && t->session->tsih == t->tsih)
-		c = t->session->conn;
+		c = session_conn(t->session, t->allegiance);
 	pthread_mutex_unlock(&t->node->lock);
 	return c;
 }
@@ -53,6 +54,7 @@ static struct tmf *tmf_new(struct conn *c, uint32_t itt)
 	t->node = c->node;
 	t->session = c->session;
 	t->tsih = c->session->tsih;
+	t->allegiance = c->allegiance;
 	t->reactor = c->reactor;
 	t->itt = itt;
 	return t;
@@ -62,8 +64,10 @@ static void aborted(struct abort_job *job)
 {
 	struct tmf *t = container_of(job, struct tmf, job);
 
-	if (t->session->conn)
-		answer(t->session->conn, t->itt, COMPLETE);
+	struct conn *c = session_conn(t->session, t->allegiance);
+
+	if (c)
+		answer(c, t->itt, COMPLETE);
 	g_free(t);
 }
 
@@ -267,17 +271,17 @@ static void no_reassign(struct conn *c, const struct pdu *p, uint32_t itt, struc
 
 /* 11.5.1.  CLEAR ACA (3) is missing as NACA is refused: NORMACA is 0. */
 static const struct function {
-	bool needs_lun;
+	bool needs_lun, many;
 	uint16_t reported;	/* enum task_function; 0: iSCSI's own */
 	void (*run)(struct conn *c, const struct pdu *p, uint32_t itt, struct lun *lun);
 } functions[] = {
-	[1] = { false, FUNCTION_ABORT_TASK, abort_task },
-	[2] = { true, FUNCTION_ABORT_TASK_SET, abort_task_set },
-	[4] = { true, FUNCTION_CLEAR_TASK_SET, abort_task_set },	/* each I_T nexus has a task set of its own: TST 001b */
-	[5] = { true, FUNCTION_LU_RESET, reset_lun },
-	[6] = { false, FUNCTION_TARGET_RESET, warm_reset },
-	[7] = { false, FUNCTION_TARGET_RESET, cold_reset },
-	[8] = { false, 0, no_reassign },
+	[1] = { false, false, FUNCTION_ABORT_TASK, abort_task },
+	[2] = { true, true, FUNCTION_ABORT_TASK_SET, abort_task_set },
+	[4] = { true, true, FUNCTION_CLEAR_TASK_SET, abort_task_set },	/* each I_T nexus has a task set of its own: TST 001b */
+	[5] = { true, true, FUNCTION_LU_RESET, reset_lun },
+	[6] = { false, true, FUNCTION_TARGET_RESET, warm_reset },
+	[7] = { false, true, FUNCTION_TARGET_RESET, cold_reset },
+	[8] = { false, false, 0, no_reassign },
 };
 
 unsigned tmf_functions(void)
@@ -287,6 +291,13 @@ unsigned tmf_functions(void)
 	for (unsigned i = 0; i < G_N_ELEMENTS(functions); i++)
 		all |= functions[i].reported;
 	return all;
+}
+
+bool tmf_acts_on_many(const struct pdu *p)
+{
+	uint8_t function = p->bhs[1] & 0x7f;
+
+	return function < G_N_ELEMENTS(functions) && functions[function].many;
 }
 
 struct verdict tmf_on_pdu(struct conn *c, const struct pdu *p)

@@ -8,6 +8,8 @@
 /* What tmf_on_pdu() does, bits of enum task_function. */
 unsigned tmf_functions(void);
 
+/* A request that acts on more than one task. */
+bool tmf_acts_on_many(const struct pdu *p);
 struct verdict tmf_on_pdu(struct conn *c, const struct pdu *p);
 /* For target_set_purge(), arg a struct node_target. */
 void tmf_purge(void *arg, struct task_purge *p);

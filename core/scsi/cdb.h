@@ -128,6 +128,7 @@ size_t first_difference(const uint8_t *a, const uint8_t *b, size_t len);
 void verify_blocks(struct task *t);
 void pre_fetch_run(struct task *t);
 bool write_same_check(struct task *t);
+bool unmap_check(struct task *t);
 void write_same_run(struct task *t);
 void unmap_run(struct task *t);
 bool extended_copy_check(struct task *t);

@@ -122,9 +122,11 @@ static bool make_identity(const struct lun *lun, const struct lun_conf *conf, st
 /* The bits of the state that the configuration decides. */
 static unsigned configured_state(const struct lun *lun, const struct lun_conf *conf)
 {
+	const unsigned anchors = lun->info->ops & GOTGT_OP_BIT(GOTGT_OP_ZERO) ? LUN_ANCHORS : 0;
+
 	return (conf->read_only || lun->info->flags & GOTGT_DEV_READ_ONLY ? LUN_READ_ONLY : 0) |
 	       (conf->removable ? LUN_REMOVABLE : 0) |
-	       (conf->thin && lun->can_unmap ? LUN_THIN : 0);
+	       (conf->thin && lun->can_unmap ? LUN_THIN | anchors : 0);
 }
 
 bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **error)
@@ -144,7 +146,7 @@ bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **erro
 	renamed = memcmp(&lun->identity, &id, sizeof id) != 0;
 	lun->identity = id;
 	pthread_mutex_unlock(&lun->lock);
-	lun_set_state(lun, LUN_READ_ONLY | LUN_THIN, now);
+	lun_set_state(lun, LUN_READ_ONLY | LUN_THIN | LUN_ANCHORS, now);
 	if (renamed)
 		lun_name_change(lun);
 	if (renamed || (old ^ now) & LUN_THIN)

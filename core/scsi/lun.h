@@ -24,6 +24,7 @@ enum lun_bits {
 	LUN_WCE = 1 << 3,		/* caching mode page */
 	LUN_D_SENSE = 1 << 4,		/* control mode page */
 	LUN_THIN = 1 << 5,		/* provisioning management */
+	LUN_ANCHORS = 1 << 8,		/* thin, and the device makes zeroes that keep their space */
 	LUN_CACHE = 1 << 6,		/* the device has a volatile write cache: WCE can be changed */
 	LUN_TAS = 1 << 7,		/* control mode page: tasks others abort say so */
 	LUN_SAVES = 1 << 11,		/* mode pages can be kept */

@@ -9,7 +9,7 @@
 
 /* ---- WRITE SAME ---- */
 
-enum { WS_UNMAP = 0x08, WS_NDOB = 0x01, WS_UNMAP_BIT = 3 };
+enum { WS_ANCHOR = 0x10, WS_UNMAP = 0x08, WS_NDOB = 0x01, WS_ANCHOR_BIT = 4, WS_UNMAP_BIT = 3 };
 
 static bool no_data_out(const struct task *t)
 {
@@ -22,7 +22,20 @@ bool write_same_check(struct task *t)
 		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 1, WS_UNMAP_BIT);
 		return false;
 	}
-	/* WSNZ is set, and MAXIMUM WRITE SAME LENGTH is what it says (VPD B0h). */
+	if (t->cdb[1] & WS_ANCHOR && (!(t->cdb[1] & WS_UNMAP) || !(lun_state(t->lun) & LUN_ANCHORS))) {
+		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 1, WS_ANCHOR_BIT);
+		return false;
+	}
+	/* To the end of the medium, where WSNZ is 0 (VPD B0h); MAXIMUM WRITE SAME LENGTH holds all the same. */
+	if (!t->blocks && !(lun_state(t->lun) & LUN_THIN)) {
+		uint64_t rest = lun_blocks(t->lun) - t->lba;
+
+		if (!rest) {
+			task_fail(t, SENSE_LBA_OUT_OF_RANGE);
+			return false;
+		}
+		t->blocks = (uint32_t)MIN(rest, UINT32_MAX);
+	}
 	if (!t->blocks || t->blocks > LUN_WRITE_SAME_MAX >> t->lun->block_shift) {
 		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, t->op->len_at, -1);
 		return false;
@@ -48,8 +61,13 @@ void write_same_run(struct task *t)
 	uint32_t flags = task_fua(t);
 
 	if (no_data_out(t) || all_zero(t->out, t->lun->block_size)) {
-		/* Unmapped blocks read as zeroes (LBPRZ), so only these may be (SBC-4 4.7.3.4.4). */
-		task_io(t, GOTGT_OP_ZERO, flags | (t->cdb[1] & WS_UNMAP ? GOTGT_IO_MAY_UNMAP : 0), offset, length);
+		/*
+		 * Unmapped blocks read as zeroes (LBPRZ), so only these may be (SBC-4 4.7.3.4.4).  Zeroes that keep
+		 * their space are anchored.
+		 */
+		bool unmap = t->cdb[1] & WS_UNMAP && !(t->cdb[1] & WS_ANCHOR);
+
+		task_io(t, GOTGT_OP_ZERO, flags | (unmap ? GOTGT_IO_MAY_UNMAP : 0), offset, length);
 	} else {
 		task_io(t, DEVICE_OP_WRITE_SAME, flags, offset, length);
 		t->dio.pattern = t->out;
@@ -60,7 +78,15 @@ void write_same_run(struct task *t)
 
 /* ---- UNMAP ---- */
 
-enum { UNMAP_HEADER = 8, UNMAP_DESCRIPTOR = 16 };
+enum { UNMAP_HEADER = 8, UNMAP_DESCRIPTOR = 16, UNMAP_ANCHOR = 0x01, UNMAP_ANCHOR_BIT = 0 };
+
+bool unmap_check(struct task *t)
+{
+	if (!(t->cdb[1] & UNMAP_ANCHOR) || lun_state(t->lun) & LUN_ANCHORS)
+		return true;
+	task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 1, UNMAP_ANCHOR_BIT);
+	return false;
+}
 
 static unsigned unmap_count(const struct task *t)
 {
@@ -80,7 +106,7 @@ static void unmap_next(struct task *t)
 
 		if (!blocks)
 			continue;
-		task_io(t, GOTGT_OP_UNMAP, 0, lba << t->lun->block_shift, blocks << t->lun->block_shift);
+		task_io(t, t->cdb[1] & UNMAP_ANCHOR ? GOTGT_OP_ZERO : GOTGT_OP_UNMAP, 0, lba << t->lun->block_shift, blocks << t->lun->block_shift);
 		task_submit(t, unmap_next);
 		return;
 	}
@@ -127,7 +153,8 @@ void unmap_run(struct task *t)
 enum report_type { REPORT_ALL = 0x00, REPORT_NOT_MAPPED = 0x01, REPORT_MAPPED = 0x02, REPORT_DEALLOCATED = 0x03,
 		   REPORT_ANCHORED = 0x04, REPORT_ERRORS = 0x10 };
 enum { STATUS_RTP = 0x01, DONE_ROOM = 1 << 1, DONE_CAPACITY = 3 << 1 };	/* COMPLETION CONDITION */
-enum { STATUS_HEADER = 8, STATUS_DESCRIPTOR = 16, STATUS_MAX = 64, LBA_MAPPED = 0, LBA_DEALLOCATED = 1 };
+enum { STATUS_HEADER = 8, STATUS_DESCRIPTOR = 16, STATUS_MAX = 64, LBA_MAPPED = 0, LBA_DEALLOCATED = 1,
+       LBA_ANCHORED = 2 };
 
 struct lba_query {
 	struct device_query query;
@@ -142,19 +169,17 @@ struct lba_query {
 };
 G_STATIC_ASSERT(sizeof(struct lba_query) <= BUF_MIN);
 
+/* By REPORT TYPE, the provisioning statuses it selects. */
 static bool wanted(const struct lba_query *lq, uint8_t state)
 {
-	switch (lq->report) {
-	case REPORT_ALL:
-		return true;
-	case REPORT_MAPPED:
-		return state == LBA_MAPPED;
-	case REPORT_NOT_MAPPED:
-	case REPORT_DEALLOCATED:
-		return state == LBA_DEALLOCATED;
-	default:	/* nothing is anchored, and no error expected */
-		return false;
-	}
+	enum { MAPPED = 1 << LBA_MAPPED, DEALLOCATED = 1 << LBA_DEALLOCATED, ANCHORED = 1 << LBA_ANCHORED };
+	static const uint8_t selected[] = {
+		[REPORT_ALL] = MAPPED | DEALLOCATED | ANCHORED, [REPORT_NOT_MAPPED] = DEALLOCATED | ANCHORED,
+		[REPORT_MAPPED] = MAPPED, [REPORT_DEALLOCATED] = DEALLOCATED, [REPORT_ANCHORED] = ANCHORED,
+		[REPORT_ERRORS] = 0,	/* none is expected */
+	};
+
+	return selected[lq->report] & 1u << state;
 }
 
 /* Say that blocks up to `end` are in a state. */
@@ -195,10 +220,14 @@ static void send_status(struct lba_query *lq)
 	task_done_data(lq->task, lq->reply, len);
 }
 
-/* A block that is a hole in part only is mapped. */
+/* A block that is of several kinds is mapped. */
 static void add_extents(struct lba_query *lq)
 {
 	const struct device_query *q = &lq->query;
+	const uint8_t zero = lun_state(lq->task->lun) & LUN_ANCHORS ? LBA_ANCHORED : LBA_MAPPED;
+	const uint8_t status[] = {
+		[GOTGT_EXTENT_ALLOCATED] = LBA_MAPPED, [GOTGT_EXTENT_HOLE] = LBA_DEALLOCATED, [GOTGT_EXTENT_ZERO] = zero,
+	};
 	uint8_t shift = lq->task->lun->block_shift;
 	uint64_t at = q->offset, limit = (q->offset + q->length) >> shift;
 
@@ -207,9 +236,9 @@ static void add_extents(struct lba_query *lq)
 
 		at += q->extents[i].length;
 		to = MIN(at >> shift, limit);
-		if (q->extents[i].state == GOTGT_EXTENT_HOLE && to > from) {
+		if (status[q->extents[i].state] != LBA_MAPPED && to > from) {
 			add_status(lq, from, LBA_MAPPED);
-			add_status(lq, to, LBA_DEALLOCATED);
+			add_status(lq, to, status[q->extents[i].state]);
 		}
 	}
 	/* What is left of the last extent; it goes on, block by block if need be (SBC-4 5.5.2: never nothing). */

@@ -147,7 +147,11 @@ static size_t block_limits(struct task *t, uint8_t *page)
 	uint32_t physical = 1u << lun->physical_exponent, unit;
 	uint32_t granularity = lun->info->unmap_granularity >> shift;
 
-	d[4] = 0x01;	/* WSNZ */
+	/*
+	 * WSNZ: a WRITE SAME of no blocks is one of all to the end.  Not where it can unmap: initiators that mean none
+	 * at all lose nothing then.
+	 */
+	d[4] = lun_state(lun) & LUN_THIN ? 0x01 : 0;
 	d[5] = LUN_COMPARE_BLOCKS_MAX;
 	unit = MAX(physical, granularity);	/* writes of less may cost a read, or space */
 	put_be16(d + 6, (uint16_t)(unit > 1 && unit <= UINT16_MAX ? unit : 0));
@@ -182,9 +186,9 @@ static size_t block_characteristics(struct task *t, uint8_t *page)
 /* SBC-4 6.6.6: unmapped blocks read as zeroes. */
 static size_t provisioning(struct task *t, uint8_t *page)
 {
-	enum { LBPU = 0x80, LBPWS = 0x40, LBPWS10 = 0x20, LBPRZ = 0x04, TYPE_RESOURCE = 1, TYPE_THIN = 2 };
+	enum { LBPU = 0x80, LBPWS = 0x40, LBPWS10 = 0x20, LBPRZ = 0x04, ANC_SUP = 0x02, TYPE_RESOURCE = 1, TYPE_THIN = 2 };
 
-	page[1] = LBPU | LBPWS | LBPWS10 | LBPRZ;
+	page[1] = LBPU | LBPWS | LBPWS10 | LBPRZ | (lun_state(t->lun) & LUN_ANCHORS ? ANC_SUP : 0);
 	page[2] = t->lun->info->flags & GOTGT_DEV_THIN ? TYPE_THIN : TYPE_RESOURCE;
 	return 4;
 }

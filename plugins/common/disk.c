@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -192,6 +193,32 @@ enum gotgt_status disk_copy(struct disk *from, uint64_t from_offset, struct disk
 
 /* ---- extents ---- */
 
+/*
+ * What seeking calls a hole may be space that is the file's and was never written: zeroes that keep their place.  No data
+ * is under way there either, or seeking would have found it.  A file system that cannot tell has none.
+ */
+static uint32_t hole_at(const struct disk *d, off_t pos, off_t *next)
+{
+	struct {
+		struct fiemap map;
+		struct fiemap_extent extent;
+	} q = { .map = { .fm_start = (uint64_t)pos, .fm_length = (uint64_t)(*next - pos), .fm_extent_count = 1 } };
+	const uint64_t end = (uint64_t)*next;
+	uint64_t from, to;
+
+	if (ioctl(d->fd, FS_IOC_FIEMAP, &q) < 0 || !q.map.fm_mapped_extents)
+		return GOTGT_EXTENT_HOLE;
+	from = q.extent.fe_logical;
+	to = from + q.extent.fe_length;
+	if (from > (uint64_t)pos) {
+		*next = (off_t)(from < end ? from : end);
+		return GOTGT_EXTENT_HOLE;
+	}
+	if (to > (uint64_t)pos && to < end)
+		*next = (off_t)to;
+	return q.extent.fe_flags & FIEMAP_EXTENT_UNWRITTEN ? GOTGT_EXTENT_ZERO : GOTGT_EXTENT_ALLOCATED;
+}
+
 /* The state at pos, and where it ends; a file system that cannot tell says all is data. */
 static uint32_t state_at(const struct disk *d, off_t pos, off_t end, off_t *next)
 {
@@ -200,10 +227,10 @@ static uint32_t state_at(const struct disk *d, off_t pos, off_t end, off_t *next
 
 	*next = end;
 	if (data < 0 && errno == ENXIO)
-		return GOTGT_EXTENT_HOLE;
+		return hole_at(d, pos, next);
 	if (data > pos) {
 		*next = data < end ? data : end;
-		return GOTGT_EXTENT_HOLE;
+		return hole_at(d, pos, next);
 	}
 	hole = data < 0 || d->block_device ? -1 : lseek(d->fd, pos, SEEK_HOLE);
 	if (hole > pos && hole < end)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# libiscsi's conformance suite, each test alone under a time limit, over logical units of five kinds: a thin one, one
-# with large physical blocks, a read-only one, a removable one, and one reached by two paths.  The tool counts a test
+# libiscsi's conformance suite, each test alone under a time limit, over logical units of six kinds: a thin one, one
+# with large physical blocks, a read-only one, a removable one, one reached by two paths, and a small fully provisioned one,
+# which is for WRITE SAME alone.  The tool counts a test
 # that skips itself as passed; here a skip must be one of those foreseen below, and every test must pass somewhere.
 . "${srcdir:-.}/tests/tap.sh"
 tap_need iscsi-test-cu iscsi-ls
@@ -19,7 +20,8 @@ thin-mmap|mmap||
 physical|file|,physical-block-size=4096|
 readonly|file||--read-only
 removable|file|,removable=yes|
-paths|file||--portal 127.0.0.1:0'
+paths|file||--portal 127.0.0.1:0
+full|file|,thin=no|--size 16M'
 
 # What may skip itself: tests | kinds | why.  Patterns of the shell, separated by spaces.
 cat >"$tap_tmp/skips" <<'TABLE'
@@ -30,7 +32,8 @@ MultipathIO.*|thin* physical readonly removable|there is one path
 *.UnmapUnaligned *.InvalidDataOutSize|thin* removable paths|its physical blocks are no larger than the logical ones
 *.Unmap* Unmap.* *.InvalidDataOutSize Inquiry.BlockLimits|readonly|nothing of it can be unmapped
 Sanitize.CryptoErase* Sanitize.Readonly Sanitize.Reservations|*|nothing is encrypted: there is no key to forget
-WriteSame1?.ZeroBlocks|*|zero blocks are none: WSNZ is 1
+WriteSame1?.ZeroBlocks|thin* physical readonly removable paths|zero blocks are none: WSNZ is 1
+*.Unmap* *.InvalidDataOutSize|full|nothing of it can be unmapped
 TABLE
 
 # What cannot pass, in the same form; tests/README.md has more.
@@ -45,7 +48,6 @@ TABLE
 cat >"$tap_tmp/nowhere" <<'TABLE'
 iSCSITMF.LUNResetSimpleAsync|*|the test waits for the answer to a command that it has had aborted
 Sanitize.CryptoErase* Sanitize.Readonly Sanitize.Reservations|*|nothing is encrypted: there is no key to forget
-WriteSame1?.ZeroBlocks|*|zero blocks are none: WSNZ is 1
 TABLE
 
 # One line a test: PASS, SKIP or FAIL, its name, and why.  The tool says FAILED of commands that are to fail, too.
@@ -56,7 +58,7 @@ if [ "$kind" = paths ]; then
 	[ -n "$second" ] || { echo "FAIL second-path none is found"; exit 1; }
 	second=iscsi://$second/$iqn/0
 fi
-for t in $(cat "$tap_tmp/tests"); do
+for t in $(cat "$tap_tmp/$kind.tests"); do
 	out=$tap_tmp/$kind.cu
 	# Without -d the tool writes nothing: of a read-only unit only some tests are for that.
 	case $kind,$t in
@@ -80,6 +82,12 @@ done
 SUITE
 
 iscsi-test-cu -l 2>/dev/null | sed -n 's/^ALL\.\([^.]*\.[^.]*\)$/\1/p' | grep "$only" >"$tap_tmp/tests"
+
+# The tests of a kind.
+of_kind()
+{
+	case $1 in full) grep '^WriteSame' "$tap_tmp/tests" ;; *) cat "$tap_tmp/tests" ;; esac
+}
 
 # Does one of the patterns fit?
 matches()
@@ -109,7 +117,8 @@ run_kind()
 	$1
 	ROW
 	export kind
-	truncate -s 100M "$tap_tmp/$kind.img"
+	of_kind "$kind" >"$tap_tmp/$kind.tests"
+	[ "$kind" = full ] || truncate -s 100M "$tap_tmp/$kind.img"
 	# shellcheck disable=SC2086
 	"$gotgt" serve "$plugin:$tap_tmp/$kind.img$settings" --size 100M --portal 127.0.0.1:0 $options \
 		--run '. "$tap_tmp/suite"' >"$tap_tmp/$kind.out" 2>"$tap_tmp/$kind.err"
@@ -133,7 +142,7 @@ tell()
 		*) echo "# $name $why" ;;
 		esac
 	done <"$tap_tmp/$1.out"
-	check "$1: the server lived through it" test "$(grep -c '^[PSF]' "$tap_tmp/$1.out")" = "$(wc -l <"$tap_tmp/tests")"
+	check "$1: the server lived through it" test "$(grep -c '^[PSF]' "$tap_tmp/$1.out")" = "$(wc -l <"$tap_tmp/$1.tests")"
 }
 
 # Two kinds at a time: most tests wait more than they work.

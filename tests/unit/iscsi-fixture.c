@@ -77,6 +77,28 @@ void session_establish(struct conn *c, const struct session_open *open,
 		ready(c, seen.session_status);
 }
 
+struct reactor *session_home(struct node *n, uint16_t tsih)
+{
+	return NULL;
+}
+
+struct session *session_named(struct node *n, const struct node_target *t, uint16_t tsih, const uint8_t isid[6],
+			      const char *initiator)
+{
+	for (GList *l = t->sessions; l; l = l->next) {
+		struct session *s = l->data;
+
+		if (s->tsih == tsih && !memcmp(s->isid, isid, sizeof s->isid) && !strcmp(s->initiator, initiator))
+			return s;
+	}
+	return NULL;
+}
+
+void conn_move(struct conn *c, struct reactor *to, const struct pdu *p)
+{
+	g_assert_not_reached();
+}
+
 static void keep_log(enum gotgt_log_level level, const char *line, void *data)
 {
 	g_free(logged);

@@ -213,8 +213,20 @@ static void test_tsih(void)
 	begin();
 	target.sessions = g_list_append(NULL, &other);
 	put16(login_bhs + 14, 9);
+	seen.session_status = LOGIN_TOO_MANY_CONNECTIONS;
 	login(OPERATIONAL_TO_FULL, NAMES);
 	expect_refusal(LOGIN_TOO_MANY_CONNECTIONS);
+	g_assert_cmpuint(seen.open.tsih, ==, 9);
+
+	/* What the session has agreed on holds; keys of the leading login come too late. */
+	begin();
+	target.sessions = g_list_append(NULL, &other);
+	other.params = params_initial;
+	other.params.max_burst = 4096;
+	put16(login_bhs + 14, 9);
+	login(OPERATIONAL_TO_FULL, NAMES "SessionType=Normal;MaxBurstLength=512;HeaderDigest=CRC32C;");
+	g_assert_cmpuint(conn.params.max_burst, ==, 4096);
+	g_assert_true(conn.header_digest);
 
 	begin();
 	other.initiator = (char *)"iqn.another";

@@ -436,12 +436,26 @@ static void test_lba_status(void)
 		{ 100, GOTGT_EXTENT_ALLOCATED }, { 8 * BS, GOTGT_EXTENT_HOLE } }), 5 * sizeof(struct gotgt_extent));
 	lba_status(10, 104);
 	assert_good();
-	g_assert_cmpuint(res.in_len, ==, 8 + 4 * 16);
+	g_assert_cmpuint(res.in_len, ==, 8 + 5 * 16);
 	g_assert_cmpuint(get_be32(res.in), ==, res.in_len - 4);
+	assert_status(0, 10, 4, 0);
+	assert_status(1, 14, 2, 2);
+	assert_status(2, 16, 3, 1);
+	assert_status(3, 19, 1, 0);	/* in part a hole */
+	assert_status(4, 20, 8, 1);
+	/* By REPORT TYPE: anchored, all but mapped. */
+	SEND(104, OP_SERVICE_ACTION_IN_16, 0x12, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0, 104, 4);
+	assert_good();
+	assert_status(0, 14, 2, 2);
+	SEND(104, OP_SERVICE_ACTION_IN_16, 0x12, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0, 104, 1);
+	assert_good();
+	assert_status(0, 14, 2, 2);
+	assert_status(1, 16, 3, 1);
+	/* Without a way to anchor, zeroes with their space are mapped like any. */
+	lun_set_state(rig.lun, LUN_ANCHORS, 0);
+	lba_status(10, 104);
 	assert_status(0, 10, 6, 0);
 	assert_status(1, 16, 3, 1);
-	assert_status(2, 19, 1, 0);	/* in part a hole */
-	assert_status(3, 20, 8, 1);
 	lba_status(10, 24);
 	g_assert_cmpuint(res.in_len, ==, 24);
 	assert_status(0, 10, 4, 0);

@@ -143,7 +143,7 @@ static void test_limits(void)
 	SEND(255, OP_INQUIRY, 1, 0xb1, 0, 255);
 	g_assert_cmpuint(get_be16(res.in + 4), ==, 1);
 	SEND(255, OP_INQUIRY, 1, 0xb2, 0, 255);
-	g_assert_cmpmem(res.in + 4, 4, ((uint8_t[]){ 0, 0xe4, 2, 0 }), 4);
+	g_assert_cmpmem(res.in + 4, 4, ((uint8_t[]){ 0, 0xe6, 2, 0 }), 4);
 	SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
 	g_assert_cmpuint(res.in[13], ==, 3);
 	g_assert_cmpuint(res.in[14], ==, 0xc0);

@@ -45,8 +45,6 @@ static void test_write_same_refused(void)
 
 	SEND_OUT(out, BS, OP_WRITE_SAME_10, 0x10, 0, 0, 0, 0, 0, 0, 1);	/* ANCHOR */
 	assert_cdb_field(1, 4);
-	SEND_OUT(out, BS, OP_WRITE_SAME_10, 0x18, 0, 0, 0, 0, 0, 0, 1);
-	assert_cdb_field(1, 4);
 	SEND_OUT(out, BS, OP_WRITE_SAME_10, 0, 0, 0, 0, 0, 0, 0, 0);
 	assert_cdb_field(7, -1);
 	SEND_OUT(out, BS, OP_WRITE_SAME_10, 0, 0, 0, 0x10, 1, 0, 0, 0);
@@ -60,10 +58,53 @@ static void test_write_same_refused(void)
 	SEND_OUT(out, BS, OP_WRITE_SAME_16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 1);
 	assert_cdb_field(10, -1);
 	g_assert_cmpuint(max, ==, 0x8000);
+	lun_set_state(rig.lun, LUN_ANCHORS, 0);
+	SEND_OUT(out, BS, OP_WRITE_SAME_16, 0x18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_cdb_field(1, 4);
 	lun_set_state(rig.lun, LUN_THIN, 0);
+	/* No number: to the end, as far as MAXIMUM WRITE SAME LENGTH goes. */
+	SEND_OUT(out, BS, OP_WRITE_SAME_10, 0, 0, 0, 0, 0, 0, 0, 0);
+	assert_cdb_field(7, -1);
+	g_assert_cmpuint(rig.dev->submits, ==, 0);
 	SEND_OUT(out, BS, OP_WRITE_SAME_16, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
 	assert_cdb_field(1, 3);
 	g_assert_cmpuint(rig.dev->submits, ==, 0);
+}
+
+/* SBC-4 4.7.4.5: zeroes that keep their space. */
+static void test_write_same_anchor(void)
+{
+	memset(rig.dev->ram, 1, 4 * BS);
+	memset(out, 0, BS);
+	SEND_OUT(out, BS, OP_WRITE_SAME_10, 0x18, 0, 0, 0, 1, 0, 0, 2);
+	assert_good();
+	g_assert_cmpuint(rig.dev->last_op, ==, GOTGT_OP_ZERO);
+	g_assert_cmpuint(rig.dev->last_flags, ==, 0);
+	for (unsigned i = 0; i < 4; i++)
+		g_assert_true((rig.dev->ram[i * BS + 1] == 0) == (i == 1 || i == 2));
+	rig.dev->last_flags = GOTGT_IO_MAY_UNMAP;
+	SEND(0, OP_WRITE_SAME_16, 0x19, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_good();
+	g_assert_cmpuint(rig.dev->last_op, ==, GOTGT_OP_ZERO);
+	g_assert_cmpuint(rig.dev->last_flags, ==, 0);
+	g_assert_cmpuint(rig.dev->ram[1], ==, 0);
+}
+
+/* SBC-4 5.44: where WSNZ is 0, no number of blocks is all of them. */
+static void test_write_same_rest(void)
+{
+	lun_set_state(rig.lun, LUN_THIN, 0);
+	SEND(64, OP_INQUIRY, 1, 0xb0, 0, 64);
+	g_assert_cmpuint(res.in[4], ==, 0);
+	memset(out, 7, BS);
+	SEND_OUT(out, BS, OP_WRITE_SAME_10, 0, 0, 0, (RIG_BLOCKS - 3) >> 8, (RIG_BLOCKS - 3) & 0xff, 0, 0, 0);
+	assert_good();
+	for (unsigned i = 0; i < RIG_BLOCKS; i++)
+		g_assert_true((rig.dev->ram[i * BS + 1] == 7) == (i >= RIG_BLOCKS - 3));
+	SEND_OUT(out, BS, OP_WRITE_SAME_10, 0, 0, 0, RIG_BLOCKS >> 8, RIG_BLOCKS & 0xff, 0, 0, 0);
+	assert_sense(LBA_OUT_OF_RANGE);
+	SEND_OUT(out, BS, OP_WRITE_SAME_10, 0, 0, 0, (RIG_BLOCKS + 1) >> 8, (RIG_BLOCKS + 1) & 0xff, 0, 0, 0);
+	assert_sense(LBA_OUT_OF_RANGE);
 }
 
 /* ---- UNMAP ---- */
@@ -114,6 +155,14 @@ static void test_unmap(void)
 	assert_sense(PARAMETER_LIST_LENGTH);
 	unmap(24, 0);
 	assert_sense(PARAMETER_LIST_LENGTH);
+	memset(rig.dev->ram, 1, 20 * BS);
+	len = unmap_list((const uint32_t[][2]){ { 3, 2 } }, 1);
+	SEND_OUT(out, len, OP_UNMAP, 1, 0, 0, 0, 0, 0, 0, (uint8_t)len);	/* ANCHOR */
+	assert_good();
+	g_assert_cmpuint(rig.dev->last_op, ==, GOTGT_OP_ZERO);
+	g_assert_cmpuint(rig.dev->last_flags, ==, 0);
+	g_assert_true(!rig.dev->ram[3 * BS + 1] && !rig.dev->ram[4 * BS + 1] && rig.dev->ram[5 * BS + 1]);
+	lun_set_state(rig.lun, LUN_ANCHORS, 0);
 	SEND_OUT(out, 8, OP_UNMAP, 1, 0, 0, 0, 0, 0, 0, 8);
 	assert_cdb_field(1, 0);
 	lun_set_state(rig.lun, LUN_THIN, 0);
@@ -143,6 +192,8 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	rig_add("/scsi/write-same/good", test_write_same);
+	rig_add("/scsi/write-same/rest", test_write_same_rest);
+	rig_add("/scsi/write-same/anchor", test_write_same_anchor);
 	rig_add("/scsi/write-same/refused", test_write_same_refused);
 	rig_add("/scsi/unmap/lists", test_unmap);
 	rig_add("/scsi/unmap/many", test_unmap_many);

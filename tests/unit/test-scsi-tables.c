@@ -332,7 +332,7 @@ static void test_rsoc(void)
 	SEND(255, OP_MAINTENANCE_IN, 0x0c, 4, 0, 0, 0, 0, 0, 0, 255);
 	assert_cdb_field(2, 2);
 	/* What a fully provisioned unit does not have is not said. */
-	lun_set_state(rig.lun, LUN_THIN, 0);
+	lun_set_state(rig.lun, LUN_THIN | LUN_ANCHORS, 0);
 	SEND(255, OP_MAINTENANCE_IN, 0x0c, 1, OP_UNMAP, 0, 0, 0, 0, 0, 255);
 	g_assert_cmpuint(res.in[1], ==, 1);
 	SEND(255, OP_MAINTENANCE_IN, 0x0c, 1, OP_WRITE_SAME_16, 0, 0, 0, 0, 0, 255);

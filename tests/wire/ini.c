@@ -170,6 +170,7 @@ void ini_login_pdu(struct ini *i, uint8_t flags, const char *text)
 	memcpy(bhs + 8, i->isid, 6);
 	put16(bhs + 14, i->tsih);
 	put32(bhs + 16, 1);
+	put16(bhs + 20, i->cid);
 	put32(bhs + 24, i->cmd_sn);
 	ini_send(i, bhs, pairs, (uint32_t)strlen(text));
 }
@@ -184,17 +185,24 @@ char *ini_text(const struct ini *i)
 	return text;
 }
 
+static void note_digests(struct ini *i)
+{
+	g_autofree char *answer = ini_text(i);
+
+	i->header_digest = strstr(answer, "HeaderDigest=CRC32C") != NULL;
+	i->data_digest = strstr(answer, "DataDigest=CRC32C") != NULL;
+}
+
 void ini_login(struct ini *i, const char *text)
 {
-	g_autofree char *all = g_strconcat("InitiatorName=" HOST ";TargetName=" DISK ";", text, NULL), *answer = NULL;
+	g_autofree char *all = g_strconcat("InitiatorName=" HOST ";TargetName=" DISK ";", text, NULL);
 	const char *declared = strstr(text, "MaxRecvDataSegmentLength=");
 
 	ini_login_pdu(i, OP_TO_FULL, all);
 	EXPECT_LOGIN(i, OP_TO_FULL, LOGIN_SUCCESS);
 	g_assert_cmpuint(get16(i->bhs + 14), !=, 0);
-	answer = ini_text(i);
-	i->header_digest = strstr(answer, "HeaderDigest=CRC32C") != NULL;
-	i->data_digest = strstr(answer, "DataDigest=CRC32C") != NULL;
+	i->tsih = get16(i->bhs + 14);
+	note_digests(i);
 	if (declared)
 		i->max_recv_dsl = (uint32_t)g_ascii_strtoull(strchr(declared, '=') + 1, NULL, 10);
 	for (uint32_t lun = 0; lun < 2; lun++) {
@@ -210,6 +218,39 @@ struct ini *ini_new_login(struct server *s, uint8_t id, const char *text)
 
 	ini_login(i, text);
 	return i;
+}
+
+void ini_follow(struct ini *i, const struct ini *from)
+{
+	i->cmd_sn = from->cmd_sn;
+	i->itt = from->itt;
+}
+
+struct ini *ini_new_join(struct ini *i, uint16_t cid, const char *text)
+{
+	g_autofree char *all = g_strconcat("InitiatorName=" HOST ";TargetName=" DISK ";", text, NULL);
+	struct ini *other = ini_new(i->server, 0);
+
+	memcpy(other->isid, i->isid, sizeof other->isid);
+	other->tsih = i->tsih;
+	other->cid = cid;
+	ini_follow(other, i);
+	other->max_recv_dsl = i->max_recv_dsl;
+	ini_login_pdu(other, OP_TO_FULL, all);
+	EXPECT_LOGIN(other, OP_TO_FULL, LOGIN_SUCCESS);
+	g_assert_cmpuint(get16(other->bhs + 14), ==, i->tsih);
+	note_digests(other);
+	return other;
+}
+
+void ini_logout(struct ini *i, uint8_t reason, uint16_t cid)
+{
+	uint8_t bhs[BHS_LEN] = { OP_LOGOUT_REQUEST | IMMEDIATE, (uint8_t)(FINAL | reason) };
+
+	put32(bhs + 16, 0x55);
+	put16(bhs + 20, cid);
+	put32(bhs + 24, i->cmd_sn);
+	ini_send(i, bhs, NULL, 0);
 }
 
 /* ---- requests; a CmdSN is taken by each but the immediate ---- */

@@ -22,7 +22,7 @@ struct ini {
 	bool stat_sn_known;
 	bool header_digest, data_digest;
 	uint8_t isid[6];
-	uint16_t tsih;
+	uint16_t tsih, cid;
 	uint32_t exp_cmd_sn, max_cmd_sn;	/* as last heard */
 	uint32_t max_recv_dsl;		/* what we declared: more is an error */
 	/* The PDU last received. */
@@ -49,6 +49,11 @@ void ini_login_pdu(struct ini *i, uint8_t flags, const char *text);
 void ini_login(struct ini *i, const char *text);
 /* A new connection, logged in. */
 struct ini *ini_new_login(struct server *s, uint8_t id, const char *text);
+/* One more connection of i's session, logged in, its CmdSN and ITT as i's are now. */
+struct ini *ini_new_join(struct ini *i, uint16_t cid, const char *text);
+/* Several connections take CmdSNs and ITTs from one session: go on where from is. */
+void ini_follow(struct ini *i, const struct ini *from);
+void ini_logout(struct ini *i, uint8_t reason, uint16_t cid);	/* immediate; ITT 0x55 */
 char *ini_text(const struct ini *i);	/* the data received as text, ';' for NUL */
 
 /* Each takes the next CmdSN and gives its ITT. */

@@ -170,6 +170,7 @@ static struct server *server_new(void)
 	s->scsi = target_new(s->engine, DISK);
 	add_lun(s, 0);
 	add_lun(s, 1);
+	offer.max_connections = 4;
 	offer.max_outstanding_r2t = R2T_MAX;
 	s->target = node_add_target(s->node, DISK, "a disk", s->scsi, &offer, NULL, 0);
 	return s;

@@ -135,6 +135,7 @@ static void test_second_connection(void)
 	struct ini *i = ini_new(server, 1), *other = ini_new(server, 1);
 
 	other->tsih = log_in(i);
+	other->cid = 1;
 	ini_login_pdu(other, OP_TO_FULL, NAMES);
 	EXPECT_REFUSED(other, LOGIN_TOO_MANY_CONNECTIONS);
 	ini_free(other);
