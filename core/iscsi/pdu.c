@@ -132,7 +132,7 @@ struct verdict pdu_handle(struct conn *c, const struct pdu *p, uint32_t avail, b
 			return session_hold(c, p);
 		c->session->exp_cmd_sn++;
 	}
-	if (row->numbered && pdu_immediate(p) && !digest_bad && overtook(c, p))
+	if (row->numbered && pdu_immediate(p) && overtook(c, p))
 		return session_hold(c, p);
 	v = dispatch(c, p, avail, digest_bad);
 	if (session_disordered(c->session))
