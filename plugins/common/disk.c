@@ -199,24 +199,27 @@ enum gotgt_status disk_copy(struct disk *from, uint64_t from_offset, struct disk
  */
 static uint32_t hole_at(const struct disk *d, off_t pos, off_t *next)
 {
-	struct {
-		struct fiemap map;
-		struct fiemap_extent extent;
-	} q = { .map = { .fm_start = (uint64_t)pos, .fm_length = (uint64_t)(*next - pos), .fm_extent_count = 1 } };
+	/* The one extent asked for is put behind the question. */
+	uint64_t room[(sizeof(struct fiemap) + sizeof(struct fiemap_extent)) / sizeof(uint64_t)] = { 0 };
+	struct fiemap *map = (struct fiemap *)room;
+	const struct fiemap_extent *extent = map->fm_extents;
 	const uint64_t end = (uint64_t)*next;
 	uint64_t from, to;
 
-	if (ioctl(d->fd, FS_IOC_FIEMAP, &q) < 0 || !q.map.fm_mapped_extents)
+	map->fm_start = (uint64_t)pos;
+	map->fm_length = end - (uint64_t)pos;
+	map->fm_extent_count = 1;
+	if (ioctl(d->fd, FS_IOC_FIEMAP, map) < 0 || !map->fm_mapped_extents)
 		return GOTGT_EXTENT_HOLE;
-	from = q.extent.fe_logical;
-	to = from + q.extent.fe_length;
+	from = extent->fe_logical;
+	to = from + extent->fe_length;
 	if (from > (uint64_t)pos) {
 		*next = (off_t)(from < end ? from : end);
 		return GOTGT_EXTENT_HOLE;
 	}
 	if (to > (uint64_t)pos && to < end)
 		*next = (off_t)to;
-	return q.extent.fe_flags & FIEMAP_EXTENT_UNWRITTEN ? GOTGT_EXTENT_ZERO : GOTGT_EXTENT_ALLOCATED;
+	return extent->fe_flags & FIEMAP_EXTENT_UNWRITTEN ? GOTGT_EXTENT_ZERO : GOTGT_EXTENT_ALLOCATED;
 }
 
 /* The state at pos, and where it ends; a file system that cannot tell says all is data. */

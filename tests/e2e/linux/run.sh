@@ -48,12 +48,13 @@ tap_cleanup()
 truncate -s 64M "$tap_tmp/a.img" "$tap_tmp/b.img"
 luns='{ number = 0; plugin = "file"; settings: { path = "'$tap_tmp'/a.img"; }; },
 	{ number = 1; plugin = "mmap"; settings: { path = "'$tap_tmp'/b.img"; }; }'
+accounts= # of the target
 write_conf()
 {
 	cat >"$conf" <<END
 state-dir = "$tap_tmp";
 portals = ( { name = "a"; address = "10.77.1.1"; }, { name = "b"; address = "10.77.2.1"; } );
-targets = ( { iqn = "iqn.2016-09.com.example:linux"; luns = ( $luns ); } );
+targets = ( { iqn = "iqn.2016-09.com.example:linux"; $accounts luns = ( $luns ); } );
 END
 }
 
@@ -94,6 +95,11 @@ host_does()
 	cut) ip link set "gotgt$2" down ;;
 	join) ip link set "gotgt$2" up ;;
 	add-lun) luns="$luns, { number = 2; plugin = \"null\"; settings: { size = \"32M\"; }; }"; reload 'lun 2: added' ;;
+	accounts)
+		accounts='accounts = ( { user = "guest"; secret = "twelve-bytes-1"; mutual-user = "disks";
+			mutual-secret = "twelve-bytes-2"; } );'
+		stop TERM && write_conf && start
+		;;
 	grow) truncate -s "$2" "$tap_tmp/a.img" ;;
 	*) echo "asked for $*"; false ;;
 	esac

@@ -180,6 +180,31 @@ multipath -F >/dev/null
 multipathd shutdown >/dev/null
 check 'logout of all' iscsiadm -m node -u
 
+# ---- authentication ----
+
+chap() # ALGORITHM [mutual]
+{
+	setting $a node.session.auth.authmethod CHAP && setting $a node.session.auth.username guest &&
+		setting $a node.session.auth.password twelve-bytes-1 && setting $a node.session.auth.chap_algs "$1" || return 1
+	if [ -n "${2:-}" ]; then
+		setting $a node.session.auth.username_in disks && setting $a node.session.auth.password_in "$2" || return 1
+	fi
+	login $a && round_trip "$(disk $a 0)" 1 && logout $a
+}
+refused() { ! "$@" && ! iscsiadm -m session; }
+ask accounts
+setting $a node.session.initial_login_retry_max 1
+check 'no login without a name' refused login $a
+for algorithm in MD5 SHA1 SHA256 SHA3-256; do
+	check "CHAP with $algorithm" chap $algorithm
+done
+for algorithm in MD5 SHA1 SHA256 SHA3-256; do
+	check "CHAP both ways with $algorithm" chap $algorithm twelve-bytes-2
+done
+check 'a target with the wrong secret is not trusted' refused chap SHA256 twelve-bytes-3
+setting $a node.session.auth.password twelve-bytes-4
+check 'no login with the wrong secret' refused login $a
+
 # Errors that nothing above asks for.
 quiet() { ! dmesg | grep -E 'BUG|WARNING:|Call Trace|protocol error|bad opcode|critical .* error'; }
 check 'the kernel has not complained' quiet
