@@ -383,6 +383,7 @@ static void fill_task(struct cmd *cmd, struct conn *c, const struct pdu *p)
 	t->no_lend = c->data_digest;
 	t->edtl_out = flags & WRITE_BIT ? cmd->edtl : 0;
 	t->edtl_in = flags & READ_BIT ? cmd->edtl : 0;
+	t->edtl_no_way = flags & (READ_BIT | WRITE_BIT) ? 0 : cmd->edtl;
 }
 
 /* What is wrong with a command's flags and immediate data, or NULL. */

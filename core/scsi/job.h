@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "scsi/lun.h"
+#include "scsi/task.h"
 
 struct lun;
 struct task;
@@ -34,6 +36,11 @@ void job_start(struct task *t, const struct job_conf *conf);
 uint8_t job_sense(const struct lun *lun, struct sense_field *field);
 /* With a bit of LUN_JOB set: true, and the task has ended with that.  [reactor] */
 bool job_refuses(struct task *t);
+/* The same, whether or not there is work. */
+static inline bool job_in_the_way(struct task *t)
+{
+	return G_UNLIKELY(lun_state(t->lun) & LUN_JOB) && job_refuses(t);
+}
 /* Have it end soon.  [any] */
 void job_stop(struct lun *lun);
 

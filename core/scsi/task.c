@@ -291,11 +291,6 @@ void task_offload(struct task *t, void (*work)(struct task *t), void (*next)(str
 	workers_push(t->nexus->target->engine->workers, &t->offloaded.work);
 }
 
-static bool under_work(struct task *t)
-{
-	return G_UNLIKELY(lun_state(t->lun) & LUN_JOB) && job_refuses(t);
-}
-
 static bool try_range(struct task *t)
 {
 	return range_try(&t->range, t->lun, reactor_index(t->reactor), t->lba, t->lba + t->blocks);
@@ -306,132 +301,10 @@ static bool take_range(struct task *t)
 {
 	if (t->op->flags & CDB_ALONE || !try_range(t))
 		return task_take_range(t, t->lba, t->lba + t->blocks);
-	return !under_work(t);
+	return !job_in_the_way(t);
 }
 
 /* ---- from CDB to data ---- */
-
-/* Length and LBA by the table. */
-static void decode(struct task *t)
-{
-	const struct cdb_op *op = t->op;
-	const uint8_t *len = t->cdb + op->len_at, *lba = t->cdb + op->lba_at;
-	uint32_t n = op->len_len == 2 ? get_be16(len) : op->len_len == 4 ? get_be32(len) : op->len_len ? len[0] : 0;
-
-	if (op->flags & CDB_LBA)
-		t->lba = op->lba_len == 4 ? get_be32(lba) : op->lba_len == 8 ? get_be64(lba) : get_be24(lba) & 0x1fffff;
-	if (!n && op->flags & CDB_ZERO_IS_256)
-		n = 256;
-	if (op->unit == CDB_BYTES) {
-		t->xfer_len = n;
-	} else if (op->unit == CDB_BLOCKS || op->unit == CDB_RANGE) {
-		t->blocks = n;
-		t->xfer_len = op->unit == CDB_BLOCKS ? (uint64_t)n << t->lun->block_shift : 0;
-	}
-}
-
-/* Unit attention, reservations and what else comes before a close look at the CDB; false: it has ended the task. */
-static bool check_access(struct task *t, bool known_opcode)
-{
-	const struct cdb_op *op = t->op;
-	unsigned bars;
-
-	if (G_UNLIKELY(t->attr == TASK_ACA)) {	/* SAM-5 5.9.2: there is no auto contingent allegiance */
-		task_fail(t, SENSE_INVALID_MESSAGE);
-		return false;
-	}
-	if (!t->lun) {
-		if (op && op->flags & (t->well_known ? CDB_WELL_KNOWN : CDB_ANY_LUN))
-			return true;
-		task_fail(t, t->well_known ? SENSE_INVALID_OPCODE : SENSE_LUN_NOT_SUPPORTED);
-		return false;
-	}
-	t->nl = nexus_lun(t->nexus, t->lun->number);
-	if (!t->nl) {
-		task_status(t, STATUS_BUSY);
-		return false;
-	}
-	if (op && op->flags & CDB_LOOKS)
-		device_look(t->lun->dev);
-	if (G_UNLIKELY(atomic_load_explicit(&t->nl->ua, memory_order_acquire)) && !(op && op->flags & CDB_UA_OK)) {
-		enum sense_code code = ua_take(t->nl);
-
-		if (code != SENSE_NONE) {
-			task_fail(t, code);
-			return false;
-		}
-	}
-	if (G_UNLIKELY(port_group_state(t->nexus->group) > ALUA_NON_OPTIMIZED) && alua_refuses(t))
-		return false;
-	if (!op || !cdb_supported(op, t->lun)) {
-		if (!op ? known_opcode : op->flags & CDB_SA)
-			task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 1, 4);
-		else
-			task_fail(t, SENSE_INVALID_OPCODE);
-		return false;
-	}
-	bars = atomic_load_explicit(&t->nl->bars, memory_order_acquire);
-	if (G_UNLIKELY(bars) && pr_conflict(t, bars)) {
-		task_status(t, STATUS_RESERVATION_CONFLICT);
-		return false;
-	}
-	return !under_work(t);
-}
-
-static bool in_range(const struct task *t)
-{
-	uint64_t blocks = lun_blocks(t->lun);
-
-	return t->lba <= blocks && t->blocks <= blocks - t->lba;
-}
-
-/* SBC-4 5: state and write protection, range, length. */
-static bool check_medium(struct task *t)
-{
-	unsigned flags = t->op->flags, state = lun_state(t->lun);
-
-	if (flags & CDB_MEDIUM && G_UNLIKELY(state & LUN_NOT_READY)) {
-		task_fail(t, lun_not_ready(state));
-		return false;
-	}
-	if (flags & CDB_WRITE && G_UNLIKELY(state & LUN_PROTECTED)) {
-		task_fail(t, SENSE_WRITE_PROTECTED);
-		return false;
-	}
-	if (flags & CDB_LBA && G_UNLIKELY(!in_range(t))) {
-		device_look(t->lun->dev);	/* it may have grown */
-		if (!in_range(t)) {
-			task_fail(t, SENSE_LBA_OUT_OF_RANGE);
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool check(struct task *t)
-{
-	unsigned byte;
-	int bit;
-
-	if (t->cdb_len < t->op->len) {
-		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, t->cdb_len, -1);
-		return false;
-	}
-	if (cdb_reserved_bit(t->op, t->cdb, &byte, &bit)) {
-		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, byte, bit);
-		return false;
-	}
-	decode(t);
-	if (t->lun && !check_medium(t))
-		return false;
-	if (t->op->check && !t->op->check(t))
-		return false;
-	if (t->op->unit != CDB_BYTES && t->xfer_len > LUN_TRANSFER_MAX) {
-		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, t->op->len_at, -1);
-		return false;
-	}
-	return true;
-}
 
 static void reset(struct task *t)
 {
@@ -480,7 +353,7 @@ enum task_begun task_begin(struct task *t)
 	if (t->lun)
 		lun_count_up(t->lun, reactor_index(t->reactor));
 	t->op = cdb_find(t->cdb, &known_opcode);
-	if (!check_access(t, known_opcode) || !check(t))
+	if (!task_check(t, known_opcode))
 		return TASK_GOING;
 	task_set_join(t);
 	if (t->op->dir == CDB_OUT)
@@ -553,7 +426,7 @@ void task_execute_from(struct task *t, const uint8_t *data)
 		task_io(t, GOTGT_OP_WRITE, task_fua(t), t->lba << t->lun->block_shift, t->out_len);
 		t->dio.io.iov = t->iov;
 		t->dio.io.iovcnt = 1;
-		if (under_work(t))
+		if (job_in_the_way(t))
 			return;
 		prepare_dio(t, task_done);
 		if (device_try(t->lun->dev, &t->dio))

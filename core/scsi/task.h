@@ -63,6 +63,7 @@ struct task {
 	uint8_t attr;			/* enum task_attr */
 	bool no_lend;			/* the transport must see the bytes (data digest) */
 	uint32_t edtl_out, edtl_in;	/* expected data transfer length, bytes, each direction; 0 for none */
+	uint32_t edtl_no_way;		/* expected to be transferred, and no direction was given */
 
 	/* The answer. */
 	uint8_t status;			/* enum scsi_status */
@@ -123,6 +124,8 @@ void task_abort(struct task *t);
 /* Give back buffers, lent memory and the LUN.  After done(), when Data-In has been sent. */
 void task_release(struct task *t);
 
+/* check.c: may it go on?  False: it has ended. */
+bool task_check(struct task *t, bool known_opcode);
 /* For taskset.c: its turn has come. */
 void task_run(struct task *t);
 

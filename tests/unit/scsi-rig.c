@@ -152,6 +152,7 @@ void rig_fill(struct task *t, const void *cdb, size_t cdb_len, uint32_t edtl_out
 	t->no_lend = rig.no_lend;
 	t->edtl_out = edtl_out;
 	t->edtl_in = edtl_in;
+	t->edtl_no_way = rig.edtl_no_way;
 }
 
 static void give_data(struct task *t, const void *out)

@@ -29,6 +29,7 @@ extern struct rig {
 	bool no_lend;
 	uint8_t addr[8];
 	int cdb_len;		/* 0: 16 */
+	uint32_t edtl_no_way;
 } rig;
 
 /* The last command's outcome. */

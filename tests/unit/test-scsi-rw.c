@@ -143,9 +143,6 @@ static void test_residuals(void)
 	read10(0, 1, UINT32_MAX);
 	assert_good();
 	g_assert_cmpuint(res.in_len, ==, BS);
-	/* A READ whose data the initiator says it sends: nothing to send it. */
-	send_rw(&widths[1], OP_READ_10, 0, 0, 1, BS, 0);
-	assert_good();
 }
 
 static void test_write_residuals(void)
@@ -443,6 +440,63 @@ static void test_protected(void)
 	}
 }
 
+/* ---- data expected in another direction than the command's ---- */
+
+static const struct way_row { const char *name; uint8_t cdb[16]; bool in, cdb_field; } way_rows[] = {
+	{ "READ(10)", { OP_READ_10, [8] = 1 }, true },
+	{ "READ CAPACITY(10)", { OP_READ_CAPACITY_10 }, true },
+	{ "INQUIRY", { OP_INQUIRY, [4] = 96 }, true },
+	{ "WRITE(10)", { OP_WRITE_10, [8] = 1 }, false },
+	{ "WRITE AND VERIFY(10)", { OP_WRITE_VERIFY_10, [8] = 1 }, false },
+	{ "ORWRITE(16)", { OP_ORWRITE_16, [13] = 1 }, false },
+	{ "COMPARE AND WRITE", { OP_COMPARE_AND_WRITE, [13] = 1 }, .cdb_field = true },
+	{ "VERIFY(10), BYTCHK 01b", { OP_VERIFY_10, 2, [8] = 1 }, false },
+	{ "VERIFY(10), BYTCHK 11b", { OP_VERIFY_10, 6, [8] = 1 }, false },
+	{ "WRITE SAME(10)", { OP_WRITE_SAME_10, [8] = 1 }, false },
+	{ "UNMAP", { OP_UNMAP, [8] = 24 }, false },
+	{ "MODE SELECT(6)", { OP_MODE_SELECT_6, 0x10, [4] = 24 }, false },
+	{ "PERSISTENT RESERVE OUT", { OP_PERSISTENT_RESERVE_OUT, [8] = 24 }, false },
+};
+
+/* Those that need all of their data look at its length themselves. */
+static void assert_wrong_way(const struct way_row *w)
+{
+	if (w->cdb_field)
+		assert_sense(INVALID_FIELD_IN_CDB);
+	else
+		assert_sense(INVALID_FIELD_IN_IU);
+}
+
+static void test_wrong_way(void)
+{
+	static uint8_t before[BS];
+
+	memset(rig.dev->ram, 'a', BS);
+	memset(before, 'a', BS);
+	for (unsigned i = 0; i < G_N_ELEMENTS(way_rows); i++) {
+		const struct way_row *w = &way_rows[i];
+
+		g_test_message("%s", w->name);
+		rig_send(w->cdb, 16, out, w->in ? BS : 0, w->in ? 0 : BS);
+		assert_wrong_way(w);
+		rig.edtl_no_way = BS;
+		rig_send(w->cdb, 16, out, 0, 0);
+		rig.edtl_no_way = 0;
+		assert_wrong_way(w);
+		g_assert_cmpmem(rig.dev->ram, BS, before, BS);
+	}
+	/* Without data there is no wrong direction. */
+	SEND_OUT(out, BS, OP_TEST_UNIT_READY);
+	assert_good();
+	send_rw(&widths[1], OP_READ_10, 0, 0, 0, BS, 0);
+	assert_good();
+	send_rw(&widths[1], OP_VERIFY_10, 0, 0, 1, 0, BS);
+	assert_good();
+	/* A list that FORMAT UNIT announces and nobody sends. */
+	SEND(BS, OP_FORMAT_UNIT, 0x10);
+	g_assert_cmpuint(res.status, ==, STATUS_CHECK_CONDITION);
+}
+
 /* ---- 4096 on 512, 512 on none ---- */
 
 static struct device *dev_512_for_4096(void)
@@ -474,6 +528,7 @@ int main(int argc, char **argv)
 	rig_add("/scsi/rw/too-long", test_too_long);
 	rig_add("/scsi/rw/residuals", test_residuals);
 	rig_add("/scsi/rw/write-residuals", test_write_residuals);
+	rig_add("/scsi/rw/wrong-way", test_wrong_way);
 	rig_add("/scsi/rw/try", test_try);
 	rig_add("/scsi/rw/fua", test_fua);
 	rig_add("/scsi/rw/lent", test_lent);

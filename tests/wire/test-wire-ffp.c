@@ -230,6 +230,14 @@ static void test_residuals(void)
 	itt = ini_command(i, FINAL | WRITE, 0, 512, tur, data, 512);
 	EXPECT_STATUS(i, itt, 0);
 	EXPECT_RESIDUAL(i, FLAG_UNDERFLOW, 512);
+	/* The R and W flags against the command (SAM-5 5.4.3): it is not carried out without its data. */
+	for (unsigned n = 0; n < 2; n++) {
+		uint8_t write10[16] = { 0x2a, [4] = 0x2e, [5] = 0xe0, [8] = 1 };
+
+		itt = ini_command(i, n ? FINAL | READ : FINAL, 0, 512, write10, NULL, 0);
+		EXPECT_SENSE(i, itt, KEY_ILLEGAL_REQUEST, 0x0e);
+		g_assert_cmphex(i->data[2 + 13], ==, 3);
+	}
 	/* A failed READ moved nothing. */
 	itt = ini_read(i, BLOCKS, 1, 512);
 	EXPECT_SENSE(i, itt, KEY_ILLEGAL_REQUEST, 0x21);
