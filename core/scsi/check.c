@@ -105,15 +105,13 @@ static bool check_medium(struct task *t)
 }
 
 /*
- * SAM-5 5.4.3: the transport was told to move data the other way, or to move some no way.  This command would be
- * carried out without its data and look as if all was well.  (Where no data is expected at all the residual tells.)
+ * SAM-5 5.4.3: the transport was told to move a write's data the other way, or to move some no way.  The command would
+ * be carried out without its data and look as if all was well.  (A read without its data changes nothing and goes on:
+ * the residual tells, as it does where no data is expected at all.)
  */
 static bool wrong_way(const struct task *t)
 {
-	bool in = t->op->dir == CDB_IN, moves = t->xfer_len || (in && t->op->unit == CDB_NO_LENGTH);
-
-	return moves && (in ? !t->edtl_in && (t->edtl_out || t->edtl_no_way) :
-			 !t->edtl_out && (t->edtl_in || t->edtl_no_way));
+	return t->op->dir == CDB_OUT && t->xfer_len && !t->edtl_out && (t->edtl_in || t->edtl_no_way);
 }
 
 /* The CDB's own bits, the medium, the data. */

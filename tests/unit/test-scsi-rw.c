@@ -442,20 +442,17 @@ static void test_protected(void)
 
 /* ---- data expected in another direction than the command's ---- */
 
-static const struct way_row { const char *name; uint8_t cdb[16]; bool in, cdb_field; } way_rows[] = {
-	{ "READ(10)", { OP_READ_10, [8] = 1 }, true },
-	{ "READ CAPACITY(10)", { OP_READ_CAPACITY_10 }, true },
-	{ "INQUIRY", { OP_INQUIRY, [4] = 96 }, true },
-	{ "WRITE(10)", { OP_WRITE_10, [8] = 1 }, false },
-	{ "WRITE AND VERIFY(10)", { OP_WRITE_VERIFY_10, [8] = 1 }, false },
-	{ "ORWRITE(16)", { OP_ORWRITE_16, [13] = 1 }, false },
-	{ "COMPARE AND WRITE", { OP_COMPARE_AND_WRITE, [13] = 1 }, .cdb_field = true },
-	{ "VERIFY(10), BYTCHK 01b", { OP_VERIFY_10, 2, [8] = 1 }, false },
-	{ "VERIFY(10), BYTCHK 11b", { OP_VERIFY_10, 6, [8] = 1 }, false },
-	{ "WRITE SAME(10)", { OP_WRITE_SAME_10, [8] = 1 }, false },
-	{ "UNMAP", { OP_UNMAP, [8] = 24 }, false },
-	{ "MODE SELECT(6)", { OP_MODE_SELECT_6, 0x10, [4] = 24 }, false },
-	{ "PERSISTENT RESERVE OUT", { OP_PERSISTENT_RESERVE_OUT, [8] = 24 }, false },
+static const struct way_row { const char *name; uint8_t cdb[16]; bool cdb_field; } way_rows[] = {
+	{ "WRITE(10)", { OP_WRITE_10, [8] = 1 } },
+	{ "WRITE AND VERIFY(10)", { OP_WRITE_VERIFY_10, [8] = 1 } },
+	{ "ORWRITE(16)", { OP_ORWRITE_16, [13] = 1 } },
+	{ "COMPARE AND WRITE", { OP_COMPARE_AND_WRITE, [13] = 1 }, true },
+	{ "VERIFY(10), BYTCHK 01b", { OP_VERIFY_10, 2, [8] = 1 } },
+	{ "VERIFY(10), BYTCHK 11b", { OP_VERIFY_10, 6, [8] = 1 } },
+	{ "WRITE SAME(10)", { OP_WRITE_SAME_10, [8] = 1 } },
+	{ "UNMAP", { OP_UNMAP, [8] = 24 } },
+	{ "MODE SELECT(6)", { OP_MODE_SELECT_6, 0x10, [4] = 24 } },
+	{ "PERSISTENT RESERVE OUT", { OP_PERSISTENT_RESERVE_OUT, [8] = 24 } },
 };
 
 /* Those that need all of their data look at its length themselves. */
@@ -477,7 +474,7 @@ static void test_wrong_way(void)
 		const struct way_row *w = &way_rows[i];
 
 		g_test_message("%s", w->name);
-		rig_send(w->cdb, 16, out, w->in ? BS : 0, w->in ? 0 : BS);
+		rig_send(w->cdb, 16, out, 0, BS);
 		assert_wrong_way(w);
 		rig.edtl_no_way = BS;
 		rig_send(w->cdb, 16, out, 0, 0);
@@ -485,6 +482,11 @@ static void test_wrong_way(void)
 		assert_wrong_way(w);
 		g_assert_cmpmem(rig.dev->ram, BS, before, BS);
 	}
+	/* A read without its data has done nothing. */
+	send_rw(&widths[1], OP_READ_10, 0, 0, 1, BS, 0);
+	assert_good();
+	SEND_OUT(out, BS, OP_INQUIRY, 0, 0, 0, 96);
+	assert_good();
 	/* Without data there is no wrong direction. */
 	SEND_OUT(out, BS, OP_TEST_UNIT_READY);
 	assert_good();
