@@ -6,6 +6,7 @@
 #include <locale.h>
 #include <malloc.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,7 +25,7 @@
 /* ---- logs ---- */
 
 struct lines {
-	GMutex lock;
+	pthread_mutex_t lock;
 	GString *text;
 	GThread *thread;	/* where all must come, or NULL */
 	unsigned n;
@@ -34,17 +35,17 @@ static void keep(void *data, enum gotgt_log_level level, const char *line)
 {
 	struct lines *l = data;
 
-	g_mutex_lock(&l->lock);
+	pthread_mutex_lock(&l->lock);
 	g_string_append_printf(l->text, "%d %s\n", level, line);
 	if (l->thread)
 		g_assert_true(l->thread == g_thread_self());
 	l->n++;
-	g_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->lock);
 }
 
 static void lines_init(struct lines *l)
 {
-	g_mutex_init(&l->lock);
+	pthread_mutex_init(&l->lock, NULL);
 	l->text = g_string_new(NULL);
 	l->thread = NULL;
 	l->n = 0;
@@ -52,7 +53,7 @@ static void lines_init(struct lines *l)
 
 static void lines_clear(struct lines *l)
 {
-	g_mutex_clear(&l->lock);
+	pthread_mutex_destroy(&l->lock);
 	g_string_free(l->text, TRUE);
 }
 
@@ -243,8 +244,8 @@ static void test_flood(void)
 /* Without a loop: by a thread of the server, from which nothing can be asked of it. */
 struct ended {
 	struct gotgt_server *server;
-	GMutex lock;
-	GCond cond;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
 	int asked;
 	bool done;
 };
@@ -253,11 +254,11 @@ static void ended(void *data)
 {
 	struct ended *e = data;
 
-	g_mutex_lock(&e->lock);
+	pthread_mutex_lock(&e->lock);
 	e->asked = gotgt_server_start(e->server);
 	e->done = true;
-	g_cond_signal(&e->cond);
-	g_mutex_unlock(&e->lock);
+	pthread_cond_signal(&e->cond);
+	pthread_mutex_unlock(&e->lock);
 }
 
 static void test_stop_begin(void)
@@ -265,10 +266,9 @@ static void test_stop_begin(void)
 	struct memory *m = memory_new();
 	struct ended e = { .server = disk_start(m, 0) };
 	struct ini *i = disk_login(1);
-	int r;
 
-	g_mutex_init(&e.lock);
-	g_cond_init(&e.cond);
+	pthread_mutex_init(&e.lock, NULL);
+	pthread_cond_init(&e.cond, NULL);
 	OK(gotgt_server_stop_begin(e.server, 60000, ended, &e));
 	/* It waits for us. */
 	FAILS(gotgt_server_apply(e.server), EBUSY, "about to stop");
@@ -278,16 +278,15 @@ static void test_stop_begin(void)
 	EXPECT_PDU(i, OP_LOGOUT_RESPONSE);
 	EXPECT_CLOSED(i);
 	ini_free(i);
-	g_mutex_lock(&e.lock);
+	pthread_mutex_lock(&e.lock);
 	while (!e.done)
-		g_cond_wait(&e.cond, &e.lock);
-	g_mutex_unlock(&e.lock);
+		pthread_cond_wait(&e.cond, &e.lock);
+	pthread_mutex_unlock(&e.lock);
 	g_assert_cmpint(e.asked, ==, -EDEADLK);
-	r = gotgt_server_start(e.server);	/* again, once it has stopped */
-	g_assert_cmpint(r, ==, 0);
+	OK(gotgt_server_start(e.server));	/* again, once it has stopped */
 	gotgt_server_free(e.server);
-	g_mutex_clear(&e.lock);
-	g_cond_clear(&e.cond);
+	pthread_mutex_destroy(&e.lock);
+	pthread_cond_destroy(&e.cond);
 	g_free(m);
 }
 
@@ -319,9 +318,14 @@ static void once(struct memory *m, bool with_session)
 	gotgt_server_free(s);
 }
 
+/* Bytes; 0 where it cannot be told. */
 static size_t in_use(void)
 {
+#if defined(HAVE_MALLINFO2) && !defined(SANITIZED)
 	return mallinfo2().uordblks;
+#else
+	return 0;
+#endif
 }
 
 static void test_hundred(void)
@@ -343,9 +347,7 @@ static void test_hundred(void)
 		g_thread_yield();
 	g_assert_cmpint(m->closed, ==, 102);
 	g_test_message("%zu bytes in use before, %zu after", bytes, in_use());
-#ifndef SANITIZED
-	g_assert_cmpuint(in_use(), <, bytes + 16384);
-#endif
+	g_assert_cmpuint(in_use(), <=, bytes + 16384);
 	g_free(m);
 }
 
