@@ -22,6 +22,7 @@
  * marked [callback] may be called from a callback or a plugin's function.  A server does all its work on threads
  * of its own: one for each CPU for connections ("reactors"), and up to "workers" for stores that block.  They
  * take no signals.  Nothing is kept in common by two servers of a process but the plugins that were loaded.
+ * A callback can come while a call for the server is under way: make none with a lock held that callbacks take.
  *
  * The process stays as it is: no signal handler, no exit(), no change of umask, locale or working directory, and
  * not a word on standard error.
@@ -91,7 +92,8 @@ GOTGT_EXPORT int gotgt_server_start(struct gotgt_server *server);
 /*
  * Make what was described since the start, or the last time, take effect: all, or, when this fails, nothing; it stays
  * described then.  What is the same is not touched: its initiators notice nothing.  Taking away waits for commands of
- * that LUN, and up to two seconds for a target's initiators to log out.
+ * that LUN, and up to two seconds for a target's initiators to log out.  Plugins in files look whether their size has
+ * changed, even when nothing else has.
  */
 GOTGT_EXPORT int gotgt_server_apply(struct gotgt_server *server);
 /* Forget what was described since: the description is of what runs.  -EBUSY unless it runs. */

@@ -211,6 +211,41 @@ static void test_wrong_stores(void)
 	}
 }
 
+/* What programs were built against.  Lines are added, never changed. */
+static void test_layout(void)
+{
+#define F(s, f, off) { #s "." #f, offsetof(struct s, f), off }
+	static const struct { const char *what; size_t is, must; } layout[] = {
+#if GLIB_SIZEOF_VOID_P == 8
+		F(gotgt_account, size, 0), F(gotgt_account, user, 8), F(gotgt_account, secret, 16),
+		F(gotgt_account, secret_file, 24), F(gotgt_account, mutual_user, 32), F(gotgt_account, mutual_secret, 40),
+		F(gotgt_account, mutual_secret_file, 48),
+		F(gotgt_session, size, 0), F(gotgt_session, initiator, 8), F(gotgt_session, target, 16),
+		F(gotgt_session, peer, 24), F(gotgt_session, connections, 32), F(gotgt_session, commands, 36),
+		F(gotgt_session, tsih, 40), F(gotgt_session, isid, 42),
+		F(gotgt_store_ops, size, 0), F(gotgt_store_ops, flags, 8), F(gotgt_store_ops, block_size, 12),
+		F(gotgt_store_ops, read, 16), F(gotgt_store_ops, write, 24), F(gotgt_store_ops, flush, 32),
+		F(gotgt_store_ops, unmap, 40), F(gotgt_store_ops, close, 48),
+#endif
+		{ NULL, 0, 0 },
+	};
+	struct { struct gotgt_store_ops ops; uint8_t later[64]; } longer = { .ops = memory_ops(0) };
+	struct memory *m = memory_new();
+	struct gotgt_store *store;
+
+	for (size_t i = 0; layout[i].what; i++) {
+		g_test_message("%s", layout[i].what);
+		g_assert_cmpuint(layout[i].is, ==, layout[i].must);
+	}
+	/* Of a later version. */
+	longer.ops.size = sizeof longer;
+	store = gotgt_store_new(&longer.ops, m, SIZE);
+	g_assert_nonnull(store);
+	gotgt_store_free(store);
+	g_assert_cmpint(m->closed, ==, 1);
+	g_free(m);
+}
+
 /* ---- changes of a server that runs ---- */
 
 static const struct gotgt_account host = { .size = sizeof host, .user = "host", .secret = "twelve bytes and more" };
@@ -551,6 +586,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/lib/answers", test_answers);
 	g_test_add_func("/lib/wrong/calls", test_wrong);
 	g_test_add_func("/lib/wrong/stores", test_wrong_stores);
+	g_test_add_func("/lib/layout", test_layout);
 	g_test_add_func("/lib/changes", test_changes);
 	g_test_add_func("/lib/undone", test_undone);
 	g_test_add_func("/lib/resize/told", test_resize);
