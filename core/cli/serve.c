@@ -140,7 +140,7 @@ static int add_target(struct serve *s)
 	return r ? failed(s, r) : EXIT_SUCCESS;
 }
 
-static void log_line_of(void *data, enum gotgt_log_level level, const char *line)
+static void show_line(void *data, enum gotgt_log_level level, const char *line)
 {
 	log_to_stderr(level, line, data);
 }
@@ -154,7 +154,7 @@ static int describe(struct serve *s)
 	int r = gotgt_server_set_plugin_path(s->server, dirs);
 
 	if (!r)
-		r = gotgt_server_set_log(s->server, log_line_of, NULL);
+		r = gotgt_server_set_log(s->server, show_line, NULL);
 	if (!r)
 		r = gotgt_server_set(s->server, "log-level", level);
 	if (!r)

@@ -325,9 +325,6 @@ void schema_free(enum conf_object object, void *obj)
 	g_free(obj);
 }
 
-/* The settings of to, which has all bytes of from, get memory of their own. */
-static void own_fields(enum conf_object object, void *to, const void *from);
-
 static GPtrArray *list_copy(enum conf_object child, const GPtrArray *list)
 {
 	GPtrArray *copy = g_ptr_array_new();
@@ -347,6 +344,7 @@ static unsigned *lines_copy(const struct conf_lun *lun)
 	return copy;
 }
 
+/* The settings of to, which has all bytes of from, get memory of their own. */
 static void own_fields(enum conf_object object, void *to, const void *from)
 {
 	const struct setting *s = NULL;

@@ -351,6 +351,40 @@ static void test_hundred(void)
 	g_free(m);
 }
 
+static void *start_and_stop(void *data)
+{
+	const char *const settings[] = { "size", "1M", NULL };
+	struct memory *m = memory_new();
+
+	for (int n = 0; n < 20; n++) {
+		struct gotgt_server *s = disk_new(memory_store(m, 0));
+		char portal[64];
+
+		OK(gotgt_server_set_plugin_path(s, data));
+		OK(gotgt_lun_add(s, DISK, 1, "null", settings, NULL));
+		OK(gotgt_server_start(s));
+		OK(gotgt_server_portal(s, 0, portal, sizeof portal));
+		OK(gotgt_lun_remove(s, DISK, 0));
+		OK(gotgt_server_apply(s));
+		gotgt_server_free(s);
+	}
+	g_assert_cmpint(m->closed, ==, 20);
+	g_free(m);
+	return NULL;
+}
+
+/* Servers of several threads have nothing to wait for each other for. */
+static void test_threads(void)
+{
+	g_autofree char *path = g_test_build_filename(G_TEST_BUILT, "..", "plugins", "null", ".libs", NULL);
+	pthread_t threads[4];
+
+	for (size_t i = 0; i < G_N_ELEMENTS(threads); i++)
+		g_assert_cmpint(pthread_create(&threads[i], NULL, start_and_stop, path), ==, 0);
+	for (size_t i = 0; i < G_N_ELEMENTS(threads); i++)
+		g_assert_cmpint(pthread_join(threads[i], NULL), ==, 0);
+}
+
 /* Signals, umask, locale, working directory, environment. */
 static char *process_state(void)
 {
@@ -396,6 +430,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/process/flood", test_flood);
 	g_test_add_func("/process/stop-begin", test_stop_begin);
 	g_test_add_func("/process/a-hundred-times", test_hundred);
+	g_test_add_func("/process/threads", test_threads);
 	g_test_add_func("/process/state", test_state);
 	return g_test_run();
 }
