@@ -81,3 +81,13 @@ void life_end(struct life *l)
 	g_assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	g_free(l);
 }
+
+void life_stop(struct life *l)
+{
+	int status;
+
+	kill(l->pid, SIGTERM);
+	g_assert_cmpint(waitpid(l->pid, &status, 0), ==, l->pid);
+	g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	g_free(l);
+}

@@ -11,5 +11,7 @@ struct life *life_begin(const char *const *argv, char **env);
 void life_kill_after(struct life *l, unsigned delay_us);
 /* Wait for that; it ended in no other way. */
 void life_end(struct life *l);
+/* SIGTERM; it ends, and well. */
+void life_stop(struct life *l);
 
 #endif
