@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <glib/gstdio.h>
 #include "cli/cli.h"
+#include "config/acls.h"
 #include "engine/log.h"
 
 #define STOP_GRACE_MS 2000u
@@ -20,7 +21,7 @@ struct serve {
 	struct server *server;
 	char *iqn, *size, *run, *pid_file, *dirs, *level, *state_dir;
 	char *user, *secret_file, *mutual_user, *mutual_secret_file;
-	char **portals, **args;
+	char **portals, **args, **allow;
 	gboolean read_only;
 	GPid captive;		/* 0: none */
 	int status;
@@ -81,6 +82,43 @@ static bool add_accounts(struct serve *s, struct conf *conf, struct conf_target 
 	return true;
 }
 
+/* Is it for this machine alone? */
+static bool is_loopback(const char *address)
+{
+	struct acl_prefix own, a;
+
+	for (const char *const *range = (const char *const []){ "127.0.0.0/8", "::1", NULL }; *range; range++) {
+		acl_prefix_parse(*range, &own);
+		acl_prefix_parse(address, &a);
+		if (own.family == a.family && !memcmp(own.bytes, a.bytes, own.len / 8))
+			return true;
+	}
+	return false;
+}
+
+/* Whom it is for: who is named; else, on this machine alone, everybody. */
+static bool admit(struct serve *s, const struct conf *conf, struct conf_target *t, GError **error)
+{
+	for (char **who = s->allow; who && *who; who++)
+		if (!acls_allow(t, *who, error)) {
+			g_prefix_error(error, "--allow ");
+			return false;
+		}
+	if (s->allow || s->user)
+		return true;
+	for (unsigned i = 0; i < conf->portals->len; i++) {
+		const struct conf_portal *p = conf->portals->pdata[i];
+
+		if (is_loopback(p->address))
+			continue;
+		g_set_error(error, SERVER_ERROR, 0, "other machines reach portal %s: say whom it is for, by --allow ADDRESS/BITS, "
+			    "--allow INITIATOR or --user, or --allow all", p->address);
+		return false;
+	}
+	t->open = true;
+	return true;
+}
+
 static bool build(struct serve *s, struct conf *conf, GError **error)
 {
 	const struct setting *iqn = schema_find(CONF_TARGET, "iqn");
@@ -92,7 +130,8 @@ static bool build(struct serve *s, struct conf *conf, GError **error)
 		g_prefix_error(error, "--iqn %s: ", name);
 		return false;
 	}
-	if (!add_portals(s, conf, error) || !add_luns(s, t, error) || !add_accounts(s, conf, t, error))
+	if (!add_portals(s, conf, error) || !add_luns(s, t, error) || !add_accounts(s, conf, t, error) ||
+	    !admit(s, conf, t, error))
 		return false;
 	conf_check(conf, errors);
 	if (errors->len)
@@ -225,6 +264,7 @@ static void clear(struct serve *s)
 	g_strfreev(s->plugin_dirs);
 	g_strfreev(s->portals);
 	g_strfreev(s->args);
+	g_strfreev(s->allow);
 	g_free(s->iqn);
 	g_free(s->size);
 	g_free(s->run);
@@ -253,7 +293,10 @@ int cmd_serve(const struct command *cmd, int argc, char **argv)
 		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &s.dirs, "Where plugins are, folders separated by colons", "DIRS" },
 		{ "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &s.state_dir,
 		  "Folder for what must outlive a restart (reservations, saved mode pages); without it nothing is kept", "DIR" },
-		{ "user", 0, 0, G_OPTION_ARG_STRING, &s.user, "Who may log in, by CHAP; without it everybody", "NAME" },
+		{ "allow", 'a', 0, G_OPTION_ARG_STRING_ARRAY, &s.allow,
+		  "Who may log in: an address or ADDRESS/BITS, an initiator's name or a pattern with *, or all; needed where other "
+		  "machines reach the portal", "WHO" },
+		{ "user", 0, 0, G_OPTION_ARG_STRING, &s.user, "Who may log in, by CHAP", "NAME" },
 		{ "secret-file", 0, 0, G_OPTION_ARG_FILENAME, &s.secret_file, "File with that user's secret, of mode 600", "FILE" },
 		{ "mutual-user", 0, 0, G_OPTION_ARG_STRING, &s.mutual_user, "Our name for initiators that ask us back", "NAME" },
 		{ "mutual-secret-file", 0, 0, G_OPTION_ARG_FILENAME, &s.mutual_secret_file, "File with our secret", "FILE" },
