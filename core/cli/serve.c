@@ -23,7 +23,7 @@ struct serve {
 	struct gotgt_server *server;
 	char *iqn, *size, *run, *pid_file, *dirs, *level, *state_dir;
 	char *user, *secret_file, *mutual_user, *mutual_secret_file;
-	char **portals, **args;
+	char **portals, **args, **allow;
 	gboolean read_only;
 	GPid captive;		/* 0: none */
 	int status;
@@ -129,6 +129,33 @@ static int add_accounts(struct serve *s)
 	return r ? failed(s, r) : EXIT_SUCCESS;
 }
 
+/* Is it for this machine alone? */
+static bool is_loopback(const char *portal)
+{
+	return g_str_has_prefix(portal, "127.") || g_str_has_prefix(portal, "[::1]") || g_str_equal(portal, "::1");
+}
+
+/* Whom it is for: who is named; else, on this machine alone, everybody. */
+static int admit(struct serve *s)
+{
+	static const char *const all[] = { "all", NULL };
+	const char *const *who = s->allow ? (const char *const *)s->allow : s->user ? all + 1 : all;
+
+	for (char **p = s->allow || s->user ? NULL : s->portals; p && *p; p++)
+		if (!is_loopback(*p))
+			return cli_usage(s->cmd, "other machines reach %s: say whom it is for, by --allow ADDRESS/BITS, "
+					 "--allow INITIATOR or --user, or --allow all", *p);
+	for (; *who; who++) {
+		int r = gotgt_target_allow(s->server, s->iqn, *who);
+
+		if (r == -EINVAL)
+			return cli_usage(s->cmd, "--allow %s", gotgt_last_error());
+		if (r)
+			return failed(s, r);
+	}
+	return EXIT_SUCCESS;
+}
+
 static int add_target(struct serve *s)
 {
 	const char *wrong = iscsi_name_check(s->iqn);
@@ -147,7 +174,7 @@ static void show_line(void *data, enum gotgt_log_level level, const char *line)
 
 static int describe(struct serve *s)
 {
-	static int (*const parts[])(struct serve *s) = { add_target, add_portals, add_luns, add_accounts };
+	static int (*const parts[])(struct serve *s) = { add_target, add_portals, add_luns, add_accounts, admit };
 	const char *dirs = s->dirs ? s->dirs : g_getenv("GOTGT_PLUGIN_PATH");
 	const char *level = s->level ? s->level : "warn";
 	int status = EXIT_SUCCESS;
@@ -288,6 +315,7 @@ static void clear(struct serve *s)
 	g_strfreev(s->plugin_dirs);
 	g_strfreev(s->portals);
 	g_strfreev(s->args);
+	g_strfreev(s->allow);
 	g_free(s->iqn);
 	g_free(s->size);
 	g_free(s->run);
@@ -316,7 +344,10 @@ int cmd_serve(const struct command *cmd, int argc, char **argv)
 		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &s.dirs, "Where plugins are, folders separated by colons", "DIRS" },
 		{ "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &s.state_dir,
 		  "Folder for what must outlive a restart (reservations, saved mode pages); without it nothing is kept", "DIR" },
-		{ "user", 0, 0, G_OPTION_ARG_STRING, &s.user, "Who may log in, by CHAP; without it everybody", "NAME" },
+		{ "allow", 'a', 0, G_OPTION_ARG_STRING_ARRAY, &s.allow,
+		  "Who may log in: an address or ADDRESS/BITS, an initiator's name or a pattern with *, or all; needed where other "
+		  "machines reach the portal", "WHO" },
+		{ "user", 0, 0, G_OPTION_ARG_STRING, &s.user, "Who may log in, by CHAP", "NAME" },
 		{ "secret-file", 0, 0, G_OPTION_ARG_FILENAME, &s.secret_file, "File with that user's secret, of mode 600", "FILE" },
 		{ "mutual-user", 0, 0, G_OPTION_ARG_STRING, &s.mutual_user, "Our name for initiators that ask us back", "NAME" },
 		{ "mutual-secret-file", 0, 0, G_OPTION_ARG_FILENAME, &s.mutual_secret_file, "File with our secret", "FILE" },

@@ -113,6 +113,7 @@ static bool start_threads(struct server *s, const struct conf *conf, GError **er
 	s->node = node_new(s->engine);
 	s->node->max_conns = l->max_connections;
 	s->node->max_logins = l->max_logins;
+	s->node->max_logins_per_address = l->max_logins_per_address;
 	s->node->login_timeout_s = l->login_timeout_s;
 	s->node->nop_interval_s = l->nop_interval_s;
 	s->node->nop_timeout_s = l->nop_timeout_s;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "backstore/settings.h"
+#include "config/acls.h"
 #include "lib/lib.h"
 
 /* ---- settings ---- */
@@ -185,6 +186,26 @@ int gotgt_target_remove(struct gotgt_server *s, const char *iqn)
 	schema_free(CONF_TARGET, t);
 	lib_sweep_stores(s);
 	return lib_leave(s, 0);
+}
+
+static int allow(struct conf_target *t, const char *who)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!who)
+		return lib_fail(EINVAL, "target %s: nobody is named", t->iqn);
+	return acls_allow(t, who, &error) ? 0 : lib_fail(EINVAL, "%s", error->message);
+}
+
+int gotgt_target_allow(struct gotgt_server *s, const char *iqn, const char *who)
+{
+	struct conf_target *t;
+	int r = lib_enter(s);
+
+	if (r)
+		return r;
+	t = find_target(s->draft, iqn);
+	return lib_leave(s, t ? allow(t, who) : -ENOENT);
 }
 
 /* ---- accounts ---- */

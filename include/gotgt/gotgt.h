@@ -141,10 +141,15 @@ GOTGT_EXPORT int gotgt_portal_add(struct gotgt_server *server, const char *name,
 /* By the values it was added with; its sessions stay. */
 GOTGT_EXPORT int gotgt_portal_remove(struct gotgt_server *server, const char *address, uint16_t port);
 
-/* A target by its iSCSI name: iqn., eui. or naa.  Without accounts, who reaches a portal may log in. */
+/* A target by its iSCSI name: iqn., eui. or naa.  Nobody may log in before gotgt_target_allow() or gotgt_account_add(). */
 GOTGT_EXPORT int gotgt_target_add(struct gotgt_server *server, const char *iqn);
 /* A setting of a target in gotgt.conf(5): "alias", "portals", "iscsi.first-burst-length"; as gotgt_server_set(). */
 GOTGT_EXPORT int gotgt_target_set(struct gotgt_server *server, const char *iqn, const char *name, const char *value);
+/*
+ * Who may log in: an address or a range of them ("192.0.2.0/24", "::1"), an initiator's iSCSI name or a pattern for some
+ * ("iqn.2010-01.org.example:*"), or "all".  Once for each.  Where there are accounts, they are asked for as well.
+ */
+GOTGT_EXPORT int gotgt_target_allow(struct gotgt_server *server, const char *iqn, const char *who);
 /* With its logical units. */
 GOTGT_EXPORT int gotgt_target_remove(struct gotgt_server *server, const char *iqn);
 

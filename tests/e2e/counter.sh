@@ -17,7 +17,7 @@ count() # PLUGIN PROCESSES
 		reactors = 2;
 		portals = ( { name = "a"; address = "127.0.0.1"; port = 0; } );
 		targets = ( {
-		  iqn = "iqn.2024-01.org.gotgt:counter";
+		  iqn = "iqn.2024-01.org.gotgt:counter"; open = true;
 		  luns = ( { number = 0; plugin = "$1"; settings = { path = "$tap_tmp/$1.img"; create = true; size = "1M"; }; } );
 		} );
 	END

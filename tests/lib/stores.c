@@ -94,6 +94,7 @@ struct gotgt_server *disk_new(struct gotgt_store *store)
 	OK(gotgt_server_set(s, "reactors", "2"));
 	OK(gotgt_portal_add(s, NULL, "127.0.0.1", 0));
 	OK(gotgt_target_add(s, DISK));
+	OK(gotgt_target_allow(s, DISK, "all"));
 	if (store)
 		OK(gotgt_lun_add_store(s, DISK, 0, store));
 	gotgt_store_free(store);

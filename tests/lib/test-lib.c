@@ -133,6 +133,9 @@ static void wrong_descriptions(struct gotgt_server *s, struct gotgt_store *store
 	FAILS(gotgt_lun_set(s, DISK, 0, "block-size", "513"), EINVAL, "512 or 4096");
 	FAILS(gotgt_lun_set(s, DISK, 0, "settings", "x"), EINVAL, "no such setting");
 	FAILS(gotgt_lun_remove(s, DISK, 1), ENOENT, "lun 1");
+	FAILS(gotgt_target_allow(s, HOST, "all"), ENOENT, HOST);
+	FAILS(gotgt_target_allow(s, DISK, NULL), EINVAL, "nobody");
+	FAILS(gotgt_target_allow(s, DISK, "10.0.0.1/8"), EINVAL, "10.0.0.1/8");
 	FAILS(gotgt_account_add(s, DISK, &nobody), EINVAL, "missing");
 	FAILS(gotgt_account_add(s, DISK, &unsized), EINVAL, "size");
 	FAILS(gotgt_account_add(s, HOST, &nobody), ENOENT, HOST);
