@@ -106,6 +106,12 @@ static double fraction(const struct job *j)
 	return ((double)j->pass + (double)j->at / (double)j->size) / (double)j->passes;
 }
 
+static void turn_over(struct job *j)
+{
+	for (uint32_t i = 0; i < sizeof j->pattern; i++)
+		j->pattern[i] = (uint8_t)~j->pattern[i];
+}
+
 static void step(struct job *j);
 
 static void step_posted(struct post *p)
@@ -136,8 +142,8 @@ static void step_done(struct device_io *dio, enum gotgt_status status)
 	if (j->at == j->size) {
 		j->at = 0;
 		j->pass++;
-		for (uint32_t i = 0; j->invert && i < sizeof j->pattern; i++)
-			j->pattern[i] = (uint8_t)~j->pattern[i];
+		if (j->invert)
+			turn_over(j);
 	}
 	atomic_store(&j->lun->job_progress, (unsigned)MIN(fraction(j) * PROGRESS_WHOLE, PROGRESS_WHOLE - 1));
 	step_soon(j);
@@ -240,6 +246,8 @@ static struct job *job_new(struct task *t, const struct job_conf *conf)
 	j->size = lun_blocks(t->lun) << t->lun->block_shift;
 	if (conf->pattern)
 		memcpy(j->pattern, conf->pattern, t->lun->block_size);
+	if (j->invert && j->passes % 2 == 0)	/* so that the last pass is the pattern's */
+		turn_over(j);
 	return j;
 }
 

@@ -25,7 +25,7 @@ struct job_conf {
 	uint32_t op, flags;		/* of device_io, over all of the unit */
 	const uint8_t *pattern;		/* DEVICE_OP_WRITE_SAME: a block */
 	unsigned passes;
-	bool invert;			/* the pattern of each second pass */
+	bool invert;			/* each second pass, from the last one but one back, writes the inverted pattern */
 	bool immed;			/* the command ends now, not with the job */
 	uint32_t least_ms;		/* it is not done sooner: who looks for its progress sees some */
 };
