@@ -384,13 +384,14 @@ static void test_native(void)
 	out[BS + 7] ^= 1;
 	begin(&sent[0], caw, out, 4 * BS, 0);
 	begin(&sent[1], caw, out, 4 * BS, 0);	/* it waits for the first */
+	task_abort(&sent[1].task);
+	g_assert_true(sent[1].ended && sent[1].task.aborted);
+	task_release(&sent[1].task);
 	g_assert_cmpuint(rig.dev->held_compare->offset, ==, 20 * BS);
 	fake_compare_on(rig.dev, GOTGT_OK);
 	end(&sent[0], STATUS_CHECK_CONDITION);
 	g_assert_cmpuint(sent[0].task.sense[2], ==, KEY_MISCOMPARE);
 	g_assert_cmpuint(get_be32(sent[0].task.sense + 3), ==, BS + 7);
-	task_abort(&sent[1].task);
-	task_release(&sent[1].task);
 	out[BS + 7] ^= 1;
 	memcpy(fua, caw, 16);
 	fua[1] = 0x08;
