@@ -151,7 +151,7 @@ struct device_compare {
 	struct reactor *reactor;
 	uint64_t offset, length;	/* bytes, whole blocks */
 	const uint8_t *expected, *data;
-	uint64_t same;			/* out, with GOTGT_OK: bytes that are as expected; all: it is written, as after a WRITE */
+	uint64_t same;			/* out, with GOTGT_OK: bytes that are as expected; all: it is written */
 	enum gotgt_status status;	/* out; UNSUPPORTED: the plugin cannot, and nothing is written */
 	void (*done)(struct device_compare *c);
 	struct device *dev;
