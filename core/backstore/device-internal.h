@@ -4,7 +4,6 @@
 #define GOTGT_DEVICE_INTERNAL_H
 
 #include <pthread.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include "backstore/device.h"
 #include "backstore/settings.h"
@@ -26,6 +25,7 @@ struct device {
 	atomic_bool lent_fault, broken;	/* broken: a breach of the contract has been logged */
 	char *name;
 	struct settings *settings;
+	void *context;
 
 	pthread_mutex_t lock;		/* the rest */
 	bool opening;

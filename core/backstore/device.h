@@ -90,6 +90,11 @@ struct device_info {
  */
 struct device *device_open(struct engine *e, const struct module *m, const char *name,
 			   const char *const *settings, bool read_only, GError **error);
+/* The same for a program that embeds us and has a pointer for its plugin's open(). */
+struct device *device_open_for(struct engine *e, const struct module *m, const char *name,
+			       const char *const *settings, bool read_only, void *context, GError **error);
+/* That pointer, by what plugins know as the LUN.  [any] */
+void *device_context(struct gotgt_lun *lun);
 /*
  * Call resized(data) on any thread when the plugin says the size changed, after device_size() gives
  * the new one.  NULL ends it: no call is under way when this returns.  Not from resized().  [main]

@@ -70,7 +70,7 @@ static bool same_device(const struct conf_lun *a, const struct conf_lun *b)
 	while ((s = schema_next(CONF_LUN, s)))
 		if (!changes_in_place(s) && !setting_equal(s, a, b))
 			return false;
-	return true;
+	return a->module == b->module && a->context == b->context;
 }
 
 static const struct conf_lun *find_lun(const struct conf_target *t, uint32_t number)
@@ -84,12 +84,14 @@ static const struct conf_lun *find_lun(const struct conf_target *t, uint32_t num
 	return NULL;
 }
 
-/* Plugin and path: two LUNs with the same key may not be able to be open together.  NULL: it has no path. */
+/* Plugin and path, or what holds its bytes: two LUNs with the same key may not be able to be open together.  NULL: none. */
 static char *file_key(struct server *s, const struct conf_lun *l)
 {
-	const struct module *m = plugins_get(s->plugin_dirs, l->plugin, NULL);
+	const struct module *m = l->module ? l->module : plugins_get(s->plugin_dirs, l->plugin, NULL);
 	const char *path = m ? settings_path_name(&m->ops) : NULL;
 
+	if (l->context)
+		return g_strdup_printf("%p", l->context);
 	for (char **pair = l->settings; path && pair && *pair; pair += 2)
 		if (g_str_equal(pair[0], path))
 			return g_strdup_printf("%s:%s", l->plugin, pair[1]);

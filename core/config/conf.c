@@ -16,6 +16,11 @@ void conf_free(struct conf *c)
 	schema_free(CONF_TOP, c);
 }
 
+struct conf *conf_copy(const struct conf *c)
+{
+	return schema_copy(CONF_TOP, c);
+}
+
 struct conf_portal *conf_add_portal(struct conf *c)
 {
 	struct conf_portal *p = schema_new(CONF_PORTAL);

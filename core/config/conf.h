@@ -25,6 +25,8 @@ struct conf_portal {
 	uint32_t port;
 };
 
+struct module;
+
 struct conf_lun {
 	struct conf_where where;
 	uint32_t number;
@@ -36,6 +38,9 @@ struct conf_lun {
 	uint32_t alignment_offset;	/* LBA of the first physical block that starts with a block */
 	uint32_t read_only, thin, removable;
 	char *serial, *vendor, *product;
+	/* Of who embeds us, not of files. */
+	const struct module *module;	/* the plugin, in the program itself; NULL: it is found by its name */
+	void *context;			/* device_context() */
 };
 
 struct conf_group {
@@ -82,6 +87,7 @@ struct conf {
 
 struct conf *conf_new(void);
 void conf_free(struct conf *c);
+struct conf *conf_copy(const struct conf *c);
 
 /* New objects with their defaults, added to what they belong to. */
 struct conf_portal *conf_add_portal(struct conf *c);

@@ -325,6 +325,65 @@ void schema_free(enum conf_object object, void *obj)
 	g_free(obj);
 }
 
+static GPtrArray *list_copy(enum conf_object child, const GPtrArray *list)
+{
+	GPtrArray *copy = g_ptr_array_new();
+
+	for (unsigned i = 0; i < list->len; i++)
+		g_ptr_array_add(copy, schema_copy(child, list->pdata[i]));
+	return copy;
+}
+
+static unsigned *lines_copy(const struct conf_lun *lun)
+{
+	size_t n = lun->setting_lines ? g_strv_length(lun->settings) / 2 : 0;
+	unsigned *copy = n ? g_new(unsigned, n) : NULL;
+
+	if (n)
+		memcpy(copy, lun->setting_lines, n * sizeof *copy);
+	return copy;
+}
+
+/* The settings of to, which has all bytes of from, get memory of their own. */
+static void own_fields(enum conf_object object, void *to, const void *from)
+{
+	const struct setting *s = NULL;
+
+	while ((s = schema_next(object, s))) {
+		void *f = setting_field(s, to);
+
+		switch (s->type) {
+		case SETTING_GROUP:
+			own_fields(s->child, f, setting_field(s, from));
+			break;
+		case SETTING_LIST:
+			*(GPtrArray **)f = list_copy(s->child, *(GPtrArray **)f);
+			break;
+		case SETTING_STRING:
+			*(char **)f = g_strdup(*(char **)f);
+			break;
+		case SETTING_PLUGIN:
+			((struct conf_lun *)to)->setting_lines = lines_copy(from);
+			*(char ***)f = g_strdupv(*(char ***)f);
+			break;
+		case SETTING_NAMES:
+			*(char ***)f = g_strdupv(*(char ***)f);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+void *schema_copy(enum conf_object object, const void *obj)
+{
+	void *copy = g_malloc(objects[object].size);
+
+	memcpy(copy, obj, objects[object].size);
+	own_fields(object, copy, obj);
+	return copy;
+}
+
 static bool lists_equal(enum conf_object child, const GPtrArray *a, const GPtrArray *b)
 {
 	if (a->len != b->len)

@@ -61,6 +61,8 @@ void schema_clear(enum conf_object object, void *obj);
 /* An object on the heap: zeroed, with defaults. */
 void *schema_new(enum conf_object object);
 void schema_free(enum conf_object object, void *obj);
+/* All of it, lists and groups included, on the heap; what is no setting is copied as it is. */
+void *schema_copy(enum conf_object object, const void *obj);
 /* True when every setting of both, lists and groups included, is the same. */
 bool schema_equal(enum conf_object object, const void *a, const void *b);
 bool setting_equal(const struct setting *s, const void *a, const void *b);

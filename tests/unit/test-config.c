@@ -296,6 +296,29 @@ static void test_equal(void)
 	conf_free(a);
 }
 
+/* Equal, of memory of its own, and with what is no setting. */
+static void test_copy(void)
+{
+	struct conf *a = read_good(full), *b;
+	struct conf_lun *lun = ((struct conf_target *)a->targets->pdata[0])->luns->pdata[0], *copy;
+
+	lun->context = &lun;
+	b = conf_copy(a);
+	copy = ((struct conf_target *)b->targets->pdata[0])->luns->pdata[0];
+	g_assert_true(schema_equal(CONF_TOP, a, b));
+	g_assert_true(copy->context == &lun);
+	g_assert_cmpstr(copy->where.file, ==, lun->where.file);
+	g_assert_cmpuint(copy->where.line, ==, lun->where.line);
+	g_assert_nonnull(lun->setting_lines);
+	for (unsigned i = 0; lun->settings[2 * i]; i++)
+		g_assert_cmpuint(copy->setting_lines[i], ==, lun->setting_lines[i]);
+	g_strlcpy(lun->plugin, "x", 2);
+	g_assert_false(schema_equal(CONF_TOP, a, b));
+	conf_free(a);
+	g_assert_cmpstr(copy->settings[0], !=, NULL);
+	conf_free(b);
+}
+
 /* The table itself: names, defaults that parse, help that is a sentence. */
 static void test_schema(void)
 {
@@ -439,6 +462,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/config/no-file", test_no_file);
 	g_test_add_func("/config/iscsi-names", test_names);
 	g_test_add_func("/config/equal", test_equal);
+	g_test_add_func("/config/copy", test_copy);
 	g_test_add_func("/config/schema", test_schema);
 	g_test_add_func("/config/secret-file", test_secret_file);
 	g_test_add_func("/config/secret", test_secret);

@@ -153,7 +153,7 @@ static void add_lun(struct server *s, uint32_t number)
 	g_assert_no_error(error);
 }
 
-static struct server *server_new(void)
+struct server *server_new(void)
 {
 	struct server *s = g_new0(struct server, 1);
 	struct params offer = params_offered;
@@ -176,7 +176,7 @@ static struct server *server_new(void)
 	return s;
 }
 
-static void server_free(struct server *s)
+void server_free(struct server *s)
 {
 	node_shutdown(s->node, 0);
 	node_remove_target(s->node, s->target, 0);
@@ -188,6 +188,14 @@ static void server_free(struct server *s)
 	g_ptr_array_unref(held.ios);
 	g_ptr_array_unref(held.devs);
 	g_free(s);
+}
+
+void server_renew(struct server *s)
+{
+	for (uint32_t lun = 0; lun < 2; lun++) {
+		target_remove_lun(s->scsi, lun, NULL, NULL);
+		add_lun(s, lun);
+	}
 }
 
 void server_begin(int *argc, char ***argv)
