@@ -19,6 +19,7 @@ struct device {
 	struct gotgt_memory memory;	/* copies, zero what the plugin lacks */
 	struct gotgt_extents extents;
 	struct gotgt_copy copy;
+	struct gotgt_compare compare;
 	struct gotgt_size look;
 	struct lend_check *checks;	/* one a reactor */
 	atomic_bool lent_fault, broken;	/* broken: a breach of the contract has been logged */

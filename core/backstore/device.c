@@ -167,6 +167,9 @@ static void take_extensions(struct device *dev)
 	dev->info.copies = !(ops->flags & GOTGT_PLUGIN_SERIAL) &&
 			   take_extension(ops, GOTGT_EXT_COPY, &dev->copy, sizeof dev->copy, sizeof dev->copy) &&
 			   dev->copy.copy;
+	dev->info.compares = !(ops->flags & GOTGT_PLUGIN_SERIAL) &&
+			     take_extension(ops, GOTGT_EXT_COMPARE, &dev->compare, sizeof dev->compare,
+					    sizeof dev->compare) && dev->compare.compare_and_write;
 	if (!take_extension(ops, GOTGT_EXT_SIZE, &dev->look, sizeof dev->look, sizeof dev->look))
 		dev->look.look = NULL;
 	if (dev->info.lends && dev->memory.check)

@@ -79,7 +79,7 @@ const struct setting schema[] = {
 	  .help = "The least serious messages that are logged." },
 	{ CONF_TOP, SETTING_STRING, "state-dir", .min = 1, .max = 4000,
 	  .otherwise = "/var/lib/gotgt, or ~/.gotgt/state for a user", .restart = true, FIELD(struct conf, state_dir),
-	  .help = "Folder for what must outlive a restart: reservations, saved mode pages." },
+	  .help = "Folder for what must outlive a restart: reservations, saved mode pages, an unfinished sanitize." },
 	{ CONF_TOP, SETTING_GROUP, "limits", .child = CONF_LIMITS, .restart = true, FIELD(struct conf, limits),
 	  .help = "What protects the daemon from its peers." },
 	{ CONF_TOP, SETTING_GROUP, "iscsi", .child = CONF_ISCSI, FIELD(struct conf, iscsi),

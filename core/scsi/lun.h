@@ -75,7 +75,7 @@ struct lun {
 	bool can_unmap;
 	atomic_uint state;		/* enum lun_bits */
 	atomic_uint saved_mode;		/* LUN_MODE_BITS after a reset */
-	pthread_mutex_t save_lock;	/* one writer of the file */
+	pthread_mutex_t save_lock;	/* one writer of the files */
 	struct pr *pr;			/* reservations */
 	struct ranges ranges;
 	struct job *job;		/* changes under lock while a bit of LUN_JOB_BUSY is set, on its reactor */
