@@ -67,7 +67,7 @@ static void dispatch_held(struct session *s)
 {
 	struct held *h;
 
-	while (!s->closing && (h = session_next_held(s))) {
+	while (!session_ending(s) && (h = session_next_held(s))) {
 		struct conn *c = h->conn;
 		struct pdu p = { .bhs = h->bytes, .ahs = h->bytes + BHS_LEN, .ahs_len = h->ahs_len,
 				 .data = h->bytes + BHS_LEN + h->ahs_len, .data_len = h->data_len };
@@ -79,7 +79,7 @@ static void dispatch_held(struct session *s)
 			conn_drop(c, v.why);
 		g_free(h);
 	}
-	if (!s->closing)
+	if (!session_ending(s))
 		session_resume(s);
 }
 
