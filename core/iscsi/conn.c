@@ -64,13 +64,28 @@ static void ready(struct watch *w, uint32_t events)
 	update_events(c);
 }
 
+bool conn_event(struct conn *c, enum conn_event e)
+{
+	const struct transition *t = conn_transition(c->state, e);
+
+	if (!t->number) {
+		log_warning("%s: no transition for %s in state %s", c->peer, conn_event_name(e), conn_state_name(c->state));
+		conn_drop(c, NULL);
+		return false;
+	}
+	log_debug("%s: %s (%s): %s to %s", c->peer, conn_event_name(e), t->number, conn_state_name(c->state),
+		  conn_state_name(t->next));
+	c->state = t->next;
+	return true;
+}
+
 static void tick(struct timer *t)
 {
 	struct conn *c = container_of(t, struct conn, timer);
 
 	if (c->state < CONN_LOGGED_IN)
 		conn_drop(c, "login took too long");
-	else if (c->state == CONN_LOGGED_IN)
+	else if (conn_is_full(c))
 		nop_tick(c);
 	else
 		conn_drop(c, NULL);	/* it does not read its last answers */
@@ -80,7 +95,10 @@ void conn_logged_in(struct conn *c)
 {
 	struct node *n = c->node;
 
-	c->state = CONN_LOGGED_IN;
+	if (!conn_event(c, CONN_LOGIN_DONE))
+		return;
+	if (c->session->state == SESSION_ACTIVE)
+		session_event(c->session, SESSION_LOGIN_DONE);
 	pthread_mutex_lock(&n->lock);
 	portal_login_over(n, &c->from);
 	pthread_mutex_unlock(&n->lock);
@@ -184,7 +202,7 @@ void conn_drop(struct conn *c, const char *why)
 	if (why)
 		log_warning("%s: connection dropped: %s", c->peer, why);
 	c->was_logged_in = c->state >= CONN_LOGGED_IN;
-	c->state = CONN_CLOSING;
+	conn_event(c, c->logged_out && c->was_logged_in ? CONN_LEFT : CONN_FAILED);
 	reactor_unwatch(c->reactor, &c->watch);
 	close(c->watch.fd);
 	reactor_timer_cancel(c->reactor, &c->timer);

@@ -10,15 +10,13 @@
 #include "engine/log.h"
 #include "engine/reactor.h"
 #include "iscsi/node.h"
+#include "iscsi/state.h"
 #include "iscsi/wire.h"
 
 struct session;
 struct login;
 struct cmd;
 struct txblk;
-
-/* RFC 7143 8.1.1, the target's side */
-enum conn_state { CONN_XPT_UP, CONN_IN_LOGIN, CONN_LOGGED_IN, CONN_IN_LOGOUT, CONN_CLOSING };
 
 struct conn {
 	struct watch watch;
@@ -91,6 +89,16 @@ void conn_start(struct node *n, struct portal *p, struct reactor *r, int fd, con
 void conn_send(struct conn *c, uint8_t bhs[BHS_LEN], const void *data, uint32_t len);
 /* StatSN (taking one when `advance`), ExpCmdSN and MaxCmdSN at their usual places (24, 28, 32). */
 void conn_stamp(struct conn *c, uint8_t bhs[BHS_LEN], bool advance);
+/*
+ * What happened to it, by the table of state.h.  False: there is no such transition, which is logged with both names, and
+ * the connection is closed.
+ */
+bool conn_event(struct conn *c, enum conn_event e);
+/* In its full feature phase, and not on its way out. */
+static inline bool conn_is_full(const struct conn *c)
+{
+	return c->state == CONN_LOGGED_IN || c->state == CONN_LOGOUT_REQUESTED;
+}
 /* The login is through: CONN_LOGGED_IN, with its timer. */
 void conn_logged_in(struct conn *c);
 /* Close now; why (static or formatted text) is logged, NULL: quietly. */

@@ -447,7 +447,8 @@ struct verdict login_on_pdu(struct conn *c, const struct pdu *p)
 		l = c->login = login_new(c, p);
 	if (l->refused)
 		return VERDICT_DROP("a login after it was refused");
-	c->state = CONN_IN_LOGIN;
+	if (!conn_event(c, CONN_LOGIN_REQUEST))
+		return VERDICT_OK;
 	r = check(l, p);
 	if (!r.why && !sending) {
 		g_byte_array_append(l->in, p->data, p->data_len);

@@ -351,7 +351,7 @@ static void leave_here(struct reactor *r, void *arg)
 			async_drop(c, ASYNC_CONN_DROPPED);
 		else if (l->now || !c->session)
 			conn_drop(c, NULL);
-		else if (c->state == CONN_LOGGED_IN && !c->close_when_sent)
+		else if (conn_is_full(c) && !c->close_when_sent)
 			logout_ask(c, (uint16_t)((l->grace_ms + 999) / 1000));
 	}
 }

@@ -72,7 +72,7 @@ void nop_tick(struct conn *c)
 
 void nop_ask(struct conn *c)
 {
-	if (c->nop_sent_ms || c->state != CONN_LOGGED_IN)
+	if (c->nop_sent_ms || !conn_is_full(c))
 		return;
 	ping(c);
 	if (c->node->nop_interval_s)

@@ -67,6 +67,22 @@ void session_abort(struct session *s, struct abort_job *job)
 
 /* ---- the end ---- */
 
+void session_event(struct session *s, enum session_event e)
+{
+	const struct transition *t = session_transition(s->state, e);
+
+	if (!t->number) {
+		log_warning("session %u of %s: no transition for %s in state %s", s->tsih, s->initiator,
+			    session_event_name(e), session_state_name(s->state));
+		for (struct conn *c = s->conns; c; c = c->mate)
+			conn_finish(c);
+		return;
+	}
+	log_debug("session %u of %s: %s (%s): %s to %s", s->tsih, s->initiator, session_event_name(e), t->number,
+		  session_state_name(s->state), session_state_name(t->next));
+	s->state = t->next;
+}
+
 /* A login that waits for an older session of its nexus, or for the connection it replaces, to end. */
 struct establish {
 	struct post post;
@@ -95,6 +111,8 @@ static void session_end(struct defer *d)
 	struct node *n = s->node;
 
 	reactor_undefer(s->reactor, &s->resume);
+	if (s->state == SESSION_FAILED)
+		session_event(s, SESSION_GONE);
 	if (s->nexus)
 		nexus_free(s->nexus);
 	pthread_mutex_lock(&n->lock);
@@ -115,7 +133,7 @@ void session_cmd_gone(struct session *s)
 {
 	if (s->jobs)
 		check_jobs(s);
-	if (s->closing && !s->n_cmds && !s->conns && !s->joining)
+	if (session_ending(s) && !s->n_cmds && !s->conns && !s->joining)
 		reactor_defer(s->reactor, &s->end);
 }
 
@@ -132,9 +150,9 @@ static void abort_all(struct session *s, uint32_t allegiance)
 	session_abort(s, job);
 }
 
-static void close_session(struct session *s)
+static void close_session(struct session *s, enum session_event e)
 {
-	s->closing = true;
+	session_event(s, e);
 	session_drop_held(s, NULL);
 	abort_all(s, 0);
 	session_cmd_gone(s);
@@ -165,7 +183,7 @@ static void close_others(struct session *s)
 
 	for (struct conn *c = s->conns; c; c = next) {
 		next = c->mate;
-		if (c->state == CONN_LOGGED_IN && !c->close_when_sent)
+		if (conn_is_full(c) && !c->close_when_sent)
 			logout_tell_dropped(c);
 		conn_finish(c);
 	}
@@ -176,12 +194,13 @@ void session_conn_lost(struct conn *c)
 	struct session *s = c->session;
 
 	remove_conn(s, c);
-	if (s->closing)
+	if (session_ending(s))
 		session_cmd_gone(s);
 	else if (c->logged_out && (s->conns || s->joining))
 		abort_all(s, c->allegiance);
 	else {
-		close_session(s);
+		close_session(s, s->state == SESSION_ACTIVE ? SESSION_LOGIN_FAILED :
+			      c->logged_out ? SESSION_CLOSED : SESSION_LOST);
 		close_others(s);
 	}
 }
@@ -221,8 +240,8 @@ static void kill_run(struct post *p)
 	if (g_list_find(k->node->sessions, k->session) && k->session->tsih == k->tsih)
 		s = k->session;
 	pthread_mutex_unlock(&k->node->lock);
-	if (s && !s->closing)
-		close_session(s);
+	if (s && !session_ending(s))
+		close_session(s, SESSION_CLEARED);
 	while (s && s->conns)
 		conn_drop(s->conns, "session ended by the target or replaced by its initiator");
 	g_free(k);
@@ -286,6 +305,7 @@ static struct session *add_session(struct conn *c, const struct session_open *o)
 	memcpy(s->isid, o->isid, sizeof s->isid);
 	s->initiator = g_strdup(o->initiator);
 	s->initiator_alias = g_strdup(o->initiator_alias);
+	session_event(s, SESSION_LOGIN);
 	n->sessions = g_list_prepend(n->sessions, s);
 	if (o->target)
 		o->target->sessions = g_list_prepend(o->target->sessions, s);
@@ -327,8 +347,8 @@ static void establish_again(struct post *p)
 		node_target_unref(e->open.target->node, e->open.target);
 	}
 	/* The connection it had is gone, and none came in its place. */
-	if (s && !s->conns && !s->joining && !s->closing)
-		close_session(s);
+	if (s && !s->conns && !s->joining && !session_ending(s))
+		close_session(s, SESSION_CLOSED);
 	else if (s)
 		session_cmd_gone(s);
 	establish_free(e);
@@ -392,7 +412,7 @@ struct session *session_named(struct node *n, const struct node_target *t, uint1
 			found = s;
 	}
 	pthread_mutex_unlock(&n->lock);
-	return found && !found->closing ? found : NULL;
+	return found && !session_ending(found) ? found : NULL;
 }
 
 static void replaced_gone(struct abort_job *job)

@@ -141,6 +141,11 @@ static void keep_quiet(enum gotgt_log_level level, const char *line, void *data)
 	g_test_message("%s", line);
 }
 
+void server_quiet(void)
+{
+	log_set_sink(keep_quiet, NULL);
+}
+
 static void add_lun(struct server *s, uint32_t number)
 {
 	const char *const settings[] = { NULL };
@@ -159,7 +164,7 @@ struct server *server_new(void)
 	struct params offer = params_offered;
 	GError *error = NULL;
 
-	log_set_sink(keep_quiet, NULL);
+	server_quiet();
 	held.ios = g_ptr_array_new();
 	held.devs = g_ptr_array_new();
 	s->engine = engine_new(2, 2, &error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is admitted to a target, to how much of it, and how many (RFC 7143 6.3, 11.13.5; SAM-5 4.6). */
 #include "config.h"
+#include <pthread.h>
 #include "ini.h"
 #include "iscsi/acl.h"
 
@@ -176,6 +177,15 @@ static void test_view(void)
 	admit(NULL);
 }
 
+/* Sessions end some time after their connections do. */
+static void wait_for_nobody(void)
+{
+	pthread_mutex_lock(&server->node->lock);
+	while (server->target->sessions)
+		pthread_cond_wait(&server->node->idle, &server->node->lock);
+	pthread_mutex_unlock(&server->node->lock);
+}
+
 /* 11.18: the answer to a NOP-In. */
 static void answer_nop(struct ini *i)
 {
@@ -193,6 +203,7 @@ static void test_single(void)
 	struct ini *i, *same;
 
 	set(&(struct node_access){ .single_initiator = true });
+	wait_for_nobody();
 	i = ini_new_login(server, 1, "");
 	same = ini_new_login(server, 2, "");		/* another port of the same initiator */
 	ini_hang_up(same);
@@ -204,12 +215,7 @@ static void test_single(void)
 	assert_login(false, AS(OTHER), LOGIN_UNAVAILABLE);
 	EXPECT_PDU(i, OP_NOP_IN);
 	EXPECT_CLOSED(i);				/* it says nothing */
-	for (unsigned left = 1; left; ) {		/* closed before it is gone */
-		GArray *sessions = node_sessions(server->node);
-
-		left = sessions->len;
-		g_array_unref(sessions);
-	}
+	wait_for_nobody();
 	assert_login(false, AS(OTHER), 0);
 	ini_free(i);
 	set(&(struct node_access){ .single_initiator = false });
@@ -219,14 +225,7 @@ static void test_max_sessions(void)
 {
 	struct ini *i;
 
-	while (true) {	/* those of other tests may be on their way out */
-		GArray *sessions = node_sessions(server->node);
-		bool none = !sessions->len;
-
-		g_array_unref(sessions);
-		if (none)
-			break;
-	}
+	wait_for_nobody();
 	set(&(struct node_access){ .max_sessions = 1 });
 	i = ini_new_login(server, 1, "");
 	assert_login(false, AS(OTHER), LOGIN_OUT_OF_RESOURCES);
