@@ -325,6 +325,46 @@ void schema_free(enum conf_object object, void *obj)
 	g_free(obj);
 }
 
+static GPtrArray *list_dup(enum conf_object child, const GPtrArray *list)
+{
+	GPtrArray *dup = g_ptr_array_sized_new(list->len);
+
+	for (unsigned i = 0; i < list->len; i++)
+		g_ptr_array_add(dup, schema_dup(child, list->pdata[i]));
+	return dup;
+}
+
+/* The pointers that came with the bytes become copies. */
+static void own_fields(enum conf_object object, void *obj)
+{
+	const struct setting *s = NULL;
+
+	while ((s = schema_next(object, s))) {
+		void *f = setting_field(s, obj);
+
+		if (s->type == SETTING_GROUP)
+			own_fields(s->child, f);
+		else if (s->type == SETTING_LIST)
+			*(GPtrArray **)f = list_dup(s->child, *(GPtrArray **)f);
+		else if (s->type == SETTING_STRING)
+			*(char **)f = g_strdup(*(char **)f);
+		else if (s->type == SETTING_NAMES || s->type == SETTING_PLUGIN)
+			*(char ***)f = g_strdupv(*(char ***)f);
+		if (s->type == SETTING_PLUGIN)
+			((struct conf_lun *)obj)->setting_lines = NULL;
+	}
+}
+
+void *schema_dup(enum conf_object object, const void *obj)
+{
+	void *dup = g_malloc(objects[object].size);
+
+	memcpy(dup, obj, objects[object].size);
+	*(struct conf_where *)dup = (struct conf_where){ 0 };
+	own_fields(object, dup);
+	return dup;
+}
+
 static bool lists_equal(enum conf_object child, const GPtrArray *a, const GPtrArray *b)
 {
 	if (a->len != b->len)
