@@ -63,7 +63,7 @@ static bool changes_in_place(const struct setting *s)
 	return false;
 }
 
-static bool same_device(const struct conf_lun *a, const struct conf_lun *b)
+bool server_same_device(const struct conf_lun *a, const struct conf_lun *b)
 {
 	const struct setting *s = NULL;
 
@@ -198,7 +198,7 @@ static bool prepare_luns(struct plan *p, struct run_target *rt, const struct con
 	for (unsigned i = 0; i < t->luns->len; i++) {
 		const struct conf_lun *l = t->luns->pdata[i];
 		struct run_lun *rl = run_target_lun(rt, l->number);
-		bool same = rl && same_device(rl->conf, l);
+		bool same = rl && server_same_device(rl->conf, l);
 		bool may_fail = p->s->started ? same && !rl->lun : p->s->skip_broken;
 
 		if (!(same && rl->lun) && !prepare_lun(p, rt, l, may_fail, error))
@@ -255,7 +255,7 @@ static bool in_the_way(const struct plan *p, const struct run_target *rt, const 
 	if (!rl->lun)
 		return false;
 	if (l)
-		return !same_device(rl->conf, l);
+		return !server_same_device(rl->conf, l);
 	key = file_key(p->s, rl->conf);
 	return key && g_hash_table_contains(p->files, key);
 }

@@ -56,6 +56,10 @@ struct conf_discovery {
 	GPtrArray *accounts;	/* struct conf_account; none: everybody */
 };
 
+struct conf_control {
+	char *socket, *group;
+};
+
 struct conf_target {
 	struct conf_where where;
 	char *iqn, *alias;
@@ -72,6 +76,7 @@ struct conf {
 	uint32_t reactors, workers, log_level;
 	char *state_dir;	/* NULL: nothing is kept */
 	struct conf_limits limits;
+	struct conf_control control;
 	char **chap_algorithms;	/* the preferred one first; NULL: all */
 	uint32_t fips, short_secrets;
 	struct conf_discovery discovery;

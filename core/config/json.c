@@ -84,6 +84,32 @@ JsonNode *json_read(const char *text, size_t len, GPtrArray *wrongs)
 
 /* ---- out ---- */
 
+JsonNode *json_of_object(JsonObject *object)
+{
+	JsonNode *node = json_node_new(JSON_NODE_OBJECT);
+
+	json_node_take_object(node, object);
+	return node;
+}
+
+JsonNode *json_of_array(JsonArray *array)
+{
+	JsonNode *node = json_node_new(JSON_NODE_ARRAY);
+
+	json_node_take_array(node, array);
+	return node;
+}
+
+void json_set_text(JsonObject *object, const char *name, const char *text)
+{
+	g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
+
+	if (valid)
+		json_object_set_string_member(object, name, valid);
+	else
+		json_object_set_null_member(object, name);
+}
+
 static JsonNode *text_node(const char *text)
 {
 	g_autofree char *valid = g_utf8_make_valid(text, -1);
@@ -97,7 +123,7 @@ static JsonNode *names_node(char **names)
 
 	for (char **name = names; *name; name++)
 		json_array_add_element(array, text_node(*name));
-	return json_node_init_array(json_node_alloc(), array);
+	return json_of_array(array);
 }
 
 static JsonNode *plugin_node(const struct conf_lun *lun, const char *const *dirs)
@@ -107,7 +133,7 @@ static JsonNode *plugin_node(const struct conf_lun *lun, const char *const *dirs
 	for (char **pair = lun->settings; *pair; pair += 2)
 		if (!dirs || !plugins_secret(dirs, lun->plugin, pair[0]))
 			json_object_set_member(object, pair[0], text_node(pair[1]));
-	return json_node_init_object(json_node_alloc(), object);
+	return json_of_object(object);
 }
 
 static JsonNode *number_node(const struct setting *s, const void *obj)
@@ -151,7 +177,7 @@ JsonNode *conf_to_json(enum conf_object object, const void *obj, const char *con
 	while ((s = schema_next(object, s)))
 		if (setting_is_set(s, obj) && !(s->secret && plugin_dirs))
 			json_object_set_member(json, s->name, setting_node(s, obj, plugin_dirs));
-	return json_node_init_object(json_node_alloc(), json);
+	return json_of_object(json);
 }
 
 JsonNode *conf_list_to_json(enum conf_object object, const GPtrArray *list, const char *const *plugin_dirs)
@@ -160,7 +186,7 @@ JsonNode *conf_list_to_json(enum conf_object object, const GPtrArray *list, cons
 
 	for (unsigned i = 0; i < list->len; i++)
 		json_array_add_element(array, conf_to_json(object, list->pdata[i], plugin_dirs));
-	return json_node_init_array(json_node_alloc(), array);
+	return json_of_array(array);
 }
 
 /* ---- in ---- */
@@ -294,6 +320,8 @@ static void *element_new(const struct conf_json *j, enum conf_object object)
 
 	if (object == CONF_TARGET && j->iscsi)
 		((struct conf_target *)obj)->iscsi = *j->iscsi;
+	if (object == CONF_ISCSI && j->iscsi)
+		*(struct params *)obj = *j->iscsi;
 	return obj;
 }
 
@@ -347,7 +375,7 @@ static void read_list(const struct conf_json *j, const char *path, const struct 
 static void make_default(const struct conf_json *j, const char *path, const struct setting *s, void *obj,
 			 const void *defaults)
 {
-	g_autoptr(JsonNode) none = json_node_init_array(json_node_alloc(), json_array_new());
+	g_autoptr(JsonNode) none = json_of_array(json_array_new());
 	const struct setting *c = NULL;
 
 	if (s->required)

@@ -14,6 +14,12 @@ struct wrong {
 GPtrArray *wrongs_new(void);
 void wrong_add(GPtrArray *wrongs, const char *field, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
 
+/* Nodes of what is made by hand, which they take over. */
+JsonNode *json_of_object(JsonObject *object);
+JsonNode *json_of_array(JsonArray *array);
+/* A member of text, which need not be UTF-8; NULL: null. */
+void json_set_text(JsonObject *object, const char *name, const char *text);
+
 /*
  * Text to a JSON object; NULL with a wrong when it is none.  Deeper than any document of ours is refused before it is
  * parsed: json-glib goes down by recursion.
@@ -37,7 +43,7 @@ JsonNode *conf_list_to_json(enum conf_object object, const GPtrArray *list, cons
  * CONF_JSON_PATCH: obj is what it was, only what the document has changes (RFC 7396: groups are merged, lists
  * replaced).
  *
- * null makes a setting its default.  iscsi: a target's defaults, of its configuration; of CONF_TOP unused.
+ * null makes a setting its default.  iscsi: the defaults of a target, or of its group iscsi; NULL: those of all.
  */
 enum conf_json_mode { CONF_JSON_WHOLE, CONF_JSON_PATCH };
 struct conf_json {

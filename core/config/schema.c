@@ -54,6 +54,11 @@ static const char *credential_check(const char *text)
 	return strchr(text, '/') || !strcmp(text, ".") || !strcmp(text, "..") ? "not a file name" : NULL;
 }
 
+static const char *socket_check(const char *text)
+{
+	return *text == '/' || !strcmp(text, "off") ? NULL : "neither an absolute path nor off";
+}
+
 static const char *utf8_check(const char *text)
 {
 	return g_utf8_validate(text, -1, NULL) ? NULL : "not UTF-8";
@@ -82,6 +87,8 @@ const struct setting schema[] = {
 	  .help = "Folder for what must outlive a restart: reservations, saved mode pages." },
 	{ CONF_TOP, SETTING_GROUP, "limits", .child = CONF_LIMITS, .restart = true, FIELD(struct conf, limits),
 	  .help = "What protects the daemon from its peers." },
+	{ CONF_TOP, SETTING_GROUP, "control", .child = CONF_CONTROL, .restart = true, FIELD(struct conf, control),
+	  .help = "The socket on which the running daemon is asked and changed." },
 	{ CONF_TOP, SETTING_GROUP, "iscsi", .child = CONF_ISCSI, FIELD(struct conf, iscsi),
 	  .help = "What is offered in a login." },
 	{ CONF_TOP, SETTING_NAMES, "chap-algorithms", .otherwise = "sha3-256, sha256, sha1, md5",
@@ -113,6 +120,12 @@ const struct setting schema[] = {
 	  FIELD(struct conf_limits, max_connections), .help = "Connections at one time, to all targets." },
 	{ CONF_LIMITS, SETTING_UINT, "max-logins", "256", .min = 1, .max = 1000000,
 	  FIELD(struct conf_limits, max_logins), .help = "Connections at one time that have not logged in yet." },
+
+	{ CONF_CONTROL, SETTING_STRING, "socket", .min = 1, .max = 107, .check = socket_check,
+	  .otherwise = "/run/gotgt/gotgt.sock, or gotgt/gotgt.sock in $XDG_RUNTIME_DIR, or ~/.gotgt/gotgt.sock for a user",
+	  FIELD(struct conf_control, socket), .help = "Path of a unix socket, or off." },
+	{ CONF_CONTROL, SETTING_STRING, "group", "gotgt", .min = 1, .max = 64, FIELD(struct conf_control, group),
+	  .help = "Group that may use the socket beside the daemon's own user, when there is one of this name." },
 
 	{ CONF_PORTAL, SETTING_STRING, "name", .otherwise = "none", .min = 1, .max = 64, .check = ascii_check,
 	  FIELD(struct conf_portal, name), .help = "What a target's portals setting calls it." },
@@ -226,6 +239,7 @@ static const struct {
 	[CONF_LUN] = { "lun", sizeof(struct conf_lun) },
 	[CONF_ACCOUNT] = { "account", sizeof(struct conf_account) },
 	[CONF_DISCOVERY] = { "discovery", sizeof(struct conf_discovery) },
+	[CONF_CONTROL] = { "control", sizeof(struct conf_control) },
 	[CONF_ISCSI] = { "iscsi", sizeof(struct params), &params_offered },
 };
 

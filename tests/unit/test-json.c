@@ -66,7 +66,7 @@ static void test_rows(void)
 		if (json_object_has_member(json, s->name) && !s->required) {
 			g_autoptr(GPtrArray) wrongs = wrongs_new();
 			struct conf_json j = { .mode = CONF_JSON_PATCH, .wrongs = wrongs };
-			g_autoptr(JsonNode) one = json_node_init_object(json_node_alloc(), json_object_new());
+			g_autoptr(JsonNode) one = json_of_object(json_object_new());
 
 			json_object_set_member(json_node_get_object(one), s->name,
 					       json_node_copy(json_object_get_member(json, s->name)));
