@@ -22,6 +22,10 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv);
 int cmd_serve(const struct command *cmd, int argc, char **argv);
 int cmd_plugin_list(const struct command *cmd, int argc, char **argv);
 int cmd_plugin_show(const struct command *cmd, int argc, char **argv);
+int cmd_verb(const struct command *cmd, int argc, char **argv);	/* list, show, create, set, rm */
+int cmd_apply(const struct command *cmd, int argc, char **argv);
+int cmd_save(const struct command *cmd, int argc, char **argv);
+int cmd_log_level(const struct command *cmd, int argc, char **argv);
 int cmd_version(const struct command *cmd, int argc, char **argv);
 
 /*

@@ -177,6 +177,8 @@ JsonNode *conf_to_json(enum conf_object object, const void *obj, const char *con
 	while ((s = schema_next(object, s)))
 		if (setting_is_set(s, obj) && !(s->secret && plugin_dirs))
 			json_object_set_member(json, s->name, setting_node(s, obj, plugin_dirs));
+		else if (s->secret && !plugin_dirs)
+			json_object_set_null_member(json, s->name);
 	return json_of_object(json);
 }
 
@@ -297,8 +299,8 @@ static void read_plugin(const struct conf_json *j, const char *path, const struc
 	}
 	if (before)
 		keep_pairs(j, json_node_get_object(node), before, lun->plugin, pairs);
-	json_object_iter_init(&it, json_node_get_object(node));
-	while (json_object_iter_next(&it, &name, &value)) {
+	json_object_iter_init_ordered(&it, json_node_get_object(node));
+	while (json_object_iter_next_ordered(&it, &name, &value)) {
 		g_autofree char *text = scalar_text(value), *field = g_strdup_printf("%s.%s", path, name);
 
 		if (text)
@@ -424,8 +426,8 @@ static void check_names(const struct conf_json *j, const char *path, enum conf_o
 	const char *name;
 	JsonNode *value;
 
-	json_object_iter_init(&it, json);
-	while (json_object_iter_next(&it, &name, &value)) {
+	json_object_iter_init_ordered(&it, json);
+	while (json_object_iter_next_ordered(&it, &name, &value)) {
 		g_autofree char *field = g_strconcat(path, *path ? "." : "", name, NULL);
 
 		if (!schema_find(object, name))

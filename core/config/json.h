@@ -28,7 +28,7 @@ JsonNode *json_read(const char *text, size_t len, GPtrArray *wrongs);
 
 /*
  * Settings that have a value, as an object.  Secrets, and what plugins say are theirs, are left out; plugin_dirs is
- * where those are.  NULL: with all secrets, for comparisons.
+ * where those are.  NULL: with all secrets, null where there is none: all that conf_from_json() needs to make the same.
  */
 JsonNode *conf_to_json(enum conf_object object, const void *obj, const char *const *plugin_dirs);
 /* A list of them. */

@@ -176,6 +176,8 @@ static JsonArray *portals_array(const struct server *s)
 		JsonObject *o = json_object_new();
 
 		json_set_text(o, "name", p->name);
+		json_set_text(o, "address", p->address);
+		json_object_set_int_member(o, "port", p->port);
 		json_set_text(o, "listening", server_portal(s, i));
 		json_array_add_object_element(list, o);
 	}
