@@ -522,6 +522,27 @@ static void test_save(void)
 	end();
 }
 
+/* Again and again: what leaks shows in a build that looks for it. */
+static void test_many(void)
+{
+	static const char other[] = "{\"portals\":[{\"name\":\"a\",\"address\":\"127.0.0.1\",\"port\":0},{\"name\":\"b\","
+		"\"address\":\"127.0.0.2\",\"port\":0}],\"targets\":[{\"iqn\":\"" OTHER "\",\"portals\":[\"b\"],\"port-groups\":["
+		"{\"tag\":4,\"portals\":[\"b\"]}],\"accounts\":[{\"user\":\"u\",\"secret\":\"" SECRET "\"}],\"luns\":["
+		"{\"number\":0,\"plugin\":\"null\",\"serial\":\"1\"}]},{\"iqn\":\"" DISK "\",\"luns\":[{\"number\":1,"
+		"\"plugin\":\"null\",\"settings\":{\"size\":\"5M\"}}]}]}";
+	struct answer a;
+
+	begin();
+	a = ask("GET", "/v1/config", NULL);
+	for (unsigned i = 0; i < 100; i++) {
+		expect("PUT", "/v1/config", i % 2 ? a.text : other, 200, NULL);
+		g_assert_cmpint(target(OTHER) == NULL, ==, i % 2);
+		g_assert_cmpuint(server_luns(running), ==, 2);
+	}
+	answer_clear(&a);
+	end();
+}
+
 /* ---- in use ---- */
 
 static void test_in_use(void)
@@ -809,6 +830,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/control/etags", test_etags);
 	g_test_add_func("/control/config", test_config);
 	g_test_add_func("/control/save", test_save);
+	g_test_add_func("/control/many", test_many);
 	g_test_add_func("/control/in-use", test_in_use);
 	g_test_add_func("/control/drop", test_drop);
 	g_test_add_func("/control/go", test_go);
