@@ -202,8 +202,9 @@ struct control *control_new(const struct control_options *o, GError **error)
 	if (lstat(o->path, &c->file) < 0)
 		log_warning("control socket %s: %s", o->path, g_strerror(errno));
 	c->options = *o;
-	c->path = g_strdup(o->path);
-	c->config_path = g_strdup(o->config_path);
+	c->options.path = c->path = g_strdup(o->path);
+	c->options.group = NULL;	/* the configuration's, which will be another */
+	c->options.config_path = c->config_path = g_strdup(o->config_path);
 	c->etag_key = random_key();
 	c->connections = g_hash_table_new(NULL, NULL);
 	c->routes = routes_new();

@@ -188,6 +188,31 @@ else
 	tap_skip 'a target in use' 'no qemu-io'
 fi
 
+# Killed at any moment of a save, the file is the old or the new one.
+kill -TERM "$daemon_pid"
+check 'stop' tap_join "$daemon_pid"
+cp "$tap_tmp/other.conf" "$conf"
+killed()
+{
+	round=0
+	while [ $round -lt 12 ]; do
+		start || return 1
+		"$gotgt" create target iqn.2016-09.com.example:round$round || return 1
+		"$gotgt" save 2>/dev/null &
+		saving=$!
+		# The later the round, the more of the save there has been.
+		i=0
+		while [ $i -lt $((round * 400)) ]; do i=$((i + 1)); done
+		kill -KILL "$daemon_pid"
+		wait "$daemon_pid"
+		wait "$saving"
+		"$gotgt" daemon --check --config "$conf" && grep -q "$two" "$conf" || { cat "$conf"; return 1; }
+		round=$((round + 1))
+	done
+}
+check 'killed while it saves' killed
+check 'start after that' start
+
 for verb in list show create set rm; do
 	check "$verb --help" run 0 $verb --help
 	check "$verb alone" run 2 $verb
