@@ -77,7 +77,9 @@ static void set_body(SoupMessage *msg, JsonNode *body)
 
 static int exit_status(unsigned http)
 {
-	return http == SOUP_STATUS_NOT_FOUND ? EXIT_NOT_FOUND : http == SOUP_STATUS_CONFLICT ? EXIT_CONFLICT : EXIT_FAILURE;
+	if (http == SOUP_STATUS_NOT_FOUND)
+		return EXIT_NOT_FOUND;
+	return http == SOUP_STATUS_CONFLICT ? EXIT_CONFLICT : EXIT_FAILURE;
 }
 
 /* The problem's detail has field and reason. */

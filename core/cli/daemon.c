@@ -81,7 +81,8 @@ static bool control_start(struct daemon *d)
 {
 	const struct conf *conf = server_conf(d->server);
 	const char *asked = d->socket ? d->socket : conf->control.socket;
-	g_autofree char *path = asked ? g_strdup(asked) : control_default_path(), *file = g_canonicalize_filename(d->path, NULL);
+	g_autofree char *path = asked ? g_strdup(asked) : control_default_path();
+	g_autofree char *file = g_canonicalize_filename(d->path, NULL);
 	struct control_options o = {
 		.server = d->server, .path = path, .group = conf->control.group, .config_path = file,
 		.complete = complete, .strip = strip, .data = d,

@@ -9,23 +9,25 @@
 
 #define SECRET_MAX 4096
 
+/* What can be done to an object that a configuration has. */
+#define ALL (KIND_LIST | KIND_SHOW | KIND_CREATE | KIND_SET | KIND_RM | KIND_FORCE)
 #define COLUMNS(...) (const struct kind_column[]){ __VA_ARGS__, { NULL } }
 
 const struct kind kinds[] = {
-	{ "target", KIND_LIST | KIND_SHOW | KIND_CREATE | KIND_SET | KIND_RM | KIND_FORCE, "/v1/targets", NULL, CONF_TARGET, "name",
+	{ "target", ALL, "/v1/targets", NULL, CONF_TARGET, "name",
 	  "/v1/status", "targets", NULL,
 	  COLUMNS({ "TARGET NAME", "iqn" }, { "STATE", "state" }, { "SESSIONS", "sessions" }) },
-	{ "lu", KIND_LIST | KIND_SHOW | KIND_CREATE | KIND_SET | KIND_RM | KIND_FORCE, NULL, "luns", CONF_LUN, "number",
+	{ "lu", ALL, NULL, "luns", CONF_LUN, "number",
 	  "/v1/status", "targets", "luns",
 	  COLUMNS({ "TARGET NAME", "target" }, { "LUN", "number" }, { "PLUGIN", "plugin" }, { "STATE", "state" },
 		  { "SIZE", "size" }) },
-	{ "portal", KIND_LIST | KIND_SHOW | KIND_CREATE | KIND_SET | KIND_RM | KIND_FORCE, "/v1/portals", NULL, CONF_PORTAL, "name",
+	{ "portal", ALL, "/v1/portals", NULL, CONF_PORTAL, "name",
 	  "/v1/status", "portals", NULL,
 	  COLUMNS({ "NAME", "name" }, { "ADDRESS", "address" }, { "PORT", "port" }, { "LISTENING", "listening" }) },
-	{ "port-group", KIND_LIST | KIND_SHOW | KIND_CREATE | KIND_SET | KIND_RM | KIND_FORCE, NULL, "port-groups", CONF_GROUP, "tag",
+	{ "port-group", ALL, NULL, "port-groups", CONF_GROUP, "tag",
 	  "/v1/targets", NULL, "port-groups",
 	  COLUMNS({ "TARGET NAME", "target" }, { "TAG", "tag" }, { "STATE", "state" }, { "PORTALS", "portals" }) },
-	{ "account", KIND_LIST | KIND_SHOW | KIND_CREATE | KIND_SET | KIND_RM | KIND_FORCE, NULL, "accounts", CONF_ACCOUNT, "user",
+	{ "account", ALL, NULL, "accounts", CONF_ACCOUNT, "user",
 	  "/v1/accounts", NULL, NULL,
 	  COLUMNS({ "TARGET NAME", "target" }, { "USER", "user" }, { "MUTUAL USER", "mutual-user" }) },
 	{ "session", KIND_LIST | KIND_SHOW | KIND_RM, "/v1/sessions", NULL, CONF_TOP, "tsih", "/v1/sessions", NULL, NULL,
@@ -91,7 +93,8 @@ static void add_row(struct kind_options *o, const struct setting *group, const s
 	e.arg = s->secret ? G_OPTION_ARG_FILENAME : G_OPTION_ARG_STRING;
 	e.arg_data = &r->value;
 	e.description = s->help;
-	e.arg_description = s->secret ? "FILE" : s->type == SETTING_BOOL ? "yes|no" : s->type == SETTING_NAMES ? "NAME,..." : "VALUE";
+	e.arg_description = s->secret ? "FILE" : s->type == SETTING_BOOL ? "yes|no" :
+			    s->type == SETTING_NAMES ? "NAME,..." : "VALUE";
 	g_array_append_val(o->entries, e);
 	g_ptr_array_add(o->rows, r);
 }
@@ -111,8 +114,12 @@ static void add_rows(struct kind_options *o, const struct kind *k, const struct 
 struct kind_options *kind_options_new(const struct kind *k)
 {
 	struct kind_options *o = g_new0(struct kind_options, 1);
-	GOptionEntry settings = { "setting", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->settings, "Setting of the plugin", "KEY=VALUE" };
-	GOptionEntry unset = { "unset", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->unset, "Make a setting its default", "NAME" };
+	const GOptionEntry settings = {
+		"setting", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->settings, "Setting of the plugin", "KEY=VALUE",
+	};
+	const GOptionEntry unset = {
+		"unset", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->unset, "Make a setting its default", "NAME",
+	};
 
 	o->entries = g_array_new(FALSE, FALSE, sizeof(GOptionEntry));
 	o->rows = g_ptr_array_new_with_free_func(row_free);
@@ -235,18 +242,24 @@ static bool add_pairs(const struct command *cmd, char **settings, JsonObject *do
 	return true;
 }
 
+/* A secret is called as in the file there. */
+static const struct kind_row *row_called(const struct kind_options *o, const char *name)
+{
+	for (unsigned i = 0; i < o->rows->len; i++) {
+		const struct kind_row *r = o->rows->pdata[i];
+
+		if (g_str_equal(r->row->secret ? r->row->name : r->option, name))
+			return r;
+	}
+	return NULL;
+}
+
 /* By the names of options, and those of the plugin's own. */
 static bool add_unset(const struct command *cmd, const struct kind *k, const struct kind_options *o, JsonObject *doc)
 {
 	for (char **name = o->unset; name && *name; name++) {
-		const struct kind_row *found = NULL;
+		const struct kind_row *found = row_called(o, *name);
 
-		for (unsigned i = 0; i < o->rows->len && !found; i++) {
-			const struct kind_row *r = o->rows->pdata[i];
-			bool same = r->row->secret ? !r->group && g_str_equal(r->row->name, *name) : g_str_equal(r->option, *name);
-
-			found = same ? r : NULL;
-		}
 		if (!found && k->object != CONF_LUN) {
 			cli_usage(cmd, "--unset %s: no such setting", *name);
 			return false;

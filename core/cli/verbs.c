@@ -226,15 +226,20 @@ static bool parse(struct call *c, int argc, char **argv)
 {
 	const struct kind *k = c->kind;
 	unsigned bit = c->verb->bit;
+	const GOptionEntry host = { "host", 0, 0, G_OPTION_ARG_STRING, &c->host, "The daemon's socket", "unix:PATH" };
+	const GOptionEntry json = { "json", 'j', 0, G_OPTION_ARG_NONE, &c->json, "Print JSON", NULL };
+	const GOptionEntry key = { k->key, 0, 0, G_OPTION_ARG_STRING, &c->key, "Which one", "NAME" };
+	const GOptionEntry target = { "target", 't', 0, G_OPTION_ARG_STRING, &c->target, "Of which target", "IQN" };
+	const GOptionEntry force = {
+		"force", 'f', 0, G_OPTION_ARG_NONE, &c->force, "Also when it is in use: that is ended", NULL,
+	};
 	g_autoptr(GArray) entries = g_array_new(TRUE, FALSE, sizeof(GOptionEntry));
 
-	add(entries, true, (GOptionEntry){ "host", 0, 0, G_OPTION_ARG_STRING, &c->host, "The daemon's socket", "unix:PATH" });
-	add(entries, true, (GOptionEntry){ "json", 'j', 0, G_OPTION_ARG_NONE, &c->json, "Print JSON", NULL });
-	add(entries, k->key && (bit != KIND_LIST || k->object == CONF_TARGET),
-	    (GOptionEntry){ k->key ? k->key : "", 0, 0, G_OPTION_ARG_STRING, &c->key, "Which one", "NAME" });
-	add(entries, k->below, (GOptionEntry){ "target", 't', 0, G_OPTION_ARG_STRING, &c->target, "Of which target", "IQN" });
-	add(entries, k->verbs & KIND_FORCE && bit & (KIND_RM | KIND_SET),
-	    (GOptionEntry){ "force", 'f', 0, G_OPTION_ARG_NONE, &c->force, "Also when it is in use: that is ended", NULL });
+	add(entries, true, host);
+	add(entries, true, json);
+	add(entries, k->key && (bit != KIND_LIST || k->object == CONF_TARGET), key);
+	add(entries, k->below, target);
+	add(entries, k->verbs & KIND_FORCE && bit & (KIND_RM | KIND_SET), force);
 	if (bit & (KIND_CREATE | KIND_SET)) {
 		c->options = kind_options_new(k);
 		g_array_append_vals(entries, c->options->entries->data, c->options->entries->len);
@@ -247,8 +252,8 @@ static int without_kind(const struct command *cmd, const struct verb *v, int arg
 {
 	g_autofree char *names = kind_names(v->bit);
 	struct command general = *cmd;
-	g_autofree char *summary = g_strdup_printf("%s: KIND is %s.  gotgt %s KIND --help says more.", cmd->summary, names,
-						   cmd->name);
+	g_autofree char *summary = g_strdup_printf("%s: KIND is %s.  gotgt %s KIND --help says more.", cmd->summary,
+						   names, cmd->name);
 	const GOptionEntry none[] = { { NULL } };
 	g_auto(GStrv) args = NULL;
 
@@ -273,7 +278,8 @@ int cmd_verb(const struct command *cmd, int argc, char **argv)
 	name = g_strdup_printf("%s %s", v->name, c.kind->name);
 	summary = g_strdup_printf("%s %s of a running daemon", v->summary, c.kind->name);
 	c.verb = v;
-	c.cmd = (struct command){ .name = name, .arguments = v->arguments, .summary = summary, .max_args = v->arguments ? 1 : 0 };
+	c.cmd = (struct command){ .name = name, .arguments = v->arguments, .summary = summary };
+	c.cmd.max_args = v->arguments ? 1 : 0;
 	if (parse(&c, argc - 1, argv + 1) && (c.client = client_new(&c.cmd, c.host)))
 		status = v->run(&c);
 	client_free(c.client);

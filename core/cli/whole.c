@@ -175,7 +175,8 @@ static int log_level_ask(struct whole *w)
 
 	if (o)
 		json_object_set_string_member(o, "log-level", *w->args);
-	if (!client_ask(w->client, o ? "PUT" : "GET", "/v1/log-level", o ? json_of_object(o) : NULL, &answer, &status))
+	if (!client_ask(w->client, o ? "PUT" : "GET", "/v1/log-level", o ? json_of_object(o) : NULL, &answer,
+			&status))
 		return status;
 	if (w->json)
 		kind_print_json(answer);

@@ -38,6 +38,16 @@ void wrong_add(GPtrArray *wrongs, const char *field, const char *fmt, ...)
 
 /* ---- text ---- */
 
+/* 010 and 0x10: numbers to json-glib, 8 and 16, and none to RFC 8259. */
+static bool is_zero_led(const char *text, size_t at)
+{
+	bool alone = at < 2 || !(g_ascii_isalnum(text[at - 2]) || text[at - 2] == '.');
+
+	if (at >= 3 && strchr("+-", text[at - 2]))
+		alone = !strchr("eE", text[at - 3]);
+	return at && text[at - 1] == '0' && alone;
+}
+
 /*
  * The brackets of RFC 8259's tokens, which nothing but strings can hide: json-glib knows comments and quotes of other
  * kinds, and none of their characters is one that a JSON text has outside of strings.
@@ -56,7 +66,7 @@ static const char *token_error(const char *text, size_t len)
 			string = !string;
 		else if (string)
 			continue;
-		else if (!g_ascii_isalnum(c) && !strchr(" \t\r\n{}[],:-+.", c))
+		else if (g_ascii_isalnum(c) ? is_zero_led(text, i) : !strchr(" \t\r\n{}[],:-+.", c))
 			return "not JSON";
 		else if (strchr("{[", c) && ++depth > DEPTH_MAX)
 			return "nested too deeply";
@@ -227,7 +237,8 @@ static void unexpected(const struct conf_json *j, const char *path, const struct
 	wrong_add(j->wrongs, path, "expected %s", expected[s->type]);
 }
 
-static void read_scalar(const struct conf_json *j, const char *path, const struct setting *s, JsonNode *node, void *obj)
+static void read_scalar(const struct conf_json *j, const char *path, const struct setting *s, JsonNode *node,
+			void *obj)
 {
 	char *text = scalar_text(node);
 	g_autoptr(GError) error = NULL;
@@ -241,7 +252,8 @@ static void read_scalar(const struct conf_json *j, const char *path, const struc
 	g_free(text);
 }
 
-static void read_names(const struct conf_json *j, const char *path, const struct setting *s, JsonNode *node, void *obj)
+static void read_names(const struct conf_json *j, const char *path, const struct setting *s, JsonNode *node,
+		       void *obj)
 {
 	JsonArray *array = JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
 	unsigned n = array ? json_array_get_length(array) : 0;
@@ -391,8 +403,8 @@ static void make_default(const struct conf_json *j, const char *path, const stru
 			make_default(j, path, c, setting_field(s, obj), setting_field(s, defaults));
 }
 
-static void read_setting(const struct conf_json *j, const char *path, const struct setting *s, JsonNode *node, void *obj,
-			 const void *old, const void *defaults)
+static void read_setting(const struct conf_json *j, const char *path, const struct setting *s, JsonNode *node,
+			 void *obj, const void *old, const void *defaults)
 {
 	if (JSON_NODE_HOLDS_NULL(node)) {
 		make_default(j, path, s, obj, defaults);

@@ -52,7 +52,8 @@ static bool write_plugin(struct writer *w, config_setting_t *group, const char *
 
 	for (; *pairs; pairs += 2)
 		if (!write_string(cs, pairs[0], pairs[1])) {
-			g_set_error(w->error, SERVER_ERROR, 0, "settings: \"%s\" cannot be written to a file", pairs[0]);
+			g_set_error(w->error, SERVER_ERROR, 0, "settings: \"%s\" cannot be written to a file",
+				    pairs[0]);
 			return false;
 		}
 	return true;
@@ -70,7 +71,8 @@ static bool write_list(struct writer *w, config_setting_t *group, const struct s
 	if (s->child == CONF_TARGET)
 		((struct conf_target *)defaults)->iscsi = w->conf->iscsi;
 	for (unsigned i = 0; i < list->len && ok; i++)
-		ok = write_object(w, config_setting_add(cs, NULL, CONFIG_TYPE_GROUP), s->child, list->pdata[i], defaults);
+		ok = write_object(w, config_setting_add(cs, NULL, CONFIG_TYPE_GROUP), s->child, list->pdata[i],
+				  defaults);
 	schema_free(s->child, defaults);
 	return ok;
 }
@@ -82,7 +84,8 @@ static bool write_setting(struct writer *w, config_setting_t *group, const struc
 
 	switch (s->type) {
 	case SETTING_BOOL:
-		return config_setting_set_bool(config_setting_add(group, s->name, CONFIG_TYPE_BOOL), *(uint32_t *)f != 0);
+		return config_setting_set_bool(config_setting_add(group, s->name, CONFIG_TYPE_BOOL),
+					       *(uint32_t *)f != 0);
 	case SETTING_UINT:
 	case SETTING_SIZE:
 		return write_number(group, s->name, *(uint32_t *)f);

@@ -35,8 +35,8 @@ bool change_allowed(struct request *r, const char *etag)
 	const char *method = soup_server_message_get_method(r->msg);
 
 	if (match && !among(match, etag)) {
-		answer_problem(r, SOUP_STATUS_PRECONDITION_FAILED, NULL, etag ? "it has changed since: its ETag is another" :
-			       "there is none");
+		answer_problem(r, SOUP_STATUS_PRECONDITION_FAILED, NULL,
+			       etag ? "it has changed since: its ETag is another" : "there is none");
 		return false;
 	}
 	if (!none || !among(none, etag))
@@ -110,7 +110,8 @@ static bool refused_in_use(struct request *r, const struct conf *next)
 		if (!t || (u && !l))
 			continue;
 		if (!what->len && l)
-			g_string_printf(what, "target %s lun %u: in use by %s (%s)", t->iqn, l->number, s->initiator, s->peer);
+			g_string_printf(what, "target %s lun %u: in use by %s (%s)", t->iqn, l->number, s->initiator,
+					s->peer);
 		else if (!what->len)
 			g_string_printf(what, "target %s: in use by %s (%s)", t->iqn, s->initiator, s->peer);
 		add_user(users, s);

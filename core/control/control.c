@@ -270,7 +270,8 @@ const char *control_path(const struct control *c)
 
 char *control_default_path(void)
 {
-	const char *runtime = g_getenv("RUNTIME_DIRECTORY"), *user = g_getenv("XDG_RUNTIME_DIR");	/* systemd.exec(5) */
+	const char *runtime = g_getenv("RUNTIME_DIRECTORY");	/* systemd.exec(5) */
+	const char *user = g_getenv("XDG_RUNTIME_DIR");
 
 	if (runtime && *runtime == '/')
 		return g_strdup_printf("%.*s/gotgt.sock", (int)strcspn(runtime, ":"), runtime);

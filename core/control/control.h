@@ -15,7 +15,7 @@ struct control_options {
 	const char *path;		/* of the socket */
 	const char *group;		/* who may use it beside its owner, when there is such a group; or NULL */
 	const char *config_path;	/* what POST /v1/config/save writes; NULL: nothing can be saved */
-	/* What the program adds to a configuration that comes from outside, and takes off one that goes there; or NULL. */
+	/* What the program adds to a configuration from outside, and takes off one that goes there; or NULL. */
 	void (*complete)(struct conf *c, void *data);
 	void (*strip)(struct conf *c, void *data);
 	void *data;

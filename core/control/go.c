@@ -37,7 +37,8 @@ static JsonObject *group_object(const struct server *s, unsigned tag, char **por
 	return o;
 }
 
-static JsonObject *target_object(const struct server *s, const struct conf_target *t, unsigned tid, const GArray *sessions)
+static JsonObject *target_object(const struct server *s, const struct conf_target *t, unsigned tid,
+				 const GArray *sessions)
 {
 	JsonObject *o = json_object_new(), *nexuses = json_object_new();
 	JsonArray *groups = json_array_new();
@@ -87,7 +88,8 @@ void go_target_list(struct request *r)
 void go_target_create(struct request *r)
 {
 	g_autoptr(JsonNode) body = request_body(r);
-	const char *name = body ? json_object_get_string_member_with_default(json_node_get_object(body), "Name", NULL) : NULL;
+	JsonObject *o = body ? json_node_get_object(body) : NULL;
+	const char *name = o ? json_object_get_string_member_with_default(o, "Name", NULL) : NULL;
 	struct server *s = r->control->options.server;
 	g_autoptr(GError) error = NULL;
 	struct conf_target *t;

@@ -17,7 +17,8 @@
 
 static bool fail(const char *path, GError **error)
 {
-	g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(errno), "control socket %s: %s", path, g_strerror(errno));
+	g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(errno), "control socket %s: %s", path,
+		    g_strerror(errno));
 	return false;
 }
 

@@ -138,7 +138,8 @@ static bool same_key(struct request *r, const struct place *p, const void *obj)
 
 	if (g_strcmp0(key, p->key) == 0 || (p->object == CONF_PORTAL && strchr(p->key, ':')))
 		return true;
-	wrong_add(r->wrongs, place_key_row(p->object)->name, "is not the %s of the path", place_key_row(p->object)->name);
+	wrong_add(r->wrongs, place_key_row(p->object)->name, "is not the %s of the path",
+		  place_key_row(p->object)->name);
 	return false;
 }
 
@@ -173,7 +174,8 @@ void objects_create(struct request *r)
 	if (!conf_from_json(&j, p.object, body, obj, NULL))
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
 	else if (place_element(p.object, p.list, (key = place_key(p.object, obj)), NULL))
-		answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "%s %s: there is one already", schema_object_name(p.object), key);
+		answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "%s %s: there is one already",
+			       schema_object_name(p.object), key);
 	if (r->answered) {
 		schema_free(p.object, obj);
 		conf_free(next);

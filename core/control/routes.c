@@ -13,8 +13,10 @@ static const struct fixed {
 	bool body, change;
 } fixed[] = {
 	{ "GET", "/v1/config", objects_get_config, "The whole configuration", ANSWER_OBJECT },
-	{ "PUT", "/v1/config", objects_put_config, "Apply a whole configuration, or nothing of it", ANSWER_OBJECT, true, true },
-	{ "PATCH", "/v1/config", objects_patch_config, "Change settings of the configuration", ANSWER_OBJECT, true, true },
+	{ "PUT", "/v1/config", objects_put_config, "Apply a whole configuration, or nothing of it", ANSWER_OBJECT, true,
+	  true },
+	{ "PATCH", "/v1/config", objects_patch_config, "Change settings of the configuration", ANSWER_OBJECT, true,
+	  true },
 	{ "POST", "/v1/config/save", change_save, "Write what runs to the configuration file", ANSWER_OTHER },
 	{ "GET", "/v1/log-level", objects_get_log_level, "The least serious messages that are logged", ANSWER_OTHER },
 	{ "PUT", "/v1/log-level", objects_put_log_level, "Change what is logged", ANSWER_OTHER, true },

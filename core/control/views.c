@@ -85,7 +85,8 @@ void views_session_drop(struct request *r)
 static void add_accounts(struct request *r, JsonArray *list, const GPtrArray *accounts, const char *iqn)
 {
 	for (unsigned i = 0; i < accounts->len; i++) {
-		JsonNode *node = conf_to_json(CONF_ACCOUNT, accounts->pdata[i], server_plugin_dirs(r->control->options.server));
+		JsonNode *node = conf_to_json(CONF_ACCOUNT, accounts->pdata[i],
+					      server_plugin_dirs(r->control->options.server));
 
 		json_set_text(json_node_get_object(node), "target", iqn);
 		json_array_add_element(list, node);

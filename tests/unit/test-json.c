@@ -52,6 +52,17 @@ static void test_round_trip(void)
 	}
 }
 
+/* One member of a document alone, as a change. */
+static void read_member(const struct setting *s, JsonNode *value, void *obj)
+{
+	g_autoptr(GPtrArray) wrongs = wrongs_new();
+	struct conf_json j = { .mode = CONF_JSON_PATCH, .wrongs = wrongs };
+	g_autoptr(JsonNode) one = json_of_object(json_object_new());
+
+	json_object_set_member(json_node_get_object(one), s->name, json_node_copy(value));
+	g_assert_true(conf_from_json(&j, s->object, one, obj, NULL));
+}
+
 /* Each row by itself, out and back: what it may be is what its row says. */
 static void test_rows(void)
 {
@@ -64,13 +75,7 @@ static void test_rows(void)
 
 		g_assert_cmpint(json_object_has_member(json, s->name), ==, setting_is_set(s, obj) || s->secret);
 		if (json_object_has_member(json, s->name) && !s->required) {
-			g_autoptr(GPtrArray) wrongs = wrongs_new();
-			struct conf_json j = { .mode = CONF_JSON_PATCH, .wrongs = wrongs };
-			g_autoptr(JsonNode) one = json_of_object(json_object_new());
-
-			json_object_set_member(json_node_get_object(one), s->name,
-					       json_node_copy(json_object_get_member(json, s->name)));
-			g_assert_true(conf_from_json(&j, s->object, one, back, NULL));
+			read_member(s, json_object_get_member(json, s->name), back);
 			g_assert_true(setting_equal(s, obj, back));
 			rows++;
 		}
@@ -90,6 +95,11 @@ static const struct {
 	{ "too many", CONF_TOP, "{ } }", ": not JSON" },
 	{ "comment", CONF_TOP, "/* \" */ { }", ": not JSON" },
 	{ "other quotes", CONF_TOP, "{ 'workers': 1 }", ": not JSON" },
+	{ "octal", CONF_TOP, "{ \"workers\": 010 }", ": not JSON" },
+	{ "hexadecimal", CONF_TOP, "{ \"workers\": 0x10 }", ": not JSON" },
+	{ "octal in a list", CONF_TOP, "{ \"workers\":[-01] }", ": not JSON" },
+	{ "exponent", CONF_TOP, "{ \"workers\": 1e-05 }", "workers: expected a number" },
+	{ "beyond 64 bits", CONF_TOP, "{ \"workers\": 18446744073709551617 }", "workers: expected a number from 1 to 1024" },
 	{ "not an object", CONF_TOP, "[ ]", ": expected an object { }" },
 	{ "not UTF-8", CONF_TOP, "{ \"\377\": 1 }", ": not UTF-8" },
 	{ "no such setting", CONF_TOP, "{ \"colour\": 1 }", "colour: no such setting" },
@@ -161,7 +171,7 @@ static void test_patch(void)
 
 	l = schema_new(CONF_LUN);
 	l->plugin = g_strdup("null");
-	read_into(CONF_JSON_PATCH, CONF_LUN, "{ \"settings\": { \"a\": 1, \"b\": true } }", l, NULL, "");
+	read_into(CONF_JSON_PATCH, CONF_LUN, "{ \"settings\": { \"a\": 100, \"b\": true } }", l, NULL, "");
 	read_into(CONF_JSON_PATCH, CONF_LUN, "{ \"settings\": { \"a\": null, \"c\": \"x\" } }", l, NULL, "");
 	{
 		g_autofree char *all = g_strjoinv(" ", l->settings);
