@@ -40,6 +40,8 @@ struct plan {
 	GPtrArray *portals;		/* struct run_portal, as next lists them */
 	GPtrArray *bound;		/* struct portal, new here */
 	GHashTable *targets;		/* name -> struct run_target of next; not owned */
+	GHashTable *confs;		/* name -> struct conf_target of next */
+	GHashTable *open;		/* keys of files that LUNs have open; NULL: not looked at yet */
 	GPtrArray *made;		/* struct run_target, new here */
 	GPtrArray *luns;		/* struct new_lun */
 	GHashTable *auths;		/* of accounts_make() */
@@ -64,7 +66,7 @@ static bool changes_in_place(const struct setting *s)
 	return false;
 }
 
-static bool same_device(const struct conf_lun *a, const struct conf_lun *b)
+bool server_same_device(const struct conf_lun *a, const struct conf_lun *b)
 {
 	const struct setting *s = NULL;
 
@@ -134,26 +136,31 @@ static bool prepare_portals(struct plan *p, GError **error)
 	return true;
 }
 
-/* Does a LUN that runs, and will not, have this file open? */
-static bool waits_for_another(struct plan *p, const char *key)
+static void find_open(struct plan *p)
 {
 	GHashTableIter it, luns;
-	gpointer value, rl_;
+	gpointer rt, value;
 
+	p->open = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	g_hash_table_iter_init(&it, p->s->targets);
-	while (key && g_hash_table_iter_next(&it, NULL, &value)) {
-		struct run_target *rt = value;
+	while (g_hash_table_iter_next(&it, NULL, &rt)) {
+		g_hash_table_iter_init(&luns, ((struct run_target *)rt)->luns);
+		while (g_hash_table_iter_next(&luns, NULL, &value)) {
+			struct run_lun *rl = value;
+			char *key = rl->lun ? file_key(p->s, rl->conf) : NULL;
 
-		g_hash_table_iter_init(&luns, rt->luns);
-		while (g_hash_table_iter_next(&luns, NULL, &rl_)) {
-			struct run_lun *rl = rl_;
-			g_autofree char *other = rl->lun ? file_key(p->s, rl->conf) : NULL;
-
-			if (g_strcmp0(key, other) == 0)
-				return true;
+			if (key)
+				g_hash_table_add(p->open, key);
 		}
 	}
-	return false;
+}
+
+/* Does a LUN that runs have this file open? */
+static bool waits_for_another(struct plan *p, const char *key)
+{
+	if (!p->open)
+		find_open(p);
+	return key && g_hash_table_contains(p->open, key);
 }
 
 /* It did not open: a failure of the whole, or a LUN that is left out. */
@@ -201,7 +208,7 @@ static bool prepare_luns(struct plan *p, struct run_target *rt, const struct con
 	for (unsigned i = 0; i < t->luns->len; i++) {
 		const struct conf_lun *l = t->luns->pdata[i];
 		struct run_lun *rl = run_target_lun(rt, l->number);
-		bool same = rl && same_device(rl->conf, l);
+		bool same = rl && server_same_device(rl->conf, l);
 		bool may_fail = p->s->started ? same && !rl->lun : p->s->skip_broken;
 
 		if (!(same && rl->lun) && !prepare_lun(p, rt, l, may_fail, error))
@@ -221,6 +228,7 @@ static bool prepare_targets(struct plan *p, GError **error)
 			g_ptr_array_add(p->made, rt);
 		}
 		g_hash_table_insert(p->targets, t->iqn, rt);
+		g_hash_table_insert(p->confs, t->iqn, (gpointer)t);
 		if (!prepare_luns(p, rt, t, error))
 			return false;
 	}
@@ -231,15 +239,7 @@ static bool prepare_targets(struct plan *p, GError **error)
 
 static const struct conf_target *next_target(const struct plan *p, const struct run_target *rt)
 {
-	struct run_target *found = g_hash_table_lookup(p->targets, rt->conf->iqn);
-
-	for (unsigned i = 0; found && i < p->next->targets->len; i++) {
-		const struct conf_target *t = p->next->targets->pdata[i];
-
-		if (g_str_equal(t->iqn, rt->conf->iqn))
-			return t;
-	}
-	return NULL;
+	return g_hash_table_lookup(p->confs, rt->conf->iqn);
 }
 
 static const struct conf_lun *next_lun(const struct plan *p, const struct run_target *rt, const struct run_lun *rl)
@@ -258,7 +258,7 @@ static bool in_the_way(const struct plan *p, const struct run_target *rt, const 
 	if (!rl->lun)
 		return false;
 	if (l)
-		return !same_device(rl->conf, l);
+		return !server_same_device(rl->conf, l);
 	key = file_key(p->s, rl->conf);
 	return key && g_hash_table_contains(p->files, key);
 }
@@ -569,6 +569,7 @@ bool server_apply(struct server *s, struct conf *conf, GError **error)
 		.s = s, .next = conf,
 		.portals = g_ptr_array_new_with_free_func(g_free), .bound = g_ptr_array_new(),
 		.targets = g_hash_table_new(g_str_hash, g_str_equal), .made = g_ptr_array_new(),
+		.confs = g_hash_table_new(g_str_hash, g_str_equal),
 		.luns = g_ptr_array_new_with_free_func(g_free),
 		.files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
 		.auths = accounts_table_new(),
@@ -586,6 +587,9 @@ bool server_apply(struct server *s, struct conf *conf, GError **error)
 		g_ptr_array_unref(p.portals);
 	g_ptr_array_unref(p.bound);
 	g_hash_table_unref(p.targets);
+	g_hash_table_unref(p.confs);
+	if (p.open)
+		g_hash_table_unref(p.open);
 	g_ptr_array_unref(p.made);
 	g_ptr_array_unref(p.luns);
 	g_hash_table_unref(p.files);

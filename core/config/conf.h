@@ -75,6 +75,10 @@ struct conf_acl {
 	GPtrArray *luns;	/* struct conf_acl_lun; none: all as they are */
 };
 
+struct conf_control {
+	char *socket, *group;
+};
+
 struct conf_target {
 	struct conf_where where;
 	char *iqn, *alias;
@@ -94,6 +98,7 @@ struct conf {
 	uint32_t reactors, workers, log_level;
 	char *state_dir;	/* NULL: nothing is kept */
 	struct conf_limits limits;
+	struct conf_control control;
 	char **chap_algorithms;	/* the preferred one first; NULL: all */
 	uint32_t fips, short_secrets;
 	struct conf_discovery discovery;

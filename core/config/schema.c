@@ -54,6 +54,11 @@ static const char *credential_check(const char *text)
 	return strchr(text, '/') || !strcmp(text, ".") || !strcmp(text, "..") ? "not a file name" : NULL;
 }
 
+static const char *socket_check(const char *text)
+{
+	return *text == '/' || !strcmp(text, "off") ? NULL : "neither an absolute path nor off";
+}
+
 static const char *utf8_check(const char *text)
 {
 	return g_utf8_validate(text, -1, NULL) ? NULL : "not UTF-8";
@@ -82,6 +87,8 @@ const struct setting schema[] = {
 	  .help = "Folder for what must outlive a restart: reservations, saved mode pages, an unfinished sanitize." },
 	{ CONF_TOP, SETTING_GROUP, "limits", .child = CONF_LIMITS, .restart = true, FIELD(struct conf, limits),
 	  .help = "What protects the daemon from its peers." },
+	{ CONF_TOP, SETTING_GROUP, "control", .child = CONF_CONTROL, .restart = true, FIELD(struct conf, control),
+	  .help = "The socket on which the running daemon is asked and changed." },
 	{ CONF_TOP, SETTING_GROUP, "iscsi", .child = CONF_ISCSI, FIELD(struct conf, iscsi),
 	  .help = "What is offered in a login." },
 	{ CONF_TOP, SETTING_NAMES, "chap-algorithms", .otherwise = "sha3-256, sha256, sha1, md5",
@@ -116,6 +123,12 @@ const struct setting schema[] = {
 	{ CONF_LIMITS, SETTING_UINT, "max-logins-per-address", "128", .min = 1, .max = 1000000,
 	  FIELD(struct conf_limits, max_logins_per_address),
 	  .help = "Of these from one IPv4 address, or one IPv6 /64." },
+
+	{ CONF_CONTROL, SETTING_STRING, "socket", .min = 1, .max = 107, .check = socket_check,
+	  .otherwise = "/run/gotgt/gotgt.sock, or gotgt/gotgt.sock in $XDG_RUNTIME_DIR, or ~/.gotgt/gotgt.sock for a user",
+	  FIELD(struct conf_control, socket), .help = "Path of a unix socket, or off." },
+	{ CONF_CONTROL, SETTING_STRING, "group", "gotgt", .min = 1, .max = 64, FIELD(struct conf_control, group),
+	  .help = "Group that may use the socket beside the daemon's own user, when there is one of this name." },
 
 	{ CONF_PORTAL, SETTING_STRING, "name", .otherwise = "none", .min = 1, .max = 64, .check = ascii_check,
 	  FIELD(struct conf_portal, name), .help = "What a target's portals setting calls it." },
@@ -255,6 +268,7 @@ static const struct {
 	[CONF_ACL] = { "acl", sizeof(struct conf_acl) },
 	[CONF_ACL_LUN] = { "acl-lun", sizeof(struct conf_acl_lun) },
 	[CONF_DISCOVERY] = { "discovery", sizeof(struct conf_discovery) },
+	[CONF_CONTROL] = { "control", sizeof(struct conf_control) },
 	[CONF_ISCSI] = { "iscsi", sizeof(struct params), &params_offered },
 };
 
@@ -411,6 +425,38 @@ void *schema_copy(enum conf_object object, const void *obj)
 	memcpy(copy, obj, objects[object].size);
 	own_fields(object, copy, obj);
 	return copy;
+}
+
+static void forget_lists(enum conf_object object, void *obj);
+
+static void forget_where(enum conf_object object, void *obj)
+{
+	*(struct conf_where *)obj = (struct conf_where){ 0 };
+	forget_lists(object, obj);
+}
+
+static void forget_lists(enum conf_object object, void *obj)
+{
+	const struct setting *s = NULL;
+
+	while ((s = schema_next(object, s))) {
+		void *f = setting_field(s, obj);
+
+		if (s->type == SETTING_GROUP)
+			forget_lists(s->child, f);
+		else if (s->type == SETTING_PLUGIN)
+			g_clear_pointer(&((struct conf_lun *)obj)->setting_lines, g_free);
+		for (unsigned i = 0; s->type == SETTING_LIST && i < (*(GPtrArray **)f)->len; i++)
+			forget_where(s->child, g_ptr_array_index(*(GPtrArray **)f, i));
+	}
+}
+
+void *schema_dup(enum conf_object object, const void *obj)
+{
+	void *dup = schema_copy(object, obj);
+
+	forget_where(object, dup);
+	return dup;
 }
 
 static bool lists_equal(enum conf_object child, const GPtrArray *a, const GPtrArray *b)

@@ -190,6 +190,24 @@ const struct conf *server_conf(const struct server *s)
 	return s->conf;
 }
 
+struct node *server_node(const struct server *s)
+{
+	return s->node;
+}
+
+const char *const *server_plugin_dirs(const struct server *s)
+{
+	return s->plugin_dirs;
+}
+
+struct lun *server_lun(const struct server *s, const char *iqn, uint32_t number)
+{
+	const struct run_target *rt = g_hash_table_lookup(s->targets, iqn);
+	const struct run_lun *rl = rt ? run_target_lun(rt, number) : NULL;
+
+	return rl ? rl->lun : NULL;
+}
+
 const char *server_portal(const struct server *s, unsigned n)
 {
 	struct run_portal *rp = n < s->portals->len ? s->portals->pdata[n] : NULL;

@@ -70,27 +70,29 @@ static gint by_rel_port(gconstpointer a, gconstpointer b)
 	return ((const struct target_port *)a)->rel_port - ((const struct target_port *)b)->rel_port;
 }
 
-/* Tell each target which ports it has.  Called with the lock. */
-static void tell_ports(struct node *n)
+/* Tell a target which ports it has.  Called with the lock. */
+static void tell_its_ports(struct node *n, struct node_target *t)
 {
 	g_autoptr(GArray) ports = g_array_new(FALSE, FALSE, sizeof(struct target_port));
+
+	for (unsigned i = 0; i < n->portals->len; i++) {
+		struct target_port port = { portal_tag(n->portals->pdata[i]), node_target_tag(t, n->portals->pdata[i]) };
+
+		if (reached_through(t, n->portals->pdata[i]))
+			g_array_append_val(ports, port);
+	}
+	g_array_sort(ports, by_rel_port);
+	target_set_ports(t->scsi, (const struct target_port *)(void *)ports->data, ports->len);
+}
+
+static void tell_ports(struct node *n)
+{
 	GHashTableIter it;
-	gpointer value;
+	gpointer t;
 
 	g_hash_table_iter_init(&it, n->targets);
-	while (g_hash_table_iter_next(&it, NULL, &value)) {
-		struct node_target *t = value;
-
-		g_array_set_size(ports, 0);
-		for (unsigned i = 0; i < n->portals->len; i++) {
-			struct target_port port = { portal_tag(n->portals->pdata[i]), node_target_tag(t, n->portals->pdata[i]) };
-
-			if (reached_through(t, n->portals->pdata[i]))
-				g_array_append_val(ports, port);
-		}
-		g_array_sort(ports, by_rel_port);
-		target_set_ports(t->scsi, (const struct target_port *)(void *)ports->data, ports->len);
-	}
+	while (g_hash_table_iter_next(&it, NULL, &t))
+		tell_its_ports(n, t);
 }
 
 static uint16_t free_tag(const struct node *n)
@@ -177,7 +179,7 @@ struct node_target *node_add_target_access(struct node *n, const char *name, con
 	pthread_mutex_lock(&n->lock);
 	g_hash_table_remove(n->removed_names, name);
 	g_hash_table_insert(n->targets, t->name, t);
-	tell_ports(n);
+	tell_its_ports(n, t);
 	pthread_mutex_unlock(&n->lock);
 	return t;
 }
@@ -202,7 +204,7 @@ void node_update_target(struct node *n, struct node_target *t, const char *alias
 	pthread_mutex_lock(&n->lock);
 	told = t->offer.max_recv_dsl == offer->max_recv_dsl;
 	set_target(t, alias, offer, portals, n_portals);
-	tell_ports(n);
+	tell_its_ports(n, t);
 	pthread_mutex_unlock(&n->lock);
 	if (!told)	/* the one key of ours that a session can learn anew: 13.12 */
 		engine_each(n->engine, negotiate_here, &v);
@@ -214,7 +216,7 @@ void node_set_tags(struct node *n, struct node_target *t, const struct portal_ta
 	g_array_set_size(t->tags, 0);
 	if (n_tags)
 		g_array_append_vals(t->tags, tags, n_tags);
-	tell_ports(n);
+	tell_its_ports(n, t);
 	pthread_mutex_unlock(&n->lock);
 }
 
