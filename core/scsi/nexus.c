@@ -111,6 +111,26 @@ bool nexus_task_cleared(struct nexus *n, struct lun *lun)
 	return false;
 }
 
+bool nexus_sees_part(const struct nexus *n)
+{
+	return lun_view_is_part(n->view);
+}
+
+/* By logical unit; with the lock. */
+static void tell_changes(struct nexus *n, const struct lun_view *old, const struct lun_view *v)
+{
+	const struct lun_map *map = atomic_load_explicit(&n->target->map, memory_order_acquire);
+
+	for (uint32_t i = 0; i < map->n; i++) {
+		if (v && lun_view_number(v, i) < 0)
+			continue;
+		if (old && lun_view_number(old, i) < 0)
+			nexus_forget_lun(n, i);
+		else if ((old && lun_view_read_only(old, i)) != (v && lun_view_read_only(v, i)))
+			nexus_set_ua(n, i, UA_MODE_CHANGED);
+	}
+}
+
 void nexus_set_view(struct nexus *n, struct lun_view *v)
 {
 	struct lun_view *old;
@@ -123,6 +143,7 @@ void nexus_set_view(struct nexus *n, struct lun_view *v)
 	old = n->view;
 	n->view = v;
 	nexus_set_ua_all(n, UA_LUNS_CHANGED);
+	tell_changes(n, old, v);
 	pthread_mutex_unlock(&n->target->lock);
 	lun_view_unref(old);
 }

@@ -68,6 +68,31 @@ static void make_account_valid(struct conf_account *a, unsigned i)
 	a->user = g_strdup_printf("user \"%u\"\t\303\244", i);
 }
 
+static void set_names(char ***names, const char *one)
+{
+	char *list[] = { (char *)one, NULL };
+
+	if (!*names)
+		return;
+	g_strfreev(*names);
+	*names = g_strdupv(list);
+}
+
+static void make_acl_valid(const struct conf_target *t, struct conf_acl *a)
+{
+	set_names(&a->initiators, "iqn.*:?");
+	set_names(&a->addresses, "2001:db8::/32");
+	set_names(&a->portals, "p0");
+	while (a->luns->len > t->luns->len)
+		schema_free(CONF_ACL_LUN, g_ptr_array_steal_index(a->luns, 0));
+	for (unsigned i = 0; i < a->luns->len; i++) {
+		struct conf_acl_lun *l = a->luns->pdata[i];
+
+		l->number = i;
+		l->lun = ((const struct conf_lun *)t->luns->pdata[i])->number;
+	}
+}
+
 static void make_target_valid(struct conf_target *t, unsigned i)
 {
 	g_free(t->iqn);
@@ -93,6 +118,9 @@ static void make_target_valid(struct conf_target *t, unsigned i)
 	}
 	for (unsigned j = 0; j < t->accounts->len; j++)
 		make_account_valid(t->accounts->pdata[j], j);
+	for (unsigned j = 0; j < t->acls->len; j++)
+		make_acl_valid(t, t->acls->pdata[j]);
+	t->open &= !t->acls->len;
 }
 
 static struct conf *valid(void)

@@ -55,6 +55,7 @@ static void test_map(void)
 		;
 	assert_luns(2, 0, 300);
 	nexus_set_view(rig.a, lun_view_new(rows, G_N_ELEMENTS(rows), false));
+	g_assert_true(nexus_sees_part(rig.a));
 	SEND(0, OP_TEST_UNIT_READY);
 	assert_sense(UA_LUNS_CHANGED);
 	assert_luns(2, 0, 7);		/* 44 is not there */
@@ -63,6 +64,8 @@ static void test_map(void)
 	g_assert_cmpuint(second->ram[0], ==, 'x');
 	g_assert_cmpuint(rig.dev->ram[0], ==, 0);
 	to(7);
+	write_one();
+	assert_sense(UA_MODE_CHANGED);
 	write_one();
 	assert_sense(WRITE_PROTECTED);
 	SEND(64, OP_MODE_SENSE_6, 0, 0x3f, 0, 64);
@@ -90,7 +93,11 @@ static void test_map(void)
 
 static void test_read_only(void)
 {
+	g_assert_false(nexus_sees_part(rig.a));
 	nexus_set_view(rig.a, lun_view_new(NULL, 0, true));
+	g_assert_false(nexus_sees_part(rig.a));
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(UA_MODE_CHANGED);
 	rig_clear_ua(rig.a);
 	assert_luns(2, 0, 300);
 	write_one();
@@ -99,6 +106,8 @@ static void test_read_only(void)
 	SEND(0, OP_TEST_UNIT_READY);
 	assert_good();
 	nexus_set_view(rig.a, NULL);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(UA_MODE_CHANGED);
 	SEND(0, OP_TEST_UNIT_READY);
 	assert_sense(UA_LUNS_CHANGED);
 	write_one();

@@ -163,10 +163,21 @@ static void test_view(void)
 	EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, 0x29);
 	itt = ini_command(i, FINAL | WRITE, 5, BLOCK, write10, data, BLOCK);
 	EXPECT_SENSE(i, itt, KEY_DATA_PROTECT, 0x27);
+	/* Another's logical units are not its to reset, nor is the whole target. */
+	ini_tmf(i, 5, 1, TAG_NONE);
+	EXPECT_TMF(i, 2);
+	for (uint8_t reset = 6; reset <= 7; reset++) {
+		ini_tmf(i, reset, 0, TAG_NONE);
+		EXPECT_TMF(i, 6);
+	}
+	itt = ini_test_unit_ready(i, 5);
+	EXPECT_STATUS(i, itt, 0);
 	/* Another view from here on, of which it is told; then none. */
 	admit(one(NULL, NULL, NULL));
-	itt = ini_command(i, FINAL, 1, 0, tur, NULL, 0);
-	EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, 0x3f);
+	for (unsigned n = 0; n < 2; n++) {
+		itt = ini_command(i, FINAL, 1, 0, tur, NULL, 0);
+		EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, n ? 0x3f : 0x2a);	/* it may write there now */
+	}
 	itt = ini_command(i, FINAL | WRITE, 1, BLOCK, write10, data, BLOCK);
 	EXPECT_STATUS(i, itt, 0);
 	admit(one(OTHER, NULL, NULL));
