@@ -88,6 +88,8 @@ struct device_info {
  */
 struct device *device_open(struct engine *e, const struct module *m, const char *name,
 			   const char *const *settings, bool read_only, GError **error);
+/* Why a device that says this of itself cannot be used, NULL: it can.  [any] */
+const char *device_info_wrong(const struct gotgt_dev_info *i);
 /*
  * Call resized(data) on any thread when the plugin says the size changed, after device_size() gives
  * the new one.  NULL ends it: no call is under way when this returns.  Not from resized().  [main]

@@ -158,7 +158,7 @@ char **module_dirs(const char *path)
 	return (char **)g_ptr_array_free(dirs, FALSE);
 }
 
-struct module *module_find(const char *const *dirs, const char *name, const struct gotgt_host *host, GError **error)
+char *module_where(const char *const *dirs, const char *name, GError **error)
 {
 	g_autofree char *all = g_strjoinv(", ", (char **)dirs);
 
@@ -170,10 +170,17 @@ struct module *module_find(const char *const *dirs, const char *name, const stru
 		g_autofree char *path = g_strdup_printf("%s/%s.so", *dirs, name);
 
 		if (g_file_test(path, G_FILE_TEST_EXISTS))
-			return module_load(*dirs, name, host, error);
+			return g_strdup(*dirs);
 	}
 	g_set_error(error, MODULE_ERROR, MODULE_ERROR_LOAD, "plugin %s: no %s.so in %s", name, name, all);
 	return NULL;
+}
+
+struct module *module_find(const char *const *dirs, const char *name, const struct gotgt_host *host, GError **error)
+{
+	g_autofree char *dir = module_where(dirs, name, error);
+
+	return dir ? module_load(dir, name, host, error) : NULL;
 }
 
 static void list_dir(const char *path, GHashTable *names)

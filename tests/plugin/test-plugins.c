@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <gotgt/ext-memory.h>
 #include <gotgt/ext-size.h>
-#include "suite.h"
+#include "sdk/suite.h"
 
 #define SIZE_BYTES (4u << 20)
 
@@ -61,15 +61,15 @@ static void test_case(gconstpointer data)
 	const struct one *one = data;
 	struct suite_conf conf = { .module = load(one->run->plugin), .settings = one->run->settings,
 				   .forgets = one->run->forgets };
-	const char *why;
+	struct suite_result r;
 
 	make_image();
-	why = suite_run_case(&conf, one->n);
+	suite_run_case(&conf, one->n, &r);
 	/* tmpfs of old kernels. */
-	if (why && (why == suite_skipped || strstr(why, "direct is not possible")))
-		g_test_skip(why);
+	if (r.verdict == SUITE_SKIPPED || strstr(r.why, "direct is not possible"))
+		g_test_skip(r.why);
 	else
-		g_assert_cmpstr(why, ==, NULL);
+		g_assert_cmpstr(r.why, ==, "");
 }
 
 /* ---- opening ---- */
