@@ -21,14 +21,14 @@ static gboolean fail(GError **error, enum module_error code, const char *path, c
 	return FALSE;
 }
 
-static gboolean name_ok(const char *name)
+bool module_name_ok(const char *name)
 {
 	if (!name || !g_ascii_islower(*name))
-		return FALSE;
+		return false;
 	for (; *name; name++)
 		if (!g_ascii_islower(*name) && !g_ascii_isdigit(*name) && *name != '-')
-			return FALSE;
-	return TRUE;
+			return false;
+	return true;
 }
 
 /* Rows that fit the struct, with names of the right form, at most one of them the path. */
@@ -39,7 +39,7 @@ static gboolean params_ok(const struct gotgt_plugin *p)
 	unsigned n_paths = 0;
 
 	for (const struct gotgt_param *q = p->params; q && q->name; q++) {
-		if (!name_ok(q->name) || q->type >= G_N_ELEMENTS(width) || q->offset > p->conf_size ||
+		if (!module_name_ok(q->name) || q->type >= G_N_ELEMENTS(width) || q->offset > p->conf_size ||
 		    p->conf_size - q->offset < width[q->type])
 			return FALSE;
 		n_paths += !!(q->flags & GOTGT_PARAM_PATH);
@@ -130,7 +130,7 @@ struct module *module_load(const char *dir, const char *name, const struct gotgt
 	g_autofree char *path = g_canonicalize_filename(file, NULL);
 	struct module *m;
 
-	if (!name_ok(name)) {
+	if (!module_name_ok(name)) {
 		fail(error, MODULE_ERROR_INVALID, name, "not a plugin name");
 		return NULL;
 	}
@@ -162,7 +162,7 @@ char *module_where(const char *const *dirs, const char *name, GError **error)
 {
 	g_autofree char *all = g_strjoinv(", ", (char **)dirs);
 
-	if (!name_ok(name)) {
+	if (!module_name_ok(name)) {
 		fail(error, MODULE_ERROR_INVALID, name, "not a plugin name");
 		return NULL;
 	}
@@ -192,7 +192,7 @@ static void list_dir(const char *path, GHashTable *names)
 		if (g_str_has_suffix(file, ".so")) {
 			g_autofree char *name = g_strndup(file, strlen(file) - strlen(".so"));
 
-			if (name_ok(name))
+			if (module_name_ok(name))
 				g_hash_table_add(names, g_steal_pointer(&name));
 		}
 }

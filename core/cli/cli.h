@@ -22,6 +22,7 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv);
 int cmd_serve(const struct command *cmd, int argc, char **argv);
 int cmd_plugin_list(const struct command *cmd, int argc, char **argv);
 int cmd_plugin_show(const struct command *cmd, int argc, char **argv);
+int cmd_plugin_new(const struct command *cmd, int argc, char **argv);
 int cmd_plugin_test(const struct command *cmd, int argc, char **argv);
 int cmd_version(const struct command *cmd, int argc, char **argv);
 
