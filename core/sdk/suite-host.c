@@ -295,16 +295,23 @@ static void say(const struct sent *q, const char *call)
 
 void sent_submit(struct sent *q)
 {
+	pthread_mutex_lock(&lock);
 	q->as_sent = q->io;
+	q->submitted = true;
+	pthread_mutex_unlock(&lock);
 	say(q, "submit()");
 	q->dev->ops->submit(q->dev->handle, &q->io);
 }
 
 void sent_cancel(struct sent *q)
 {
+	bool submitted;
+
 	pthread_mutex_lock(&lock);
-	q->canceled = true;
+	q->canceled = submitted = q->submitted;
 	pthread_mutex_unlock(&lock);
+	if (!submitted)
+		return;
 	say(q, "cancel()");
 	q->dev->ops->cancel(q->dev->handle, &q->io);
 }

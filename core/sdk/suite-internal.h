@@ -14,7 +14,7 @@ struct sent {
 	struct iovec iov;
 	unsigned n_done;
 	enum gotgt_status status;
-	bool canceled;
+	bool submitted, canceled;
 	struct suite_dev *dev;
 	struct sent *next;
 	uint8_t *priv;			/* io_priv_size bytes, and a guard */
@@ -24,6 +24,7 @@ struct sent *sent_new(struct suite_dev *d, uint32_t op, uint32_t flags, uint64_t
 /* Its one element. */
 void sent_data(struct sent *q, void *data);
 void sent_submit(struct sent *q);
+/* Nothing before it was submitted; while submit() runs, and after the answer, all the same. */
 void sent_cancel(struct sent *q);
 unsigned sent_answers(const struct sent *q);
 /* Comes back when it is answered; see suite_contain() for when it never is. */

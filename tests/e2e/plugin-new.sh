@@ -82,7 +82,7 @@ if [ -n "$missing" ]; then
 fi
 export PKG_CONFIG_PATH="$build/include"
 # Not our make's, nor our tests'.
-unset MAKEFLAGS MFLAGS MAKELEVEL TESTS GOTGT
+unset MAKEFLAGS MFLAGS MAKELEVEL TESTS GOTGT DESTDIR
 project=$tap_tmp/project
 in_project()
 {
