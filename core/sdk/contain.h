@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* contain.h - the suite in processes of its own: a plugin that crashes, hangs or exits is a result like others.  [main] */
+/* contain.h - the suite in processes of its own: that a plugin crashes, hangs or exits is a result too.  [main] */
 #ifndef GOTGT_CONTAIN_H
 #define GOTGT_CONTAIN_H
 

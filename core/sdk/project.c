@@ -151,7 +151,8 @@ static bool empty(const char *dir, GError **error)
 static bool check(const struct project *p, GError **error)
 {
 	if (!module_name_ok(p->name) || strlen(p->name) > NAME_MAX_BYTES)
-		return bad(error, PROJECT_ERROR_NAME, p->name, "a plugin's name is a small letter, then small letters, digits and hyphens");
+		return bad(error, PROJECT_ERROR_NAME, p->name,
+			   "a plugin's name is a small letter, then small letters, digits and hyphens");
 	if (!license_ok(p->license))
 		return bad(error, PROJECT_ERROR_NAME, p->license, "a license is an SPDX identifier, such as MIT or GPL-2.0-or-later");
 	if (!author_ok(p->author))

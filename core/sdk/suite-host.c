@@ -410,7 +410,8 @@ void suite_close(struct suite_dev *d)
 	settings_free(d->settings);
 }
 
-enum gotgt_status suite_io(struct suite_dev *d, uint32_t op, uint32_t flags, uint64_t offset, void *data, uint64_t length)
+enum gotgt_status suite_io(struct suite_dev *d, uint32_t op, uint32_t flags, uint64_t offset, void *data,
+			   uint64_t length)
 {
 	struct sent *q = sent_new(d, op, flags, offset, length);
 

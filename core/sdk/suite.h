@@ -74,6 +74,7 @@ struct suite_dev {
 bool suite_open(struct suite_dev *d, const struct module *m, const char *const *settings, char **error);
 void suite_close(struct suite_dev *d);
 /* One request of one element, waited for. */
-enum gotgt_status suite_io(struct suite_dev *d, uint32_t op, uint32_t flags, uint64_t offset, void *data, uint64_t length);
+enum gotgt_status suite_io(struct suite_dev *d, uint32_t op, uint32_t flags, uint64_t offset, void *data,
+			   uint64_t length);
 
 #endif

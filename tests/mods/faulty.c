@@ -20,7 +20,8 @@ struct faulty_conf {
 };
 
 static const struct gotgt_param faulty_params[] = {
-	{ "path", GOTGT_PARAM_STRING, GOTGT_PARAM_REQUIRED | GOTGT_PARAM_PATH, offsetof(struct faulty_conf, path), NULL, "The file" },
+	{ "path", GOTGT_PARAM_STRING, GOTGT_PARAM_REQUIRED | GOTGT_PARAM_PATH, offsetof(struct faulty_conf, path), NULL,
+	  "The file" },
 	{ "fault", GOTGT_PARAM_STRING, 0, offsetof(struct faulty_conf, fault), "none", "What to do wrong" },
 	{ "readonly", GOTGT_PARAM_BOOL, 0, offsetof(struct faulty_conf, readonly), "no", "Refuse writes" },
 	{ NULL },
@@ -253,7 +254,8 @@ static enum gotgt_status query(void *dev, uint64_t offset, uint64_t length, stru
 	return GOTGT_OK;
 }
 
-static enum gotgt_status copy(void *from, uint64_t from_offset, void *to, uint64_t to_offset, uint64_t length, uint64_t *copied)
+static enum gotgt_status copy(void *from, uint64_t from_offset, void *to, uint64_t to_offset, uint64_t length,
+			      uint64_t *copied)
 {
 	*copied = is("copy-nothing") ? 0 : is("copy-much") ? length + 1 : length;
 	return GOTGT_OK;

@@ -20,7 +20,8 @@ static char *folder, *image;
 /* "first" is not of the tree's own: a plugin of the first release, see tests/abi. */
 static struct module *load(const char *name)
 {
-	g_autofree char *dir = g_str_equal(name, "first") ? g_strdup("abi/.libs") : g_strdup_printf("../plugins/%s/.libs", name);
+	g_autofree char *dir = g_str_equal(name, "first") ? g_strdup("abi/.libs") :
+							    g_strdup_printf("../plugins/%s/.libs", name);
 	g_autofree char *path = g_test_build_filename(G_TEST_BUILT, dir, NULL);
 	g_autoptr(GError) error = NULL;
 	struct module *m = module_load(path, name, &suite_host, &error);

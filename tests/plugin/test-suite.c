@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The suite's judgement: a plugin that does one thing wrong fails the case that is about it, and nothing worse happens. */
+/* The suite's judgement: a plugin that does one thing wrong fails the case about it, and nothing worse happens. */
 #include "config.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -146,7 +146,8 @@ static void look(const char *fault, bool read, enum suite_verdict verdict, const
 /* Data anywhere that would be written over is seen, and only looked at. */
 static void test_look(void)
 {
-	static const off_t written[] = { 0, 1048575, SIZE_BYTES / 2 - 524288, SIZE_BYTES / 2 + 524287, SIZE_BYTES - 1048576, SIZE_BYTES - 1 };
+	static const off_t written[] = { 0, 1048575, SIZE_BYTES / 2 - 524288, SIZE_BYTES / 2 + 524287, SIZE_BYTES - 1048576,
+					 SIZE_BYTES - 1 };
 
 	make_image();
 	look("none", true, SUITE_PASSED, "");
