@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <gotgt/ext-compare.h>
 #include <gotgt/ext-copy.h>
 #include <gotgt/ext-extents.h>
 #include <gotgt/ext-memory.h>
@@ -162,6 +163,49 @@ enum suite_verdict case_copy(struct suite *s)
 	memcpy(s->out + 2 * n, s->out, (size_t)n);
 	TRY(suite_rd(s, 0, 4 * n));
 	return suite_same(s, 4 * n, "copied");
+}
+
+/* ---- gotgt.compare/1 ---- */
+
+/* The first n bytes of out are there; what is to be written is behind them, and differs everywhere. */
+static enum suite_verdict compare(struct suite *s, const struct gotgt_compare *x, uint64_t n, uint64_t wrong_at)
+{
+	uint64_t same = 0;
+
+	if (wrong_at < n)
+		s->out[wrong_at] ^= 1;
+	suite_doing("compare_and_write()");
+	MUST("compare_and_write()", x->compare_and_write(s->dev.handle, 0, n, s->out, s->out + n, &same));
+	if (wrong_at < n)
+		s->out[wrong_at] ^= 1;
+	if (same != wrong_at)
+		FAIL("%" PRIu64 " bytes are as expected, and it says %" PRIu64, wrong_at, same);
+	if (wrong_at == n)
+		memcpy(s->out, s->out + n, (size_t)n);
+	TRY(suite_rd(s, 0, n));
+	return suite_same(s, n, wrong_at < n ? "compared, and not as expected" : "compared and written");
+}
+
+enum suite_verdict case_compare(struct suite *s)
+{
+	const struct gotgt_compare *x = suite_extension(s, GOTGT_EXT_COMPARE);
+	const uint64_t block = s->dev.info.block_size, n = MIN(suite_area(s) / 2, 2 * block) / block * block;
+	uint64_t same;
+
+	if (!x || !suite_writable(s) || s->conf->forgets || s->dev.ops->flags & GOTGT_PLUGIN_SERIAL || !n)
+		SKIP("it has no " GOTGT_EXT_COMPARE ", or is read-only or serial");
+	if (x->size < sizeof *x || !x->compare_and_write)
+		FAIL("the table of " GOTGT_EXT_COMPARE " is too short");
+	suite_fill(s->out, n, 17);
+	TRY(suite_wr(s, 0, n, 0));
+	for (uint64_t i = 0; i < n; i++)
+		s->out[n + i] = (uint8_t)~s->out[i];
+	suite_doing("compare_and_write()");
+	if (x->compare_and_write(s->dev.handle, 0, n, s->out + n, s->out, &same) == GOTGT_ERR_UNSUPPORTED)
+		SKIP("it says that it cannot compare and write here");
+	TRY(compare(s, x, n, n - 1));
+	TRY(compare(s, x, n, 0));
+	return compare(s, x, n, n);
 }
 
 /* ---- gotgt.size/1 ---- */

@@ -106,6 +106,7 @@ enum suite_verdict case_after_kill(struct suite *s);
 enum suite_verdict case_lend(struct suite *s);
 enum suite_verdict case_extents(struct suite *s);
 enum suite_verdict case_copy(struct suite *s);
+enum suite_verdict case_compare(struct suite *s);
 enum suite_verdict case_size(struct suite *s);
 enum suite_verdict case_read_only(struct suite *s);
 

@@ -25,7 +25,7 @@ static const struct suite_row {
 	{ "unmap", case_unmap }, { "zero", case_zero }, { "zero-free", case_zero_free }, { "nowait", case_nowait },
 	{ "in-flight", case_in_flight }, { "cancel", case_cancel }, { "close", case_close },
 	{ "killed", case_after_kill, case_kill }, { "lend", case_lend }, { "extents", case_extents }, { "copy", case_copy },
-	{ "size", case_size }, { "read-only", case_read_only },
+	{ "compare", case_compare }, { "size", case_size }, { "read-only", case_read_only },
 };
 
 /* ---- for the cases ---- */

@@ -7,6 +7,11 @@
 GOTGT_EXPORT void copy(struct gotgt_copy *copy);
 void copy(struct gotgt_copy *copy) {}
 #endif
+#if __has_include(<gotgt/ext-compare.h>)
+#include <gotgt/ext-compare.h>
+GOTGT_EXPORT void compare(struct gotgt_compare *compare);
+void compare(struct gotgt_compare *compare) {}
+#endif
 #if __has_include(<gotgt/ext-size.h>)
 #include <gotgt/ext-size.h>
 GOTGT_EXPORT void size(struct gotgt_size *size);

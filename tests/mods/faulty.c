@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <gotgt/ext-compare.h>
 #include <gotgt/ext-copy.h>
 #include <gotgt/ext-extents.h>
 #include <gotgt/ext-memory.h>
@@ -261,6 +262,15 @@ static enum gotgt_status copy(void *from, uint64_t from_offset, void *to, uint64
 	return GOTGT_OK;
 }
 
+static enum gotgt_status compare(void *dev, uint64_t offset, uint64_t length, const void *expected, const void *data,
+				 uint64_t *same)
+{
+	struct faulty *f = dev;
+
+	*same = is("compare-always") ? length : 0;
+	return move(f, GOTGT_OP_WRITE, (void *)data, length, offset) ? GOTGT_OK : GOTGT_ERR_IO;
+}
+
 static void look(void *dev)
 {
 	struct faulty *f = dev;
@@ -273,10 +283,12 @@ static const void *faulty_extension(const char *id)
 	static const struct gotgt_memory memory = { .size = sizeof memory, .lend = lend };
 	static const struct gotgt_extents extents = { .size = sizeof extents, .query = query };
 	static const struct gotgt_copy copies = { .size = sizeof copies, .copy = copy };
+	static const struct gotgt_compare compares = { .size = sizeof compares, .compare_and_write = compare };
 	static const struct gotgt_size size = { .size = sizeof size, .look = look };
 	static const struct { const char *id, *fault; const void *table; } all[] = {
 		{ GOTGT_EXT_MEMORY, "lend", &memory }, { GOTGT_EXT_EXTENTS, "extents", &extents },
-		{ GOTGT_EXT_COPY, "copy", &copies }, { GOTGT_EXT_SIZE, "look", &size },
+		{ GOTGT_EXT_COPY, "copy", &copies }, { GOTGT_EXT_COMPARE, "compare", &compares },
+		{ GOTGT_EXT_SIZE, "look", &size },
 	};
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)

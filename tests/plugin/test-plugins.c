@@ -17,10 +17,11 @@
 
 static char *folder, *image;
 
-/* "first" is not of the tree's own: a plugin of the first release, see tests/abi. */
 static struct module *load(const char *name)
 {
-	g_autofree char *dir = g_str_equal(name, "first") ? g_strdup("abi/.libs") :
+	/* "ram" is of the tests, for what no plugin has; "first" one of the first release, see tests/abi. */
+	g_autofree char *dir = g_str_equal(name, "ram") ? g_strdup("mods/.libs") :
+			       g_str_equal(name, "first") ? g_strdup("abi/.libs") :
 							    g_strdup_printf("../plugins/%s/.libs", name);
 	g_autofree char *path = g_test_build_filename(G_TEST_BUILT, dir, NULL);
 	g_autoptr(GError) error = NULL;
@@ -41,6 +42,7 @@ static void make_image(void)
 
 /* ---- the suite ---- */
 
+static const char *const no_settings[] = { NULL };
 static const char *const null_settings[] = { "size", "16M", NULL };
 static const char *file_settings[] = { "path", NULL, NULL };
 static const char *direct_settings[] = { "path", NULL, "direct", "yes", NULL };
@@ -55,6 +57,7 @@ static const struct suite_run {
 	{ "file-direct", "file", direct_settings, false },
 	{ "mmap", "mmap", file_settings, false },
 	{ "first", "first", file_settings, false },
+	{ "ram", "ram", no_settings, false },
 };
 
 struct one { const struct suite_run *run; unsigned n; };

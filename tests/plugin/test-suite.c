@@ -71,6 +71,8 @@ static const struct wrong {
 	{ "copy", "copy", "copied: byte " },
 	{ "copy-nothing", "copy", "called it a success" },
 	{ "copy-much", "copy", "1 bytes more than it was asked to" },
+	{ "compare", "compare", "bytes are as expected, and it says 0" },
+	{ "compare-always", "compare", "bytes are as expected, and it says 1024" },
 	{ "look", "size", "a size of 2097152" },
 	{ "readonly", "read-only", "GOTGT_DEV_READ_ONLY" },
 };
@@ -118,7 +120,7 @@ static void test_wrong(gconstpointer data)
 /* Without a fault nothing is found, and what is skipped is what it does not have. */
 static void test_right(void)
 {
-	static const char *const lacks[] = { "lend", "extents", "copy", "size", NULL };
+	static const char *const lacks[] = { "lend", "extents", "copy", "compare", "size", NULL };
 
 	for (unsigned n = 0; suite_case(n); n++) {
 		struct suite_result r;
