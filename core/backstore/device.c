@@ -102,7 +102,7 @@ void device_breach(struct device *dev, const char *what)
 
 /* ---- open ---- */
 
-static const char *info_wrong(const struct gotgt_dev_info *i)
+const char *device_info_wrong(const struct gotgt_dev_info *i)
 {
 	uint32_t block = i->block_size ? i->block_size : BLOCK_MIN;
 
@@ -223,7 +223,7 @@ static bool open_plugin(struct device *dev, bool read_only, GError **error)
 	}
 	if (dev->open_error)
 		log_error("%s: %s", dev->name, dev->open_error);
-	wrong = info_wrong(&info);
+	wrong = device_info_wrong(&info);
 	if (wrong) {
 		dev->ops->close(dev->handle);
 		g_set_error(error, DEVICE_ERROR, DEVICE_ERROR_INFO, "plugin %s: cannot use the device: %s",

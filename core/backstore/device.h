@@ -90,6 +90,8 @@ struct device_info {
  */
 struct device *device_open(struct engine *e, const struct module *m, const char *name,
 			   const char *const *settings, bool read_only, GError **error);
+/* Why a device that says this of itself cannot be used, NULL: it can.  [any] */
+const char *device_info_wrong(const struct gotgt_dev_info *i);
 /* The same for a program that embeds us and has a pointer for its plugin's open(). */
 struct device *device_open_for(struct engine *e, const struct module *m, const char *name,
 			       const char *const *settings, bool read_only, void *context, GError **error);

@@ -22,6 +22,8 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv);
 int cmd_serve(const struct command *cmd, int argc, char **argv);
 int cmd_plugin_list(const struct command *cmd, int argc, char **argv);
 int cmd_plugin_show(const struct command *cmd, int argc, char **argv);
+int cmd_plugin_new(const struct command *cmd, int argc, char **argv);
+int cmd_plugin_test(const struct command *cmd, int argc, char **argv);
 int cmd_verb(const struct command *cmd, int argc, char **argv);	/* list, show, create, set, rm */
 int cmd_apply(const struct command *cmd, int argc, char **argv);
 int cmd_save(const struct command *cmd, int argc, char **argv);

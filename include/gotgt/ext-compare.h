@@ -6,6 +6,7 @@
  * For storage that others write to as well.  Among the commands of one core it is
  * atomic in any case: the core reads, compares and writes where a plugin has no
  * such thing, or says that it cannot.  Not used with GOTGT_PLUGIN_SERIAL.
+ * Since gotgt 0.1; the words of plugin.h on threads and ownership hold.
  */
 #ifndef GOTGT_EXT_COMPARE_H
 #define GOTGT_EXT_COMPARE_H
@@ -19,8 +20,8 @@ extern "C" {
 #define GOTGT_EXT_COMPARE "gotgt.compare/1"
 
 struct gotgt_compare {
-	uint32_t size;		/* sizeof(struct gotgt_compare) */
-	uint32_t reserved0;
+	uint32_t size;		/* bytes: sizeof(struct gotgt_compare) */
+	uint32_t reserved0;	/* 0 */
 	/*
 	 * Are the length bytes at offset those at expected?  If so, write those
 	 * at data there, before anything else is written to them.  With GOTGT_OK
