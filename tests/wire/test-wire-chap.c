@@ -353,12 +353,13 @@ static void test_log(void)
 
 	protect();
 	log_set_level(GOTGT_LOG_DEBUG);
+	g_free(server_logged());	/* what others said */
 	for (unsigned n = 0; n < G_N_ELEMENTS(users); n++) {
 		struct ini *i = ini_new(server, 1);
-		g_autofree char *before = server_logged(), *r = to_challenge(i, NAMES, CHAP_SHA256, secrets[n]);
+		g_autofree char *r = to_challenge(i, NAMES, CHAP_SHA256, secrets[n]);
 		g_autofree char *challenge = value(i, "CHAP_C"), *ours = NULL, *lines = NULL;
 		g_autofree char *text = last(users[n], r, "CHAP_I=7;CHAP_C=" THEIR_CHALLENGE ";");
-		const char *secret[] = { SECRET, MUTUAL, THEIR_CHALLENGE + 2, r + 2, challenge + 2, NULL };
+		const char *secret[] = { SECRET, MUTUAL, &THEIR_CHALLENGE[2], r + 2, challenge + 2, NULL };
 
 		ini_login_pdu(i, SEC_TO_FULL, text);
 		EXPECT_PDU(i, OP_LOGIN_RESPONSE);
