@@ -5,6 +5,7 @@
 
 #include "config/conf.h"
 #include "config/plugins.h"
+#include "iscsi/node.h"
 
 struct server;
 
@@ -30,6 +31,9 @@ void server_stop(struct server *s, unsigned grace_ms);
 const struct conf *server_conf(const struct server *s);
 /* "ADDR:PORT" of the n-th portal as bound, NULL past the end. */
 const char *server_portal(const struct server *s, unsigned n);
+/* node_sessions() and node_drop_session(). */
+GArray *server_sessions(struct server *s);
+bool server_drop_session(struct server *s, uint16_t tsih);
 /* LUNs that are served. */
 unsigned server_luns(const struct server *s);
 

@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "engine/statefile.h"
 
@@ -41,6 +42,31 @@ static int open_dir(const char *dir)
 	return fd >= 0 ? fd : -errno;
 }
 
+/* With those on the way to it; each is in one that is durable with it. */
+static int make_dir(const char *dir)
+{
+	g_autofree char *parent = g_path_get_dirname(dir);
+	int fd, r;
+
+	if (mkdir(dir, 0700) < 0) {
+		if (errno == EEXIST)
+			return 0;
+		if (errno != ENOENT || !strcmp(parent, dir))
+			return -errno;
+		r = make_dir(parent);
+		if (r < 0)
+			return r;
+		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+			return -errno;
+	}
+	fd = open_dir(parent);
+	if (fd < 0)
+		return fd;
+	r = sync_dir(fd);
+	close(fd);
+	return r;
+}
+
 static int write_file(int dir, const char *name, const void *data, size_t len)
 {
 	g_autofree char *hash = g_compute_checksum_for_data(G_CHECKSUM_SHA256, data, len);
@@ -66,8 +92,9 @@ int statefile_save(const char *dir, const char *name, const void *data, size_t l
 
 	if (len > STATEFILE_MAX)
 		return -EFBIG;
-	if (g_mkdir_with_parents(dir, 0700) < 0)
-		return -errno;
+	r = make_dir(dir);
+	if (r < 0)
+		return r;
 	fd = open_dir(dir);
 	if (fd < 0)
 		return fd;

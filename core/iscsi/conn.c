@@ -12,6 +12,7 @@
 #include "iscsi/logout.h"
 #include "iscsi/nop.h"
 #include "iscsi/pdu.h"
+#include "iscsi/portal.h"
 #include "iscsi/rx.h"
 #include "iscsi/session.h"
 #include "iscsi/text.h"
@@ -99,7 +100,7 @@ void conn_logged_in(struct conn *c)
 	if (c->session->state == SESSION_ACTIVE)
 		session_event(c->session, SESSION_LOGIN_DONE);
 	pthread_mutex_lock(&n->lock);
-	n->logins--;
+	portal_login_over(n, &c->from);
 	pthread_mutex_unlock(&n->lock);
 	reactor_timer_cancel(c->reactor, &c->timer);
 	nop_tick(c);
@@ -188,7 +189,7 @@ static void reap(struct defer *d)
 	n->n_conns[r]--;
 	n->conns_total--;
 	if (!c->was_logged_in)
-		n->logins--;
+		portal_login_over(n, &c->from);
 	pthread_cond_broadcast(&n->idle);
 	pthread_mutex_unlock(&n->lock);
 	g_free(c);
@@ -216,19 +217,16 @@ void conn_drop(struct conn *c, const char *why)
 
 /* ---- the beginning ---- */
 
-static void name_peer(struct conn *c, int fd)
+static void name_peer(struct conn *c)
 {
-	struct sockaddr_storage peer = { 0 };
-	socklen_t len = sizeof peer;
 	char host[48], port[8];
 
-	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0 ||
-	    (peer.ss_family != AF_INET && peer.ss_family != AF_INET6) ||
-	    getnameinfo((struct sockaddr *)&peer, len, host, sizeof host, port, sizeof port,
+	if ((c->from.ss_family != AF_INET && c->from.ss_family != AF_INET6) ||
+	    getnameinfo((struct sockaddr *)&c->from, sizeof c->from, host, sizeof host, port, sizeof port,
 			NI_NUMERICHOST | NI_NUMERICSERV))
 		g_strlcpy(c->peer, "local", sizeof c->peer);
 	else
-		g_snprintf(c->peer, sizeof c->peer, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+		g_snprintf(c->peer, sizeof c->peer, c->from.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 static void begin_here(struct conn *c, uint64_t login_ms)
@@ -347,7 +345,7 @@ static void watch_peer(const struct node *n, int fd)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
-void conn_start(struct node *n, struct portal *portal, struct reactor *r, int fd)
+void conn_start(struct node *n, struct portal *portal, struct reactor *r, int fd, const struct sockaddr_storage *from)
 {
 	struct conn *c = g_new0(struct conn, 1);
 	socklen_t len = sizeof c->local;
@@ -361,6 +359,7 @@ void conn_start(struct node *n, struct portal *portal, struct reactor *r, int fd
 	watch_peer(n, fd);
 	if (getsockname(fd, (struct sockaddr *)&c->local, &len) < 0)
 		memset(&c->local, 0, sizeof c->local);
-	name_peer(c, fd);
+	c->from = *from;
+	name_peer(c);
 	reactor_post(r, &c->post);
 }

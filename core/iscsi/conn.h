@@ -24,7 +24,8 @@ struct conn {
 	struct node *node;
 	struct portal *portal;
 	struct sockaddr_storage local;
-	char peer[64];			/* "ADDR:PORT", for logs */
+	struct sockaddr_storage from;	/* the peer's address; of family 0 when it has none */
+	char peer[64];			/* the same as "ADDR:PORT", for logs */
 	enum conn_state state;
 	uint16_t cid;
 	uint32_t stat_sn;		/* of the next response */
@@ -55,6 +56,7 @@ struct conn {
 	uint32_t events;		/* watched now */
 	uint64_t heard_ms;		/* when bytes last came in */
 	uint64_t nop_sent_ms;		/* when our NOP-In under way went out, 0: none is */
+	bool probed;			/* somebody waits to know whether it lives */
 	struct buf *rx;
 	uint32_t rx_at, rx_len;		/* unparsed bytes are [rx_at, rx_len) */
 	bool large;			/* large data segments come: headers are read alone */
@@ -78,7 +80,7 @@ struct conn {
 	struct moving *moving;		/* conn.c: on its way to another reactor */
 };
 
-void conn_start(struct node *n, struct portal *p, struct reactor *r, int fd);	/* [any] */
+void conn_start(struct node *n, struct portal *p, struct reactor *r, int fd, const struct sockaddr_storage *from);	/* [any] */
 
 /*
  * Queue a PDU that is not part of the data path: bhs complete but for DataSegmentLength, data copied.  It goes out

@@ -2,8 +2,10 @@
 /* session.c - sessions come, abort commands, and go. */
 #include "config.h"
 #include <pthread.h>
+#include "iscsi/acl.h"
 #include "iscsi/cmd.h"
 #include "iscsi/logout.h"
+#include "iscsi/nop.h"
 #include "iscsi/session.h"
 #include "iscsi/tmf.h"
 
@@ -310,7 +312,7 @@ static struct session *add_session(struct conn *c, const struct session_open *o)
 	return s;
 }
 
-static void add_nexus(struct session *s, const struct conn *c)
+static void add_nexus(struct session *s, const struct conn *c, struct lun_view *view)
 {
 	char name[ISCSI_NAME_MAX + 32];
 
@@ -318,6 +320,7 @@ static void add_nexus(struct session *s, const struct conn *c)
 	g_snprintf(name, sizeof name, "%s,i,0x%02x%02x%02x%02x%02x%02x", s->initiator, s->isid[0], s->isid[1], s->isid[2],
 		   s->isid[3], s->isid[4], s->isid[5]);
 	s->nexus = nexus_new(s->target->scsi, s->reactor, name, c->portal ? portal_tag(c->portal) : 1, s->tpgt);
+	nexus_set_view(s->nexus, view);
 }
 
 static void establish_free(struct establish *e)
@@ -458,12 +461,72 @@ static void join(struct conn *c, const struct session_open *o, void (*ready)(str
 	ready(c, status);
 }
 
+/* Is one still there?  If it does not say so soon, it goes. */
+static void probe_run(struct post *p)
+{
+	struct kill *k = container_of(p, struct kill, post);
+	struct session *s = NULL;
+
+	pthread_mutex_lock(&k->node->lock);
+	if (g_list_find(k->node->sessions, k->session) && k->session->tsih == k->tsih)
+		s = k->session;
+	pthread_mutex_unlock(&k->node->lock);
+	for (struct conn *c = s ? s->conns : NULL; c; c = c->mate)
+		nop_probe(c);
+	g_free(k);
+}
+
+static void probe(struct session *s)
+{
+	struct kill *k = g_new0(struct kill, 1);
+
+	*k = (struct kill){ .post.run = probe_run, .node = s->node, .session = s, .tsih = s->tsih };
+	reactor_post(s->reactor, &k->post);
+}
+
+/* Another initiator than the one that comes: who has a single_initiator target.  With the lock. */
+static bool has_another(const struct session_open *o)
+{
+	bool found = false;
+
+	for (GList *l = o->target->sessions; l; l = l->next) {
+		struct session *s = l->data;
+
+		if (!strcmp(s->initiator, o->initiator))
+			continue;
+		found = true;
+		probe(s);
+	}
+	return found;
+}
+
+/*
+ * A new session of a target, with the lock; *view is what its initiator sees there.  What was looked at when the login
+ * began is looked at again: a reload may have come between.  The two limits are of the kind that passes, so the status
+ * is one after which initiators try again (11.13.5: target errors), and a dead session has been found out by then.
+ */
+static enum login_status may_begin(const struct conn *c, const struct session_open *o, struct lun_view **view)
+{
+	const struct node_target *t = o->target;
+
+	if (t->removed)
+		return LOGIN_REMOVED;
+	if (!acl_admits(t->acl, &(struct acl_who){ o->initiator, c->from, c->portal }, view))
+		return LOGIN_FORBIDDEN;
+	if (t->single_initiator && has_another(o))
+		return LOGIN_UNAVAILABLE;
+	if (t->max_sessions && g_list_length(t->sessions) >= t->max_sessions)
+		return LOGIN_OUT_OF_RESOURCES;
+	return LOGIN_SUCCESS;
+}
+
 void session_establish(struct conn *c, const struct session_open *o,
 		       void (*ready)(struct conn *c, enum login_status status))
 {
 	struct node *n = c->node;
 	enum login_status status = LOGIN_SUCCESS;
 	struct session *s = NULL, *older;
+	struct lun_view *view = NULL;
 
 	if (o->tsih) {
 		join(c, o, ready);
@@ -476,13 +539,14 @@ void session_establish(struct conn *c, const struct session_open *o,
 		pthread_mutex_unlock(&n->lock);
 		return;
 	}
-	if (o->target && o->target->removed)
-		status = LOGIN_REMOVED;
-	else
+	status = o->target ? may_begin(c, o, &view) : LOGIN_SUCCESS;
+	if (status == LOGIN_SUCCESS)
 		s = add_session(c, o);
 	pthread_mutex_unlock(&n->lock);
 	if (s && s->target)
-		add_nexus(s, c);
+		add_nexus(s, c, view);
+	else
+		lun_view_unref(view);
 	if (!s && o->target)
 		node_target_unref(n, o->target);
 	c->session = s;

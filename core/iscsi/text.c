@@ -2,6 +2,7 @@
 /* text.c - Text Requests in the full feature phase, and answers longer than a PDU (RFC 7143 11.10, 11.11). */
 #include "config.h"
 #include <pthread.h>
+#include "iscsi/acl.h"
 #include "iscsi/session.h"
 #include "iscsi/text.h"
 
@@ -68,7 +69,7 @@ static void answer_send_targets(struct conn *c, struct text *t)
 		keys_append(t->out, "SendTargets", "Reject");
 		return;
 	}
-	found = node_send_targets(c->node, all ? NULL : name, c->portal, &c->local);
+	found = node_send_targets(c->node, all ? NULL : name, &(struct acl_who){ c->session->initiator, c->from, c->portal }, &c->local);
 	g_byte_array_append(t->out, found->data, found->len);
 }
 
