@@ -339,7 +339,6 @@ static void test_sixteen(void)
 	enum { CONNS = 16 };
 	struct params offer = server->target->offer;
 	struct ini *on[CONNS], *more = ini_new(server, 1);
-	g_autofree char *answer = NULL;
 
 	offer.max_connections = CONNS;
 	node_update_target(server->node, server->target, "a disk", &offer, NULL, 0);
