@@ -83,7 +83,7 @@ void nop_probe(struct conn *c)
 {
 	if (c->nop_sent_ms && c->heard_ms > c->nop_sent_ms)
 		c->nop_sent_ms = 0;
-	if (c->state != CONN_LOGGED_IN || (c->probed && c->nop_sent_ms))
+	if (!conn_is_full(c) || (c->probed && c->nop_sent_ms))
 		return;
 	if (!c->nop_sent_ms)
 		ping(c);

@@ -57,10 +57,10 @@ static const char *const session_events[SESSION_EVENTS] = {
 /* 8.3.4.  N4 is the initiator's; N7, N8 and N10 continue a session, of which there is none at level 0. */
 static const struct transition sessions[SESSION_STATES][SESSION_EVENTS] = {
 	[SESSION_FREE] = {
-		[SESSION_LOGIN] = { "N2", SESSION_ACTIVE },
+		[SESSION_LOGIN] = { "N1", SESSION_ACTIVE },
 	},
 	[SESSION_ACTIVE] = {
-		[SESSION_LOGIN_DONE] = { "N1", SESSION_LOGGED_IN },
+		[SESSION_LOGIN_DONE] = { "N2", SESSION_LOGGED_IN },
 		[SESSION_LOGIN_FAILED] = { "N9", SESSION_FREE },
 	},
 	[SESSION_LOGGED_IN] = {

@@ -76,6 +76,29 @@ static void test_decode(void)
 	}
 }
 
+/* 6.1: large values of every length there may be, in both notations and in either case of their letters. */
+static void test_lengths(void)
+{
+	uint8_t bytes[CHAP_CHALLENGE_MAX], out[CHAP_CHALLENGE_MAX];
+
+	for (size_t n = 0; n < sizeof bytes; n++)
+		bytes[n] = (uint8_t)(n * 37 + 255);
+	for (size_t len = 1; len <= sizeof bytes; len++) {
+		g_autofree char *lower = hex(bytes, len), *upper = g_ascii_strup(lower, -1);
+		g_autofree char *base64 = g_base64_encode(bytes, len), *with = g_strconcat("0b", base64, NULL);
+		const char *const texts[] = { lower, upper, with };
+
+		for (unsigned t = 0; t < G_N_ELEMENTS(texts); t++) {
+			size_t got = 0;
+
+			memset(out, 0, sizeof out);
+			g_assert_true(chap_decode(texts[t], out, len, &got));
+			g_assert_cmpmem(out, got, bytes, len);
+			g_assert_false(chap_decode(texts[t], out, len - 1, &got));	/* no room */
+		}
+	}
+}
+
 /* The target's order, not the initiator's. */
 static void test_choose(void)
 {
@@ -306,6 +329,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/chap/digests", test_digests);
 	g_test_add_func("/chap/decode", test_decode);
+	g_test_add_func("/chap/rfc7143-6.1-lengths", test_lengths);
 	g_test_add_func("/chap/choose", test_choose);
 	g_test_add_func("/chap/same", test_same);
 	g_test_add_func("/chap/both-ways", test_both_ways);

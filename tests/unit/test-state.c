@@ -58,8 +58,8 @@ static void test_sessions(void)
 {
 	static const struct { enum session_state from; enum session_event event; enum session_state to; const char *number; }
 	drawn[] = {
-		{ SESSION_FREE, SESSION_LOGIN, SESSION_ACTIVE, "N2" },
-		{ SESSION_ACTIVE, SESSION_LOGIN_DONE, SESSION_LOGGED_IN, "N1" },
+		{ SESSION_FREE, SESSION_LOGIN, SESSION_ACTIVE, "N1" },
+		{ SESSION_ACTIVE, SESSION_LOGIN_DONE, SESSION_LOGGED_IN, "N2" },
 		{ SESSION_ACTIVE, SESSION_LOGIN_FAILED, SESSION_FREE, "N9" },
 		{ SESSION_LOGGED_IN, SESSION_CLOSED, SESSION_FREE, "N3" },
 		{ SESSION_LOGGED_IN, SESSION_LOST, SESSION_FAILED, "N5" },

@@ -136,14 +136,35 @@ void ram_release(void)
 
 struct server *server;
 
+#define LOGGED_MAX 65536u
+
+static struct {
+	pthread_mutex_t lock;
+	GString *lines;
+} logged = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
 static void keep_quiet(enum gotgt_log_level level, const char *line, void *data)
 {
 	g_test_message("%s", line);
+	pthread_mutex_lock(&logged.lock);
+	if (!logged.lines || logged.lines->len > LOGGED_MAX) {
+		if (logged.lines)
+			g_string_free(logged.lines, TRUE);
+		logged.lines = g_string_new(NULL);
+	}
+	g_string_append_printf(logged.lines, "%s\n", line);
+	pthread_mutex_unlock(&logged.lock);
 }
 
-void server_quiet(void)
+char *server_logged(void)
 {
-	log_set_sink(keep_quiet, NULL);
+	char *lines;
+
+	pthread_mutex_lock(&logged.lock);
+	lines = logged.lines ? g_string_free(logged.lines, FALSE) : g_strdup("");
+	logged.lines = NULL;
+	pthread_mutex_unlock(&logged.lock);
+	return lines;
 }
 
 static void add_lun(struct server *s, uint32_t number)
@@ -164,7 +185,7 @@ struct server *server_new(void)
 	struct params offer = params_offered;
 	GError *error = NULL;
 
-	server_quiet();
+	log_set_sink(keep_quiet, NULL);
 	held.ios = g_ptr_array_new();
 	held.devs = g_ptr_array_new();
 	s->engine = engine_new(2, 2, &error);
@@ -192,6 +213,7 @@ void server_free(struct server *s)
 	engine_free(s->engine);
 	g_ptr_array_unref(held.ios);
 	g_ptr_array_unref(held.devs);
+	g_free(server_logged());
 	g_free(s);
 }
 

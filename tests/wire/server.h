@@ -27,8 +27,8 @@ void server_renew(struct server *s);
 /* What every main() here does: GLib's tests and a server; then, with the tests added, run them and end it. */
 void server_begin(int *argc, char ***argv);
 int server_run(void);
-/* Log lines go to GLib's tests again. */
-void server_quiet(void);
+/* The log's lines since it was asked last. */
+char *server_logged(void);
 /* Our end of a new connection. */
 int server_connect(struct server *s);
 int server_connect_tcp(struct server *s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CHAP on the wire; the names are RFC 7143's sections. */
 #include "config.h"
+#include "engine/log.h"
 #include "ini.h"
 #include "iscsi/auth.h"
 
@@ -345,6 +346,43 @@ static void test_brake(void)
 	open_up();
 }
 
+/* 9.2: what has to be secret, or helps to guess it, is in no line of the log, whatever its level. */
+static void test_log(void)
+{
+	static const char *const users[] = { "two", "two", "nobody" }, *const secrets[] = { SECRET, MUTUAL, SECRET };
+
+	protect();
+	log_set_level(GOTGT_LOG_DEBUG);
+	g_free(server_logged());	/* what others said */
+	for (unsigned n = 0; n < G_N_ELEMENTS(users); n++) {
+		struct ini *i = ini_new(server, 1);
+		g_autofree char *r = to_challenge(i, NAMES, CHAP_SHA256, secrets[n]);
+		g_autofree char *challenge = value(i, "CHAP_C"), *ours = NULL, *lines = NULL;
+		g_autofree char *text = last(users[n], r, "CHAP_I=7;CHAP_C=" THEIR_CHALLENGE ";");
+		const char *secret[] = { SECRET, MUTUAL, &THEIR_CHALLENGE[2], r + 2, challenge + 2, NULL };
+
+		ini_login_pdu(i, SEC_TO_FULL, text);
+		EXPECT_PDU(i, OP_LOGIN_RESPONSE);
+		g_assert_cmphex(get16(i->bhs + 36), ==, n ? LOGIN_AUTH_FAILURE : LOGIN_SUCCESS);
+		ours = value(i, "CHAP_R");
+		g_assert_true((ours != NULL) == !n);
+		secret[5] = ours ? ours + 2 : NULL;
+		ini_hang_up(i);
+		lines = server_logged();
+		for (unsigned m = 0; m < G_N_ELEMENTS(secret); m++)
+			g_assert_true(!secret[m] || !strstr(lines, secret[m]));
+		if (n) {	/* who failed is there, and why */
+			g_assert_nonnull(strstr(lines, n == 1 ? "as two refused" : "as nobody refused"));
+			g_assert_nonnull(strstr(lines, "0201"));
+		} else {
+			g_assert_nonnull(strstr(lines, "is logged in to"));
+		}
+		ini_free(i);
+	}
+	log_set_level(GOTGT_LOG_INFO);
+	open_up();
+}
+
 int main(int argc, char **argv)
 {
 	server_begin(&argc, &argv);
@@ -359,5 +397,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/rfc7143/6.3.2/no-way-around", test_no_way_around);
 	g_test_add_func("/rfc7143/12.1.3/order", test_order);
 	g_test_add_func("/rfc7143/9.2/brake", test_brake);
+	g_test_add_func("/rfc7143/9.2/log", test_log);
 	return server_run();
 }

@@ -163,6 +163,36 @@ static void test_ahs(void)
 	ini_free(i);
 }
 
+/* 11.2.2.3: a CDB with its end in one is taken; there is no such command here, and more of a short one is not looked at. */
+static void test_extended_cdb(void)
+{
+	struct ini *i = ini_new_login(server, 1, "");
+
+	for (unsigned n = 0; n < 4; n++) {
+		uint8_t pdu[BHS_LEN + 20] = { OP_SCSI_COMMAND, FINAL | READ | SIMPLE, [4] = 5 };
+		uint32_t itt = i->itt++;
+
+		put32(pdu + 16, itt);
+		put32(pdu + 20, BLOCK);
+		put32(pdu + 24, i->cmd_sn++);
+		put32(pdu + 28, i->exp_stat_sn);
+		pdu[32] = n & 1 ? 0x28 : 0x7f;	/* READ(10), a variable-length CDB */
+		pdu[32 + (n & 1 ? 8 : 7)] = n & 1 ? 1 : 24;
+		put16(pdu + BHS_LEN, 17);
+		pdu[BHS_LEN + 2] = 1;
+		memset(pdu + BHS_LEN + 4, 0xff, 16);
+		ini_send_raw(i, pdu, sizeof pdu);
+		if (n & 1)
+			EXPECT_PDU(i, OP_DATA_IN);
+		else
+			EXPECT_SENSE(i, itt, KEY_ILLEGAL_REQUEST, 0x20);
+		g_assert_cmphex(get32(i->bhs + 16), ==, itt);
+		g_assert_cmpuint(i->exp_cmd_sn, ==, i->cmd_sn);
+	}
+	ini_check(i);
+	ini_free(i);
+}
+
 /* 11.2.2.4, 11.4.5: there is no bidirectional command; both residuals say that nothing moved. */
 static void test_bidirectional(void)
 {
@@ -312,6 +342,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/rules/rfc7143-13-keys", test_keys);
 	g_test_add_func("/wire/rules/rfc7143-13.12-long-answer", test_long_answer);
 	g_test_add_func("/wire/rules/rfc7143-11.2.2-ahs", test_ahs);
+	g_test_add_func("/wire/rules/rfc7143-11.2.2.3-extended-cdb", test_extended_cdb);
 	g_test_add_func("/wire/rules/rfc7143-11.2.2.4-bidirectional", test_bidirectional);
 	g_test_add_func("/wire/rules/rfc7143-11.18-nop-out", test_nop_out);
 	g_test_add_func("/wire/rules/rfc7143-11.9.1-negotiate", test_negotiate);

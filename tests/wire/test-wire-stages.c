@@ -295,13 +295,50 @@ static void test_nexus(void)
 	target_free(scsi);
 }
 
+/* 4.4.3, 11.13.5: another portal group is another target port; a session has its connections in one (0208). */
+static void test_portal_groups(void)
+{
+	GError *error = NULL;
+	struct portal *portal = node_add_portal(server->node, "127.0.0.1", 0, &error);
+	const struct portal_tag tags[] = { { server->portal, 1 }, { portal, 2 } };
+	struct server beyond = *server;
+	struct ini *one, *two, *other;
+
+	g_assert_no_error(error);
+	node_set_tags(server->node, server->target, tags, G_N_ELEMENTS(tags));
+	beyond.portal = portal;
+	one = ini_new_login(server, 1, "MaxConnections=4;");
+	two = ini_new_login(&beyond, 1, "MaxConnections=4;");
+	g_assert_cmpuint(one->tsih, !=, two->tsih);
+	ini_check(one);
+	ini_check(two);
+	for (unsigned n = 0; n < 2; n++) {
+		other = ini_new(n ? server : &beyond, 1);
+		other->tsih = n ? two->tsih : one->tsih;
+		other->cid = 1;
+		ini_login_pdu(other, OP_TO_FULL, NAMES);
+		EXPECT_REFUSED(other, LOGIN_CANNOT_INCLUDE);
+		ini_free(other);
+	}
+	other = ini_new_join(two, 1, "");
+	ini_check(other);
+	ini_hang_up(other);
+	ini_free(other);
+	EXPECT_PDU(two, OP_ASYNC);
+	ini_check(one);
+	ini_free(one);
+	ini_free(two);
+	all_gone();
+	node_set_tags(server->node, server->target, tags, 1);
+	node_remove_portal(server->node, portal);
+}
+
 /* 13.2: sixteen connections, one order of commands; no seventeenth. */
 static void test_sixteen(void)
 {
 	enum { CONNS = 16 };
 	struct params offer = server->target->offer;
 	struct ini *on[CONNS], *more = ini_new(server, 1);
-	g_autofree char *answer = NULL;
 
 	offer.max_connections = CONNS;
 	node_update_target(server->node, server->target, "a disk", &offer, NULL, 0);
@@ -349,6 +386,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/stages/rfc7143-11.13.5-bounds", test_bounds);
 	g_test_add_func("/wire/stages/rfc7143-11.12.2-continuation", test_continuation);
 	g_test_add_func("/wire/stages/rfc7143-4.4.3-nexus", test_nexus);
+	g_test_add_func("/wire/stages/rfc7143-4.4.3-portal-groups", test_portal_groups);
 	g_test_add_func("/wire/stages/rfc7143-13.2-sixteen", test_sixteen);
 	return server_run();
 }
