@@ -153,6 +153,15 @@ static void remove_pid_file(const struct serve *s)
 		g_unlink(s->pid_file);
 }
 
+/*
+ * A URL's number is what libiscsi, and QEMU with it, put into the first two bytes of the LUN field: flat space
+ * addressing beyond 255 (SAM-5 4.7.7.3).
+ */
+static unsigned url_lun(unsigned number)
+{
+	return number < 256 ? number : 0x4000 | number;
+}
+
 /* Tell where everything is: to the command, or on standard output. */
 static bool announce(struct serve *s)
 {
@@ -164,7 +173,8 @@ static bool announce(struct serve *s)
 	struct run_env env;
 
 	for (unsigned i = 0; i < t->luns->len; i++)
-		g_string_append_printf(uris, "%siscsi://%s/%s/%u", i ? (char []){ sep, 0 } : "", portal, t->iqn, i);
+		g_string_append_printf(uris, "%siscsi://%s/%s/%u", i ? (char []){ sep, 0 } : "", portal, t->iqn,
+				       url_lun(i));
 	if (!s->run)
 		return printf("%s\n", uris->str) > 0 && fflush(stdout) == 0;
 	first = g_strdup_printf("iscsi://%s/%s/0", portal, t->iqn);
