@@ -246,6 +246,15 @@ static void remove_pid_file(const struct serve *s)
 		g_unlink(s->pid_file);
 }
 
+/*
+ * A URL's number is what libiscsi, and QEMU with it, put into the first two bytes of the LUN field: flat space
+ * addressing beyond 255 (SAM-5 4.7.7.3).
+ */
+static unsigned url_lun(unsigned number)
+{
+	return number < 256 ? number : 0x4000 | number;
+}
+
 /* Tell where everything is: to the command, or on standard output. */
 static bool announce(struct serve *s)
 {
@@ -261,7 +270,8 @@ static bool announce(struct serve *s)
 	}
 	portal = reachable(bound);
 	for (unsigned i = 0; s->args[i]; i++)
-		g_string_append_printf(uris, "%siscsi://%s/%s/%u", i ? (char []){ sep, 0 } : "", portal, s->iqn, i);
+		g_string_append_printf(uris, "%siscsi://%s/%s/%u", i ? (char []){ sep, 0 } : "", portal, s->iqn,
+				       url_lun(i));
 	if (!s->run)
 		return printf("%s\n", uris->str) > 0 && fflush(stdout) == 0;
 	first = g_strdup_printf("iscsi://%s/%s/0", portal, s->iqn);

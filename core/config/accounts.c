@@ -235,7 +235,7 @@ void accounts_check(const struct conf *c, GPtrArray *errors)
 	g_autofree char *why = NULL;
 
 	if (!order_of(c, order, &why))
-		conf_error(errors, &c->where, "%s", why);
+		conf_error(errors, &c->chap_where, "%s", why);
 	for (unsigned i = 0; i < c->targets->len; i++) {
 		const struct conf_target *t = c->targets->pdata[i];
 		g_autofree char *path = g_strdup_printf("target %s ", t->iqn);

@@ -187,8 +187,9 @@ static void check_target(const struct conf *c, const struct conf_target *t, GPtr
 	for (char **name = t->portals; name && *name; name++)
 		if (!conf_find_portal(c, *name))
 			conf_error(errors, &t->where, "target %s: no portal is called \"%s\"", t->iqn, *name);
-	/* RFC 7143 13.14 */
-	if (t->iscsi.first_burst > t->iscsi.max_burst)
+	/* RFC 7143 13.14; the top level's has been told of. */
+	if (t->iscsi.first_burst > t->iscsi.max_burst &&
+	    (t->iscsi.first_burst != c->iscsi.first_burst || t->iscsi.max_burst != c->iscsi.max_burst))
 		conf_error(errors, &t->where, "target %s: first-burst-length is over max-burst-length", t->iqn);
 	check_groups(c, t, errors);
 	check_luns(t, errors);
@@ -201,7 +202,7 @@ void conf_check(const struct conf *c, GPtrArray *errors)
 
 	check_portals(c, errors);
 	if (c->iscsi.first_burst > c->iscsi.max_burst)
-		conf_error(errors, &c->where, "iscsi: first-burst-length is over max-burst-length");
+		conf_error(errors, &c->iscsi_where, "iscsi: first-burst-length is over max-burst-length");
 	for (unsigned i = 0; i < c->targets->len; i++) {
 		const struct conf_target *t = c->targets->pdata[i];
 
@@ -211,5 +212,5 @@ void conf_check(const struct conf *c, GPtrArray *errors)
 	}
 	accounts_check(c, errors);
 	if (c->targets->len && !c->portals->len)
-		conf_error(errors, &c->where, "no portals: nobody could reach the targets");
+		conf_error(errors, &c->targets_where, "no portals: nobody could reach the targets");
 }

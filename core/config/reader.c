@@ -11,6 +11,7 @@ struct reader {
 	struct conf *conf;
 	const char *path;
 	GPtrArray *errors;
+	config_setting_t *root;
 };
 
 static struct conf_where where_of(const struct reader *r, const config_setting_t *cs)
@@ -30,6 +31,23 @@ static void G_GNUC_PRINTF(3, 4) fail(struct reader *r, const config_setting_t *c
 	text = g_strdup_vprintf(fmt, ap);
 	va_end(ap);
 	conf_error(r->errors, &where, "%s", text);
+}
+
+/* What conf_check() finds wrong with these is in no object of its own. */
+static void note_where(struct reader *r)
+{
+	const struct { const char *name; struct conf_where *where; } noted[] = {
+		{ "chap-algorithms", &r->conf->chap_where },
+		{ "iscsi", &r->conf->iscsi_where },
+		{ "targets", &r->conf->targets_where },
+	};
+
+	r->conf->where.file = g_intern_string(r->path);
+	for (size_t i = 0; i < G_N_ELEMENTS(noted); i++) {
+		const config_setting_t *cs = config_setting_get_member(r->root, noted[i].name);
+
+		*noted[i].where = cs ? where_of(r, cs) : r->conf->where;
+	}
 }
 
 static const struct {
@@ -247,14 +265,15 @@ static bool parse(struct reader *r, config_t *cfg)
 
 struct conf *conf_read(const char *path, GPtrArray *errors)
 {
-	struct reader r = { conf_new(), path, errors };
+	struct reader r = { .conf = conf_new(), .path = path, .errors = errors };
 	unsigned before = errors->len;
 	config_t cfg;
 
 	config_init(&cfg);
 	if (parse(&r, &cfg)) {
-		r.conf->where.file = g_intern_string(path);
-		read_object(&r, "", CONF_TOP, config_root_setting(&cfg), r.conf);
+		r.root = config_root_setting(&cfg);
+		note_where(&r);
+		read_object(&r, "", CONF_TOP, r.root, r.conf);
 		/* With errors in it, what is missing would be reported twice. */
 		if (errors->len == before)
 			conf_check(r.conf, errors);

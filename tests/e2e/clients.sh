@@ -39,6 +39,15 @@ for page in 0 128 131 176 177 178; do
 done
 check 'iscsi-readcapacity16: the size' serve "iscsi-readcapacity16 -s \$mmap_uri | grep -x $((megabytes << 20))"
 
+# One byte is enough for the first 256.
+many=$(seq -f 'null:,size=%gM' 258)
+# shellcheck disable=SC2016,SC2086
+check 'the URL of each of 258 LUNs is its own' timeout "$seconds" "$gotgt" serve --portal 127.0.0.1:0 $many --run '
+	for uri in $uris; do
+		n=$((${n:-0} + 1))
+		case $n in 1 | 256 | 257 | 258) iscsi-readcapacity16 -s "$uri" | grep -x $((n << 20)) || exit 1 ;; esac
+	done'
+
 head -c "$((megabytes << 20))" /dev/urandom >"$tap_tmp/random.img"
 for lun in file mmap; do
 	check "$lun: qemu-io patterns, zeroes and discards" serve "pattern \$${lun}_uri"

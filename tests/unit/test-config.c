@@ -152,10 +152,10 @@ static const struct { const char *name, *text, *said; } bad[] = {
 	{ "credential path", "discovery: { accounts = ( { user = \"u\"; secret-credential = \"a/b\"; } ); };",
 	  "FILE:1: account 1: secret-credential: not a file name" },
 	{ "no such algorithm", "chap-algorithms = [ \"md5\", \"md4\" ];",
-	  "FILE: chap-algorithms: \"md4\" is none of sha3-256, sha256, sha1, md5" },
-	{ "algorithm twice", "chap-algorithms = [ \"md5\", \"md5\" ];", "FILE: chap-algorithms: md5 comes twice" },
+	  "FILE:1: chap-algorithms: \"md4\" is none of sha3-256, sha256, sha1, md5" },
+	{ "algorithm twice", "chap-algorithms = [ \"md5\", \"md5\" ];", "FILE:1: chap-algorithms: md5 comes twice" },
 	{ "no algorithm left", "fips = true; chap-algorithms = [ \"md5\", \"sha1\" ];",
-	  "FILE: chap-algorithms: none that fips = true allows" },
+	  "FILE:1: chap-algorithms: none that fips = true allows" },
 	{ "type", "\nworkers = \"8\";", "FILE:2: workers: expected a number, not a string" },
 	{ "fraction", "workers = 8.0;", "FILE:1: workers: expected a number, not a fraction" },
 	{ "low", "workers = 0;", "FILE:1: workers: expected a number from 1 to 1024" },
@@ -219,8 +219,11 @@ static const struct { const char *name, *text, *said; } bad[] = {
 	  "FILE:2: portal a: a second one of that name" },
 	{ "bursts", TARGET("iscsi: { max-burst-length = \"64K\"; };"),
 	  "FILE:2: " AT_X ": first-burst-length is over max-burst-length" },
+	{ "bursts of all",
+	  "\niscsi: { max-burst-length = \"64K\"; };\n" PORTAL "targets = ( { iqn = \"iqn.2016-09.com.example:x\"; } );",
+	  "FILE:2: iscsi: first-burst-length is over max-burst-length" },
 	{ "no portals", "targets = ( { iqn = \"iqn.2016-09.com.example:x\"; } );",
-	  "FILE: no portals: nobody could reach the targets" },
+	  "FILE:1: no portals: nobody could reach the targets" },
 };
 
 static void test_bad(gconstpointer data)
