@@ -3,6 +3,7 @@
 #include "config.h"
 #include <dlfcn.h>
 #include <ltdl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include "backstore/module.h"
@@ -97,8 +98,12 @@ static lt_dlhandle open_private(const char *path)
 	return h;
 }
 
-/* What is loaded stays: libltdl would hand out the same code twice with two tables over it. */
+/*
+ * What is loaded stays, for every server of this process: libltdl would hand out the same code twice with two tables
+ * over it.  It is not for several threads either.
+ */
 static GHashTable *loaded;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct module *load(const char *path, const char *name, const struct gotgt_host *host, GError **error)
 {
@@ -134,15 +139,35 @@ struct module *module_load(const char *dir, const char *name, const struct gotgt
 		fail(error, MODULE_ERROR_INVALID, name, "not a plugin name");
 		return NULL;
 	}
+	pthread_mutex_lock(&lock);
 	if (!loaded)
 		loaded = g_hash_table_new(g_str_hash, g_str_equal);
 	m = g_hash_table_lookup(loaded, path);
-	if (m)
-		return m;
-	m = load(path, name, host, error);
-	if (m)
+	if (!m && (m = load(path, name, host, error)))
 		g_hash_table_insert(loaded, m->path, m);
+	pthread_mutex_unlock(&lock);
 	return m;
+}
+
+struct module *module_adopt(const struct gotgt_plugin *table, GError **error)
+{
+	const char *name = table && table->abi == GOTGT_ABI && table->size >= SIZE_V1 ? table->name : NULL;
+	struct module *m = g_new0(struct module, 1);
+
+	m->path = g_strdup_printf("plugin %s", name ? name : "without a name");
+	if (name && !name_ok(name))
+		fail(error, MODULE_ERROR_INVALID, m->path, "not a plugin name");
+	else if (adopt(m, table, name ? name : "", error))
+		return m;
+	module_free(m);
+	return NULL;
+}
+
+void module_free(struct module *m)
+{
+	if (m)
+		g_free(m->path);
+	g_free(m);
 }
 
 char **module_dirs(const char *path)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include "backstore/settings.h"
 #include "config/accounts.h"
+#include "config/acls.h"
 #include "config/server-internal.h"
 #include "engine/log.h"
 #include "scsi/alua.h"
@@ -72,7 +73,7 @@ bool server_same_device(const struct conf_lun *a, const struct conf_lun *b)
 	while ((s = schema_next(CONF_LUN, s)))
 		if (!changes_in_place(s) && !setting_equal(s, a, b))
 			return false;
-	return true;
+	return a->module == b->module && a->context == b->context;
 }
 
 static const struct conf_lun *find_lun(const struct conf_target *t, uint32_t number)
@@ -86,12 +87,14 @@ static const struct conf_lun *find_lun(const struct conf_target *t, uint32_t num
 	return NULL;
 }
 
-/* Plugin and path: two LUNs with the same key may not be able to be open together.  NULL: it has no path. */
+/* Plugin and path, or what holds its bytes: two LUNs with the same key may not be able to be open together.  NULL: none. */
 static char *file_key(struct server *s, const struct conf_lun *l)
 {
-	const struct module *m = plugins_get(s->plugin_dirs, l->plugin, NULL);
+	const struct module *m = l->module ? l->module : plugins_get(s->plugin_dirs, l->plugin, NULL);
 	const char *path = m ? settings_path_name(&m->ops) : NULL;
 
+	if (l->context)
+		return g_strdup_printf("%p", l->context);
 	for (char **pair = l->settings; path && pair && *pair; pair += 2)
 		if (g_str_equal(pair[0], path))
 			return g_strdup_printf("%s:%s", l->plugin, pair[1]);
@@ -392,8 +395,10 @@ static void G_GNUC_PRINTF(2, 3) changed(struct plan *p, const char *fmt, ...)
 	p->changes++;
 }
 
-static struct portal *portal_called(const struct plan *p, const char *name)
+static struct portal *portal_called(const void *plan, const char *name)
 {
+	const struct plan *p = plan;
+
 	for (unsigned i = 0; i < p->portals->len; i++) {
 		const struct run_portal *rp = p->portals->pdata[i];
 
@@ -431,22 +436,23 @@ static void publish(struct plan *p, const struct conf_target *t)
 {
 	struct run_target *rt = g_hash_table_lookup(p->targets, t->iqn);
 	GPtrArray *portals = g_ptr_array_new();
-	struct auth *auth;
+	struct node_access access = { .single_initiator = t->single_initiator, .max_sessions = t->max_sessions };
 
 	for (char **name = t->portals; name && *name; name++)
 		g_ptr_array_add(portals, portal_called(p, *name));
-	auth = auth_ref(g_hash_table_lookup(p->auths, t));
+	access.auth = auth_ref(g_hash_table_lookup(p->auths, t));
+	access.acl = acls_make(t, portal_called, p);
 	if (rt->node)	/* before it can be reached by other ways */
-		node_set_auth(p->s->node, rt->node, auth);
+		node_set_access(p->s->node, rt->node, &access);
 	if (!rt->node) {
-		rt->node = node_add_target_auth(p->s->node, t->iqn, t->alias, rt->scsi, &t->iscsi,
-						(struct portal *const *)portals->pdata, portals->len, auth);
+		rt->node = node_add_target_access(p->s->node, t->iqn, t->alias, rt->scsi, &t->iscsi,
+						  (struct portal *const *)portals->pdata, portals->len, &access);
 		g_hash_table_insert(p->s->targets, g_strdup(t->iqn), rt);
 		changed(p, "target %s: added", t->iqn);
 	} else if (!same_pointers(rt->portals, portals) || g_strcmp0(rt->conf->alias, t->alias) ||
 		   rt->conf->explicit_alua != t->explicit_alua ||
 		   !setting_equal(schema_find(CONF_TARGET, "port-groups"), rt->conf, t) ||
-		   !setting_equal(schema_find(CONF_TARGET, "accounts"), rt->conf, t) ||
+		   acls_differ(rt->conf, t) ||
 		   !schema_equal(CONF_ISCSI, &rt->conf->iscsi, &t->iscsi)) {
 		node_update_target(p->s->node, rt->node, t->alias, &t->iscsi,
 				   (struct portal *const *)portals->pdata, portals->len);

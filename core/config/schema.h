@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum conf_object { CONF_TOP, CONF_LIMITS, CONF_PORTAL, CONF_TARGET, CONF_GROUP, CONF_LUN, CONF_ISCSI, CONF_ACCOUNT,
-	CONF_DISCOVERY, CONF_CONTROL, CONF_OBJECTS };
+	CONF_DISCOVERY, CONF_ACL, CONF_ACL_LUN, CONF_CONTROL, CONF_OBJECTS };
 
 enum setting_type {
 	SETTING_BOOL,		/* uint32_t, 0 or 1 */
@@ -61,7 +61,9 @@ void schema_clear(enum conf_object object, void *obj);
 /* An object on the heap: zeroed, with defaults. */
 void *schema_new(enum conf_object object);
 void schema_free(enum conf_object object, void *obj);
-/* A copy of an object that can be in a list, or of the top one; where it stands in a file is forgotten. */
+/* All of it, lists and groups included, on the heap; what is no setting is copied as it is. */
+void *schema_copy(enum conf_object object, const void *obj);
+/* The same, and where it stands in a file is forgotten; of an object that can be in a list, or the top one. */
 void *schema_dup(enum conf_object object, const void *obj);
 /* True when every setting of both, lists and groups included, is the same. */
 bool schema_equal(enum conf_object object, const void *a, const void *b);

@@ -5,6 +5,7 @@
 
 #include "config/conf.h"
 #include "config/plugins.h"
+#include "iscsi/node.h"
 
 struct server;
 
@@ -38,6 +39,9 @@ struct lun *server_lun(const struct server *s, const char *iqn, uint32_t number)
 bool server_same_device(const struct conf_lun *a, const struct conf_lun *b);
 /* "ADDR:PORT" of the n-th portal as bound, NULL past the end. */
 const char *server_portal(const struct server *s, unsigned n);
+/* node_sessions() and node_drop_session(). */
+GArray *server_sessions(struct server *s);
+bool server_drop_session(struct server *s, uint16_t tsih);
 /* LUNs that are served. */
 unsigned server_luns(const struct server *s);
 

@@ -44,6 +44,31 @@ static int open_dir(const char *dir)
 	return fd >= 0 ? fd : -errno;
 }
 
+/* With those on the way to it; each is in one that is durable with it. */
+static int make_dir(const char *dir)
+{
+	g_autofree char *parent = g_path_get_dirname(dir);
+	int fd, r;
+
+	if (mkdir(dir, 0700) < 0) {
+		if (errno == EEXIST)
+			return 0;
+		if (errno != ENOENT || !strcmp(parent, dir))
+			return -errno;
+		r = make_dir(parent);
+		if (r < 0)
+			return r;
+		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+			return -errno;
+	}
+	fd = open_dir(parent);
+	if (fd < 0)
+		return fd;
+	r = sync_dir(fd);
+	close(fd);
+	return r;
+}
+
 /* like: who may use it is as there, or NULL.  Only root can give a file away; what cannot be is ours. */
 static int write_file(int dir, const char *name, const char *header, const void *data, size_t len,
 		      const struct stat *like)
@@ -88,11 +113,13 @@ static int replace(const char *dir, const char *name, const char *header, const 
 int statefile_save(const char *dir, const char *name, const void *data, size_t len)
 {
 	g_autofree char *hash = NULL, *header = NULL;
+	int r;
 
 	if (len > STATEFILE_MAX)
 		return -EFBIG;
-	if (g_mkdir_with_parents(dir, 0700) < 0)
-		return -errno;
+	r = make_dir(dir);
+	if (r < 0)
+		return r;
 	hash = g_compute_checksum_for_data(G_CHECKSUM_SHA256, data, len);
 	header = g_strdup_printf(MAGIC "%s %zu\n", hash, len);
 	return replace(dir, name, header, data, len, NULL);

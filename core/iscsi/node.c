@@ -3,6 +3,7 @@
 #include "config.h"
 #include <pthread.h>
 #include "engine/log.h"
+#include "iscsi/acl.h"
 #include "iscsi/async.h"
 #include "iscsi/auth.h"
 #include "iscsi/cmd.h"
@@ -30,6 +31,8 @@ struct node *node_new(struct engine *e)
 	n->removed_names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	n->max_conns = 4096;
 	n->max_logins = 256;
+	n->max_logins_per_address = 128;
+	n->logging_in = portal_logins_new();
 	n->login_timeout_s = 15;
 	n->nop_interval_s = 30;
 	n->nop_timeout_s = 30;
@@ -47,6 +50,7 @@ void node_free(struct node *n)
 	g_hash_table_unref(n->removed_names);
 	g_ptr_array_unref(n->portals);
 	g_ptr_array_unref(n->old_portals);
+	g_array_unref(n->logging_in);
 	auth_unref(n->discovery_auth);
 	auth_guard_free(n->guard);
 	pthread_mutex_destroy(&n->lock);
@@ -140,22 +144,32 @@ static void set_target(struct node_target *t, const char *alias, const struct pa
 		g_ptr_array_add(t->portals, portals[i]);
 }
 
+static void take_access(struct node_target *t, const struct node_access *access)
+{
+	t->auth = access->auth;
+	t->acl = access->acl;
+	t->single_initiator = access->single_initiator;
+	t->max_sessions = access->max_sessions;
+}
+
 struct node_target *node_add_target(struct node *n, const char *name, const char *alias, struct target *scsi,
 				    const struct params *offer, struct portal *const *portals, unsigned n_portals)
 {
-	return node_add_target_auth(n, name, alias, scsi, offer, portals, n_portals, NULL);
+	const struct node_access open = { .auth = NULL };
+
+	return node_add_target_access(n, name, alias, scsi, offer, portals, n_portals, &open);
 }
 
-struct node_target *node_add_target_auth(struct node *n, const char *name, const char *alias, struct target *scsi,
-					 const struct params *offer, struct portal *const *portals, unsigned n_portals,
-					 struct auth *auth)
+struct node_target *node_add_target_access(struct node *n, const char *name, const char *alias, struct target *scsi,
+					   const struct params *offer, struct portal *const *portals, unsigned n_portals,
+					   const struct node_access *access)
 {
 	struct node_target *t = g_new0(struct node_target, 1);
 
 	t->node = n;
 	t->name = g_strdup(name);
 	t->scsi = scsi;
-	t->auth = auth;
+	take_access(t, access);
 	t->tags = g_array_new(FALSE, FALSE, sizeof(struct portal_tag));
 	target_set_functions(scsi, tmf_functions());
 	t->portals = g_ptr_array_new();
@@ -232,6 +246,45 @@ void node_set_auth(struct node *n, struct node_target *t, struct auth *auth)
 	auth_unref(old);
 }
 
+struct readmit { struct node *node; const struct node_target *target; const struct acl *acl; };
+
+static void readmit_here(struct reactor *r, void *arg)
+{
+	const struct readmit *v = arg;
+	struct conn *next;
+
+	for (struct conn *c = v->node->conns[reactor_index(r)]; c; c = next) {
+		struct lun_view *view;
+
+		next = c->next;
+		if (!c->session || c->session->target != v->target || c->state == CONN_CLOSING)
+			continue;
+		if (!acl_admits(v->acl, &(struct acl_who){ c->session->initiator, c->from, c->portal }, &view)) {
+			log_warning("%s: %s is not admitted to %s any more", c->peer, c->session->initiator, v->target->name);
+			async_drop(c, ASYNC_SESSION_DROPPED);
+		} else if (c == c->session->conns) {	/* the session's newest connection says what it sees */
+			nexus_set_view(c->session->nexus, view);
+		} else {
+			lun_view_unref(view);
+		}
+	}
+}
+
+void node_set_access(struct node *n, struct node_target *t, const struct node_access *access)
+{
+	struct auth *old_auth = t->auth;
+	struct acl *old_acl = t->acl;
+	struct readmit v = { .node = n, .target = t, .acl = access->acl };
+
+	pthread_mutex_lock(&n->lock);
+	take_access(t, access);
+	pthread_mutex_unlock(&n->lock);
+	if (old_acl || access->acl)
+		engine_each(n->engine, readmit_here, &v);
+	auth_unref(old_auth);
+	acl_unref(old_acl);
+}
+
 struct auth *node_auth(struct node *n, const struct node_target *t)
 {
 	struct auth *auth;
@@ -261,6 +314,7 @@ void node_target_unref(struct node *n, struct node_target *t)
 	g_ptr_array_unref(t->portals);
 	g_array_unref(t->tags);
 	auth_unref(t->auth);
+	acl_unref(t->acl);
 	g_free(t->alias);
 	g_free(t->name);
 	g_free(t);
@@ -299,7 +353,7 @@ static void leave_here(struct reactor *r, void *arg)
 			async_drop(c, ASYNC_CONN_DROPPED);
 		else if (l->now || !c->session)
 			conn_drop(c, NULL);
-		else if (c->state == CONN_LOGGED_IN && !c->close_when_sent)
+		else if (conn_is_full(c) && !c->close_when_sent)
 			logout_ask(c, (uint16_t)((l->grace_ms + 999) / 1000));
 	}
 }

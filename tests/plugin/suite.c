@@ -5,32 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#include <gotgt/ext-copy.h>
-#include <gotgt/ext-extents.h>
-#include <gotgt/ext-memory.h>
 #include "backstore/settings.h"
 #include "suite-internal.h"
 
 #define PAGE 4096u
-#define AREA_MAX (1u << 20)
 
 const char suite_skipped[] = "skipped";
-static char reason[512];
-
-struct suite {
-	const struct suite_conf *conf;
-	struct suite_dev dev;
-	uint8_t *out, *in;	/* AREA_MAX bytes, aligned */
-};
-
-#define FAIL(...) return snprintf(reason, sizeof reason, __VA_ARGS__), reason
-#define MUST(what, status_) do {							\
-		enum gotgt_status got_ = (status_);					\
-		if (got_ != GOTGT_OK)							\
-			FAIL("%s: status %d", (what), (int)got_);			\
-	} while (0)
+char suite_reason[512];
 
 /* ---- helpers ---- */
 
@@ -39,13 +20,13 @@ static bool can(const struct suite *s, uint32_t op)
 	return s->dev.info.ops & GOTGT_OP_BIT(op);
 }
 
-static bool writable(const struct suite *s)
+bool suite_writable(const struct suite *s)
 {
 	return !(s->dev.info.flags & GOTGT_DEV_READ_ONLY);
 }
 
 /* What a request may carry, in whole blocks. */
-static uint64_t area_of(const struct suite *s)
+uint64_t suite_area(const struct suite *s)
 {
 	const struct gotgt_dev_info *i = &s->dev.info;
 	uint64_t n = MIN(AREA_MAX, i->size);
@@ -55,7 +36,7 @@ static uint64_t area_of(const struct suite *s)
 	return n - n % i->block_size;
 }
 
-static void fill(uint8_t *at, uint64_t n, unsigned seed)
+void suite_fill(uint8_t *at, uint64_t n, unsigned seed)
 {
 	uint32_t x = seed * 2654435761u + 1;
 
@@ -74,17 +55,17 @@ static bool zeroes(const uint8_t *at, uint64_t n)
 }
 
 /* Is in what was written, or nothing where nothing is kept? */
-static bool right(const struct suite *s, uint64_t n)
+bool suite_right(const struct suite *s, uint64_t n)
 {
 	return s->conf->forgets ? zeroes(s->in, n) : !memcmp(s->in, s->out, (size_t)n);
 }
 
-static enum gotgt_status wr(struct suite *s, uint64_t offset, uint64_t n, uint32_t flags)
+enum gotgt_status suite_wr(struct suite *s, uint64_t offset, uint64_t n, uint32_t flags)
 {
 	return suite_io(&s->dev, GOTGT_OP_WRITE, flags, offset, s->out, n);
 }
 
-static enum gotgt_status rd(struct suite *s, uint64_t offset, uint64_t n)
+enum gotgt_status suite_rd(struct suite *s, uint64_t offset, uint64_t n)
 {
 	memset(s->in, 0x5a, (size_t)n);
 	return suite_io(&s->dev, GOTGT_OP_READ, 0, offset, s->in, n);
@@ -92,10 +73,10 @@ static enum gotgt_status rd(struct suite *s, uint64_t offset, uint64_t n)
 
 static const char *write_and_read(struct suite *s, uint64_t offset, uint64_t n, unsigned seed, uint32_t flags)
 {
-	fill(s->out, n, seed);
-	MUST("write", wr(s, offset, n, flags));
-	MUST("read", rd(s, offset, n));
-	if (!right(s, n))
+	suite_fill(s->out, n, seed);
+	MUST("write", suite_wr(s, offset, n, flags));
+	MUST("read", suite_rd(s, offset, n));
+	if (!suite_right(s, n))
 		FAIL("%llu bytes at %llu: read something else than was written", (unsigned long long)n,
 		     (unsigned long long)offset);
 	return NULL;
@@ -130,9 +111,9 @@ static const char *case_reopen(struct suite *s)
 	uint64_t size = s->dev.info.size;
 	g_autofree char *error = NULL;
 
-	fill(s->out, s->dev.info.block_size, 7);
-	if (writable(s))
-		MUST("write", wr(s, 0, s->dev.info.block_size, 0));
+	suite_fill(s->out, s->dev.info.block_size, 7);
+	if (suite_writable(s))
+		MUST("write", suite_wr(s, 0, s->dev.info.block_size, 0));
 	suite_close(&s->dev);
 	if (!suite_open(&s->dev, s->conf->module, s->conf->settings, &error)) {
 		s->dev.ops = NULL;
@@ -140,8 +121,8 @@ static const char *case_reopen(struct suite *s)
 	}
 	if (s->dev.info.size != size)
 		FAIL("another size when opened again");
-	MUST("read", rd(s, 0, s->dev.info.block_size));
-	if (writable(s) && !right(s, s->dev.info.block_size))
+	MUST("read", suite_rd(s, 0, s->dev.info.block_size));
+	if (suite_writable(s) && !suite_right(s, s->dev.info.block_size))
 		FAIL("what was written is not there when opened again");
 	return NULL;
 }
@@ -151,9 +132,9 @@ static const char *case_read_back(struct suite *s)
 	uint64_t block = s->dev.info.block_size;
 	const char *why = NULL;
 
-	if (!writable(s))
+	if (!suite_writable(s))
 		return suite_skipped;
-	for (uint64_t n = block; n <= area_of(s) && !why; n *= 2)
+	for (uint64_t n = block; n <= suite_area(s) && !why; n *= 2)
 		why = write_and_read(s, (s->dev.info.size - n) / 2 / block * block, n, (unsigned)n, 0);
 	return why;
 }
@@ -163,13 +144,13 @@ static const char *case_edges(struct suite *s)
 	uint64_t block = s->dev.info.block_size;
 	const char *why;
 
-	if (!writable(s))
+	if (!suite_writable(s))
 		return suite_skipped;
 	why = write_and_read(s, 0, block, 1, 0);
 	if (!why)
 		why = write_and_read(s, s->dev.info.size - block, block, 2, 0);
 	if (!why && s->dev.info.size <= AREA_MAX)
-		why = write_and_read(s, 0, area_of(s), 3, 0);
+		why = write_and_read(s, 0, suite_area(s), 3, 0);
 	return why;
 }
 
@@ -178,16 +159,16 @@ static const char *case_neighbours(struct suite *s)
 {
 	uint64_t block = s->dev.info.block_size;
 
-	if (!writable(s) || s->dev.info.size < 3 * block)
+	if (!suite_writable(s) || s->dev.info.size < 3 * block)
 		return suite_skipped;
-	fill(s->out, 3 * block, 4);
+	suite_fill(s->out, 3 * block, 4);
 	for (int i = 0; i < 3; i++)
 		MUST("write", suite_io(&s->dev, GOTGT_OP_WRITE, 0, (uint64_t)i * block, s->out + (uint64_t)i * block, block));
-	fill(s->out + block, block, 5);
+	suite_fill(s->out + block, block, 5);
 	MUST("write", suite_io(&s->dev, GOTGT_OP_WRITE, 0, block, s->out + block, block));
 	for (int i = 0; i < 3; i++)
 		MUST("read", suite_io(&s->dev, GOTGT_OP_READ, 0, (uint64_t)i * block, s->in + (uint64_t)i * block, block));
-	if (!right(s, 3 * block))
+	if (!suite_right(s, 3 * block))
 		FAIL("a write of one block changed another");
 	return NULL;
 }
@@ -210,17 +191,17 @@ static enum gotgt_status scattered(struct suite *s, uint32_t op, uint8_t *area, 
 static const char *case_vectors(struct suite *s)
 {
 	uint64_t element = MAX(s->dev.info.block_size, s->dev.info.mem_align);
-	unsigned n = (unsigned)MIN(area_of(s) / element, 33);
+	unsigned n = (unsigned)MIN(suite_area(s) / element, 33);
 
-	if (!writable(s) || n < 2)
+	if (!suite_writable(s) || n < 2)
 		return suite_skipped;
-	fill(s->out, n * element, 6);
+	suite_fill(s->out, n * element, 6);
 	MUST("write of several elements", scattered(s, GOTGT_OP_WRITE, s->out, n, element));
 	memset(s->in, 0x5a, AREA_MAX);
 	MUST("read into several elements", scattered(s, GOTGT_OP_READ, s->in, n, element));
-	if (!right(s, n * element))
+	if (!suite_right(s, n * element))
 		FAIL("%u elements: read something else than was written", n);
-	MUST("read", rd(s, 0, element));
+	MUST("read", suite_rd(s, 0, element));
 	if (!s->conf->forgets && memcmp(s->in, s->out + (n - 1) * element, element))
 		FAIL("the elements were not taken in order");
 	return NULL;
@@ -230,7 +211,7 @@ static const char *case_flush(struct suite *s)
 {
 	const char *why = NULL;
 
-	if (!writable(s))
+	if (!suite_writable(s))
 		return suite_skipped;
 	if (s->dev.info.native_fua)
 		why = write_and_read(s, 0, s->dev.info.block_size, 8, GOTGT_IO_FUA);
@@ -241,23 +222,23 @@ static const char *case_flush(struct suite *s)
 
 static const char *clear_range(struct suite *s, uint32_t op, uint32_t flags)
 {
-	uint64_t block = s->dev.info.block_size, n = area_of(s);
+	uint64_t block = s->dev.info.block_size, n = suite_area(s);
 	uint64_t inner = n > 4 * block ? n / 4 / block * block : block;
 	enum gotgt_status status;
 
-	if (!writable(s) || !can(s, op) || n < 3 * block)
+	if (!suite_writable(s) || !can(s, op) || n < 3 * block)
 		return suite_skipped;
-	fill(s->out, n, 9);
-	MUST("write", wr(s, 0, n, 0));
+	suite_fill(s->out, n, 9);
+	MUST("write", suite_wr(s, 0, n, 0));
 	status = suite_io(&s->dev, op, flags, block, NULL, inner);
 	if (status == GOTGT_ERR_UNSUPPORTED && op == GOTGT_OP_ZERO)
 		return suite_skipped;
 	MUST("clearing", status);
 	memset(s->out + block, 0, (size_t)inner);
-	MUST("read", rd(s, 0, n));
+	MUST("read", suite_rd(s, 0, n));
 	if (!zeroes(s->in + block, inner))
 		FAIL("what was cleared does not read as zeroes");
-	if (!right(s, n))
+	if (!suite_right(s, n))
 		FAIL("more than the range was cleared");
 	return NULL;
 }
@@ -269,15 +250,15 @@ static const char *case_zero_free(struct suite *s) { return clear_range(s, GOTGT
 /* Answered in place or not done; never waited for. */
 static const char *case_nowait(struct suite *s)
 {
-	uint64_t n = MIN(area_of(s), 65536);
+	uint64_t n = MIN(suite_area(s), 65536);
 	g_autofree struct sent *q = g_new(struct sent, 1);
 
 	if (!(s->dev.ops->flags & GOTGT_PLUGIN_NOWAIT))
 		return suite_skipped;
-	for (uint32_t op = writable(s) ? GOTGT_OP_WRITE : GOTGT_OP_READ; op <= GOTGT_OP_WRITE; op--) {
+	for (uint32_t op = suite_writable(s) ? GOTGT_OP_WRITE : GOTGT_OP_READ; op <= GOTGT_OP_WRITE; op--) {
 		struct iovec iov = { op == GOTGT_OP_WRITE ? s->out : s->in, (size_t)n };
 
-		fill(s->out, n, 10);
+		suite_fill(s->out, n, 10);
 		memset(s->in, 0x5a, (size_t)n);
 		sent_init(q, op, GOTGT_IO_NOWAIT, 0, n);
 		q->io.iov = &iov;
@@ -288,11 +269,11 @@ static const char *case_nowait(struct suite *s)
 		if (q->status != GOTGT_ERR_AGAIN)
 			MUST("at once", q->status);
 		else if (op == GOTGT_OP_WRITE)
-			MUST("write", wr(s, 0, n, 0));
+			MUST("write", suite_wr(s, 0, n, 0));
 		else
-			MUST("read", rd(s, 0, n));
+			MUST("read", suite_rd(s, 0, n));
 	}
-	if (writable(s) && !right(s, n))
+	if (suite_writable(s) && !suite_right(s, n))
 		FAIL("read something else than was written");
 	return NULL;
 }
@@ -352,9 +333,9 @@ static const char *case_in_flight(struct suite *s)
 	uint64_t each = MIN(MAX(s->dev.info.block_size, s->dev.info.mem_align), AREA_MAX / FLYING);
 	g_autofree struct sent *all = g_new(struct sent, FLYING * 2);
 
-	if (!writable(s) || s->dev.info.size < each * FLYING)
+	if (!suite_writable(s) || s->dev.info.size < each * FLYING)
 		return suite_skipped;
-	fill(s->out, each * FLYING, 11);
+	suite_fill(s->out, each * FLYING, 11);
 	fly(s, all, GOTGT_OP_WRITE, s->out, each);
 	memset(s->in, 0x5a, AREA_MAX);
 	fly(s, all + FLYING, GOTGT_OP_READ, s->in, each);
@@ -366,156 +347,9 @@ static const char *case_in_flight(struct suite *s)
 			FAIL("request %u was answered %u times", i, sent_answers(&all[i]));
 		MUST("one of many", all[i].status);
 	}
-	if (!right(s, each * FLYING))
+	if (!suite_right(s, each * FLYING))
 		FAIL("requests in flight together mixed up their bytes");
 	return NULL;
-}
-
-/* ---- extensions ---- */
-
-static const void *extension(struct suite *s, const char *id)
-{
-	return s->dev.ops->extension ? s->dev.ops->extension(id) : NULL;
-}
-
-/* Lent memory is touched by system calls only: through a file in memory. */
-static const char *lend_once(struct suite *s, const struct gotgt_memory *m, int fd, int write, uint64_t offset, uint64_t n)
-{
-	struct iovec iov[64];
-	uint64_t sum = 0;
-	ssize_t done;
-	uint32_t count;
-
-	if (m->check && m->check(s->dev.handle) != GOTGT_OK)
-		FAIL("check() says that memory is gone");
-	count = m->lend(s->dev.handle, offset, n, write, iov, G_N_ELEMENTS(iov));
-	if (!count)
-		return suite_skipped;
-	if (count > G_N_ELEMENTS(iov))
-		FAIL("lent %u elements where there was room for %u", count, (unsigned)G_N_ELEMENTS(iov));
-	for (uint32_t i = 0; i < count; i++)
-		sum += iov[i].iov_len;
-	if (sum != n)
-		FAIL("lent %llu bytes, not %llu", (unsigned long long)sum, (unsigned long long)n);
-	done = write ? preadv(fd, iov, (int)count, 0) : pwritev(fd, iov, (int)count, 0);
-	if (m->reclaim)
-		m->reclaim(s->dev.handle, iov, count);
-	if (done != (ssize_t)n)
-		FAIL("lent memory cannot be %s", write ? "written" : "read");
-	return NULL;
-}
-
-static const char *lend_both(struct suite *s, const struct gotgt_memory *m, int fd, uint64_t offset, uint64_t n)
-{
-	const char *why;
-
-	fill(s->out, n, 12);
-	MUST("write", wr(s, offset, n, 0));
-	why = lend_once(s, m, fd, 0, offset, n);
-	if (why)
-		return why;
-	if (pread(fd, s->in, (size_t)n, 0) != (ssize_t)n || !right(s, n))
-		FAIL("lent memory is not what WRITE wrote");
-	fill(s->out, n, 13);
-	if (pwrite(fd, s->out, (size_t)n, 0) != (ssize_t)n)
-		FAIL("no memory");
-	why = lend_once(s, m, fd, 1, offset, n);
-	if (why)
-		return why;
-	MUST("read", rd(s, offset, n));
-	return right(s, n) ? NULL : "READ does not give what was stored in lent memory";
-}
-
-static const char *case_lend(struct suite *s)
-{
-	const struct gotgt_memory *m = extension(s, GOTGT_EXT_MEMORY);
-	uint64_t block = s->dev.info.block_size;
-	const char *why;
-	int fd;
-
-	if (!m || !writable(s))
-		return suite_skipped;
-	if (m->size < offsetof(struct gotgt_memory, check) || !m->lend)
-		FAIL("the table of " GOTGT_EXT_MEMORY " is too short");
-	fd = memfd_create("suite", MFD_CLOEXEC);
-	if (fd < 0)
-		FAIL("memfd_create failed");
-	why = lend_both(s, m, fd, 0, area_of(s));
-	if (!why)
-		why = lend_both(s, m, fd, s->dev.info.size - block, block);
-	close(fd);
-	return why;
-}
-
-static const char *check_extents(const struct gotgt_extent *e, uint32_t n, uint64_t length, uint64_t *covered)
-{
-	if (!n)
-		FAIL("no extent at all");
-	for (uint32_t i = 0; i < n; i++) {
-		if (!e[i].length || e[i].length > length - *covered)
-			FAIL("extent %u has %llu bytes", i, (unsigned long long)e[i].length);
-		if (e[i].state > GOTGT_EXTENT_ZERO)
-			FAIL("extent %u has state %u", i, e[i].state);
-		*covered += e[i].length;
-	}
-	return NULL;
-}
-
-static const char *case_extents(struct suite *s)
-{
-	const struct gotgt_extents *x = extension(s, GOTGT_EXT_EXTENTS);
-	uint64_t size = s->dev.info.size, at = 0;
-	const char *why = NULL;
-
-	if (!x)
-		return suite_skipped;
-	fill(s->out, area_of(s), 14);
-	if (writable(s))
-		MUST("write", wr(s, 0, area_of(s), 0));
-	while (at < size && !why) {
-		struct gotgt_extent e[3];
-		uint32_t n = 0;
-		uint64_t covered = 0;
-
-		MUST("query", x->query(s->dev.handle, at, size - at, e, G_N_ELEMENTS(e), &n));
-		if (n > G_N_ELEMENTS(e))
-			FAIL("%u extents where there was room for %u", n, (unsigned)G_N_ELEMENTS(e));
-		why = check_extents(e, n, size - at, &covered);
-		if (!why && !at && writable(s) && !s->conf->forgets && e[0].state != GOTGT_EXTENT_ALLOCATED)
-			FAIL("written bytes are not allocated");
-		at += covered;
-	}
-	return why;
-}
-
-/* Within the device; what is copied, and nothing else. */
-static const char *case_copy(struct suite *s)
-{
-	const struct gotgt_copy *x = extension(s, GOTGT_EXT_COPY);
-	uint64_t block = s->dev.info.block_size, n = area_of(s) / 4 / block * block, done = 0;
-
-	if (!x || !writable(s) || s->dev.info.size < 4 * n || !n)
-		return suite_skipped;
-	if (x->size < sizeof *x || !x->copy)
-		FAIL("the table of " GOTGT_EXT_COPY " is too short");
-	fill(s->out, 4 * n, 16);
-	MUST("write", wr(s, 0, 4 * n, 0));
-	while (done < n) {
-		uint64_t copied = 0;
-		enum gotgt_status status = x->copy(s->dev.handle, done, s->dev.handle, 2 * n + done, n - done, &copied);
-
-		if (copied > n - done)
-			FAIL("copied %llu bytes more than asked for", (unsigned long long)(copied - (n - done)));
-		if (status == GOTGT_ERR_UNSUPPORTED)
-			return suite_skipped;
-		MUST("copy", status);
-		if (!copied)
-			FAIL("copied nothing, and called it a success");
-		done += copied;
-	}
-	memcpy(s->out + 2 * n, s->out, (size_t)n);
-	MUST("read", rd(s, 0, 4 * n));
-	return right(s, 4 * n) ? NULL : "something else was copied";
 }
 
 static const char *case_read_only(struct suite *s)
@@ -524,24 +358,24 @@ static const char *case_read_only(struct suite *s)
 	g_autoptr(GPtrArray) all = g_ptr_array_new();
 	g_autofree char *error = NULL;
 
-	if (!q || q->type != GOTGT_PARAM_BOOL || !writable(s))
+	if (!q || q->type != GOTGT_PARAM_BOOL || !suite_writable(s))
 		return suite_skipped;
 	for (const char *const *p = s->conf->settings; *p; p++)
 		g_ptr_array_add(all, (void *)*p);
 	g_ptr_array_add(all, (void *)"readonly");
 	g_ptr_array_add(all, (void *)"yes");
 	g_ptr_array_add(all, NULL);
-	fill(s->out, s->dev.info.block_size, 15);
-	MUST("write", wr(s, 0, s->dev.info.block_size, 0));
+	suite_fill(s->out, s->dev.info.block_size, 15);
+	MUST("write", suite_wr(s, 0, s->dev.info.block_size, 0));
 	suite_close(&s->dev);
 	if (!suite_open(&s->dev, s->conf->module, (const char *const *)all->pdata, &error)) {
 		s->dev.ops = NULL;
 		FAIL("does not open with readonly=yes: %s", error);
 	}
-	if (writable(s))
+	if (suite_writable(s))
 		FAIL("opened with readonly=yes it does not say GOTGT_DEV_READ_ONLY");
-	MUST("read", rd(s, 0, s->dev.info.block_size));
-	return right(s, s->dev.info.block_size) ? NULL : "reads something else with readonly=yes";
+	MUST("read", suite_rd(s, 0, s->dev.info.block_size));
+	return suite_right(s, s->dev.info.block_size) ? NULL : "reads something else with readonly=yes";
 }
 
 /* ---- the table ---- */
@@ -550,7 +384,8 @@ static const struct { const char *name; const char *(*run)(struct suite *s); } c
 	{ "info", case_info }, { "reopen", case_reopen }, { "read-back", case_read_back }, { "edges", case_edges },
 	{ "neighbours", case_neighbours }, { "vectors", case_vectors }, { "flush", case_flush }, { "unmap", case_unmap },
 	{ "zero", case_zero }, { "zero-free", case_zero_free }, { "nowait", case_nowait }, { "in-flight", case_in_flight },
-	{ "lend", case_lend }, { "extents", case_extents }, { "copy", case_copy }, { "read-only", case_read_only },
+	{ "lend", suite_case_lend }, { "extents", suite_case_extents }, { "copy", suite_case_copy },
+	{ "compare", suite_case_compare }, { "read-only", case_read_only },
 };
 
 const char *suite_case(unsigned n)

@@ -2,6 +2,7 @@
 /* The layout that released plugins were built against.  Lines are added, never changed. */
 #include "config.h"
 #include <glib.h>
+#include <gotgt/ext-compare.h>
 #include <gotgt/ext-copy.h>
 #include <gotgt/ext-extents.h>
 #include <gotgt/ext-memory.h>
@@ -26,6 +27,7 @@ static const struct { const char *what; size_t is, must; } layout[] = {
 	F(gotgt_memory, size, 0), F(gotgt_memory, lend, 8), F(gotgt_memory, reclaim, 16), F(gotgt_memory, check, 24),
 	F(gotgt_extents, size, 0), F(gotgt_extents, query, 8),
 	F(gotgt_copy, size, 0), F(gotgt_copy, copy, 8),
+	F(gotgt_compare, size, 0), F(gotgt_compare, compare_and_write, 8),
 	F(gotgt_extent, length, 0), F(gotgt_extent, state, 8),
 	{ "sizeof gotgt_extent", sizeof(struct gotgt_extent), 16 },
 	{ "sizeof gotgt_io", sizeof(struct gotgt_io), 72 },
@@ -58,6 +60,7 @@ static void test_numbers(void)
 	g_assert_cmpstr(GOTGT_EXT_MEMORY, ==, "gotgt.memory/1");
 	g_assert_cmpstr(GOTGT_EXT_EXTENTS, ==, "gotgt.extents/1");
 	g_assert_cmpstr(GOTGT_EXT_COPY, ==, "gotgt.copy/1");
+	g_assert_cmpstr(GOTGT_EXT_COMPARE, ==, "gotgt.compare/1");
 	g_assert_cmpstr(GOTGT_EXT_SIZE, ==, "gotgt.size/1");
 	g_assert_cmpuint(offsetof(struct gotgt_size, look), ==, 8);
 }

@@ -68,6 +68,26 @@ static void make_account_valid(struct conf_account *a, unsigned i)
 	a->user = g_strdup_printf("user \"%u\"\t\303\244", i);
 }
 
+static void make_acl_valid(const struct conf_target *t, struct conf_acl *a)
+{
+	char *initiators[] = { (char *)"iqn.2016-09.com.example:*", (char *)"eui.?", NULL };
+
+	g_clear_pointer(&a->addresses, g_strfreev);
+	g_clear_pointer(&a->portals, g_strfreev);
+	if (a->initiators) {
+		g_strfreev(a->initiators);
+		a->initiators = g_strdupv(initiators);
+	}
+	while (a->luns->len > t->luns->len)
+		schema_free(CONF_ACL_LUN, g_ptr_array_steal_index(a->luns, 0));
+	for (unsigned i = 0; i < a->luns->len; i++) {
+		struct conf_acl_lun *l = a->luns->pdata[i];
+
+		l->number = i;
+		l->lun = 100 * i;
+	}
+}
+
 static void make_target_valid(struct conf_target *t, unsigned i)
 {
 	g_free(t->iqn);
@@ -91,6 +111,9 @@ static void make_target_valid(struct conf_target *t, unsigned i)
 		l->physical_block_size = g_test_rand_bit() ? 8192 : 0;
 		l->optimal_io_size = g_test_rand_bit() ? 65536 : 0;
 	}
+	t->open = !t->acls->len && g_test_rand_bit();
+	for (unsigned j = 0; j < t->acls->len; j++)
+		make_acl_valid(t, t->acls->pdata[j]);
 	for (unsigned j = 0; j < t->accounts->len; j++)
 		make_account_valid(t->accounts->pdata[j], j);
 }

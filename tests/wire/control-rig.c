@@ -52,7 +52,7 @@ int server_connect_tcp(struct server *s)
 static const char start_conf[] =
 	"state-dir = \"%s/state\";\n"
 	"portals = ( { name = \"a\"; address = \"127.0.0.1\"; port = 0; } );\n"
-	"targets = ( { iqn = \"" DISK "\"; luns = (\n"
+	"targets = ( { iqn = \"" DISK "\"; open = true; luns = (\n"
 	"  { number = 0; plugin = \"null\"; settings: { size = \"1M\"; }; },\n"
 	"  { number = 1; plugin = \"null\"; settings: { size = \"2M\"; }; } ); } );\n";
 
