@@ -154,7 +154,7 @@ static int run_show(struct call *c)
 }
 
 /* Of what was made or changed nothing is printed but for programs. */
-static int ask_change(struct call *c, const char *method, const char *path, JsonNode *body)
+static int send_call(struct call *c, const char *method, const char *path, JsonNode *body)
 {
 	JsonNode *answer;
 	int status;
@@ -192,7 +192,7 @@ static int run_create(struct call *c)
 		return EXIT_USAGE;
 	if (name)
 		set_key(body, key, name);
-	return ask_change(c, "POST", path, body);
+	return send_call(c, "POST", path, body);
 }
 
 static int run_set(struct call *c)
@@ -200,14 +200,14 @@ static int run_set(struct call *c)
 	g_autofree char *path = element_path(c), *at = g_strconcat(path ? path : "", c->force ? "?force=1" : "", NULL);
 	JsonNode *body = path ? kind_document(&c->cmd, c->kind, c->options) : NULL;
 
-	return body ? ask_change(c, "PATCH", at, body) : EXIT_USAGE;
+	return body ? send_call(c, "PATCH", at, body) : EXIT_USAGE;
 }
 
 static int run_rm(struct call *c)
 {
 	g_autofree char *path = element_path(c), *at = g_strconcat(path ? path : "", c->force ? "?force=1" : "", NULL);
 
-	return path ? ask_change(c, "DELETE", at, NULL) : EXIT_USAGE;
+	return path ? send_call(c, "DELETE", at, NULL) : EXIT_USAGE;
 }
 
 static const struct verb verbs[] = {

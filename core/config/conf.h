@@ -61,10 +61,6 @@ struct conf_discovery {
 	GPtrArray *accounts;	/* struct conf_account; none: everybody */
 };
 
-struct conf_control {
-	char *socket, *group;
-};
-
 /* One LUN of an initiator: what it calls it, what the target calls it. */
 struct conf_acl_lun {
 	struct conf_where where;
@@ -77,6 +73,10 @@ struct conf_acl {
 	char **initiators, **addresses, **portals;	/* NULL: any */
 	uint32_t read_only;
 	GPtrArray *luns;	/* struct conf_acl_lun; none: all as they are */
+};
+
+struct conf_control {
+	char *socket, *group;
 };
 
 struct conf_target {

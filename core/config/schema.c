@@ -429,11 +429,9 @@ void *schema_copy(enum conf_object object, const void *obj)
 
 static void forget_lists(enum conf_object object, void *obj);
 
-static void forget(enum conf_object object, void *obj)
+static void forget_where(enum conf_object object, void *obj)
 {
 	*(struct conf_where *)obj = (struct conf_where){ 0 };
-	if (object == CONF_LUN)
-		g_clear_pointer(&((struct conf_lun *)obj)->setting_lines, g_free);
 	forget_lists(object, obj);
 }
 
@@ -446,8 +444,10 @@ static void forget_lists(enum conf_object object, void *obj)
 
 		if (s->type == SETTING_GROUP)
 			forget_lists(s->child, f);
+		else if (s->type == SETTING_PLUGIN)
+			g_clear_pointer(&((struct conf_lun *)obj)->setting_lines, g_free);
 		for (unsigned i = 0; s->type == SETTING_LIST && i < (*(GPtrArray **)f)->len; i++)
-			forget(s->child, g_ptr_array_index(*(GPtrArray **)f, i));
+			forget_where(s->child, g_ptr_array_index(*(GPtrArray **)f, i));
 	}
 }
 
@@ -455,7 +455,7 @@ void *schema_dup(enum conf_object object, const void *obj)
 {
 	void *dup = schema_copy(object, obj);
 
-	forget(object, dup);
+	forget_where(object, dup);
 	return dup;
 }
 

@@ -63,7 +63,7 @@ void *schema_new(enum conf_object object);
 void schema_free(enum conf_object object, void *obj);
 /* All of it, lists and groups included, on the heap; what is no setting is copied as it is. */
 void *schema_copy(enum conf_object object, const void *obj);
-/* The same, and where it stands in a file is forgotten; of an object that can be in a list, or the top one. */
+/* The same of an object that can be in a list, or of the top one; where it stands in a file is forgotten. */
 void *schema_dup(enum conf_object object, const void *obj);
 /* True when every setting of both, lists and groups included, is the same. */
 bool schema_equal(enum conf_object object, const void *a, const void *b);

@@ -99,6 +99,7 @@ void go_target_create(struct request *r)
 		return;
 	next = schema_dup(CONF_TOP, server_conf(s));
 	t = conf_add_target(next);
+	t->open = true;		/* as all targets were there */
 	if (!name)
 		wrong_add(r->wrongs, "Name", "is required");
 	else if (!setting_parse(schema_find(CONF_TARGET, "iqn"), name, t, &error))

@@ -223,23 +223,31 @@ struct conn *session_conn_by_cid(const struct session *s, uint16_t cid)
 	return c;
 }
 
-struct kill {
+/* Something for a session, on its reactor. */
+struct tell {
 	struct post post;
 	struct node *node;
 	struct session *session;
 	uint16_t tsih;
 };
 
-/* The session may have ended meanwhile; it ends only on this thread. */
-static void kill_run(struct post *p)
+/* It may have ended meanwhile: NULL; it ends only on this thread. */
+static struct session *told_session(const struct tell *k)
 {
-	struct kill *k = container_of(p, struct kill, post);
 	struct session *s = NULL;
 
 	pthread_mutex_lock(&k->node->lock);
 	if (g_list_find(k->node->sessions, k->session) && k->session->tsih == k->tsih)
 		s = k->session;
 	pthread_mutex_unlock(&k->node->lock);
+	return s;
+}
+
+static void kill_run(struct post *p)
+{
+	struct tell *k = container_of(p, struct tell, post);
+	struct session *s = told_session(k);
+
 	if (s && !session_ending(s))
 		close_session(s, SESSION_CLEARED);
 	while (s && s->conns)
@@ -247,12 +255,17 @@ static void kill_run(struct post *p)
 	g_free(k);
 }
 
+static void tell(struct node *n, struct session *s, uint16_t tsih, struct reactor *r, void (*run)(struct post *p))
+{
+	struct tell *k = g_new0(struct tell, 1);
+
+	*k = (struct tell){ .post.run = run, .node = n, .session = s, .tsih = tsih };
+	reactor_post(r, &k->post);
+}
+
 void session_kill(struct node *n, struct session *s, uint16_t tsih, struct reactor *r)
 {
-	struct kill *k = g_new0(struct kill, 1);
-
-	*k = (struct kill){ .post.run = kill_run, .node = n, .session = s, .tsih = tsih };
-	reactor_post(r, &k->post);
+	tell(n, s, tsih, r, kill_run);
 }
 
 /* ---- the beginning ---- */
@@ -464,24 +477,12 @@ static void join(struct conn *c, const struct session_open *o, void (*ready)(str
 /* Is one still there?  If it does not say so soon, it goes. */
 static void probe_run(struct post *p)
 {
-	struct kill *k = container_of(p, struct kill, post);
-	struct session *s = NULL;
+	struct tell *k = container_of(p, struct tell, post);
+	struct session *s = told_session(k);
 
-	pthread_mutex_lock(&k->node->lock);
-	if (g_list_find(k->node->sessions, k->session) && k->session->tsih == k->tsih)
-		s = k->session;
-	pthread_mutex_unlock(&k->node->lock);
 	for (struct conn *c = s ? s->conns : NULL; c; c = c->mate)
 		nop_probe(c);
 	g_free(k);
-}
-
-static void probe(struct session *s)
-{
-	struct kill *k = g_new0(struct kill, 1);
-
-	*k = (struct kill){ .post.run = probe_run, .node = s->node, .session = s, .tsih = s->tsih };
-	reactor_post(s->reactor, &k->post);
 }
 
 /* Another initiator than the one that comes: who has a single_initiator target.  With the lock. */
@@ -495,7 +496,7 @@ static bool has_another(const struct session_open *o)
 		if (!strcmp(s->initiator, o->initiator))
 			continue;
 		found = true;
-		probe(s);
+		tell(s->node, s, s->tsih, s->reactor, probe_run);
 	}
 	return found;
 }
