@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "cli/kind.h"
 #include "config/json.h"
+#include "config/place.h"
 
 #define SECRET_MAX 4096
 
@@ -30,6 +31,9 @@ const struct kind kinds[] = {
 	{ "account", ALL, NULL, "accounts", CONF_ACCOUNT, "user",
 	  "/v1/accounts", NULL, NULL,
 	  COLUMNS({ "TARGET NAME", "target" }, { "USER", "user" }, { "MUTUAL USER", "mutual-user" }) },
+	{ "acl", ALL, NULL, "acls", CONF_ACL, "place", "/v1/targets", NULL, "acls",
+	  COLUMNS({ "TARGET NAME", "target" }, { "PLACE", "place" }, { "INITIATORS", "initiators" },
+		  { "ADDRESSES", "addresses" }, { "PORTALS", "portals" }, { "READ-ONLY", "read-only" }) },
 	{ "session", KIND_LIST | KIND_SHOW | KIND_RM, "/v1/sessions", NULL, CONF_TOP, "tsih", "/v1/sessions", NULL, NULL,
 	  COLUMNS({ "TSIH", "tsih" }, { "TARGET NAME", "target" }, { "INITIATOR", "initiator" }, { "PEER", "peer" },
 		  { "CONNECTIONS", "connections" }, { "COMMANDS", "commands" }) },
@@ -107,7 +111,7 @@ static void add_rows(struct kind_options *o, const struct kind *k, const struct 
 		if (s->type == SETTING_GROUP && !group)
 			add_rows(o, k, s, s->child);
 		else if (s->type != SETTING_LIST && s->type != SETTING_GROUP && s->type != SETTING_PLUGIN &&
-			 (group || s != schema_next(object, NULL)))	/* the key has its own */
+			 (group || s != place_key_row(object)))	/* the key has its own */
 			add_row(o, group, s);
 }
 

@@ -7,6 +7,7 @@
 #include "cli/client.h"
 #include "cli/kind.h"
 #include "config/json.h"
+#include "config/place.h"
 
 struct call;
 
@@ -111,6 +112,8 @@ static JsonArray *rows_of(const struct call *c, JsonNode *answer)
 		for (unsigned j = 0; inner && j < json_array_get_length(inner); j++) {
 			json_object_set_string_member(json_array_get_object_element(inner, j), "target",
 						      json_object_get_string_member(o, "iqn"));
+			if (!place_key_row(k->object))
+				json_object_set_int_member(json_array_get_object_element(inner, j), "place", j);
 			add_row(c, rows, json_array_get_element(inner, j));
 		}
 	}
@@ -179,7 +182,8 @@ static void set_key(JsonNode *body, const struct setting *key, const char *text)
 
 static int run_create(struct call *c)
 {
-	bool nameless = c->kind->object == CONF_PORTAL && !c->key && !*c->args;
+	const struct setting *key = place_key_row(c->kind->object);
+	bool nameless = !key || (c->kind->object == CONF_PORTAL && !c->key && !*c->args);
 	g_autofree char *path = list_path(c);
 	const char *name = nameless || !path ? NULL : key_of(c);
 	JsonNode *body = path && (name || nameless) ? kind_document(&c->cmd, c->kind, c->options) : NULL;
@@ -187,7 +191,7 @@ static int run_create(struct call *c)
 	if (!body)
 		return EXIT_USAGE;
 	if (name)
-		set_key(body, schema_next(c->kind->object, NULL), name);
+		set_key(body, key, name);
 	return send_call(c, "POST", path, body);
 }
 
@@ -237,7 +241,8 @@ static bool parse(struct call *c, int argc, char **argv)
 
 	add(entries, true, host);
 	add(entries, true, json);
-	add(entries, k->key && (bit != KIND_LIST || k->object == CONF_TARGET), key);
+	add(entries, k->key && (bit != KIND_LIST || k->object == CONF_TARGET) &&
+	    (bit != KIND_CREATE || place_key_row(k->object)), key);
 	add(entries, k->below, target);
 	add(entries, k->verbs & KIND_FORCE && bit & (KIND_RM | KIND_SET), force);
 	if (bit & (KIND_CREATE | KIND_SET)) {
@@ -279,7 +284,7 @@ int cmd_verb(const struct command *cmd, int argc, char **argv)
 	summary = g_strdup_printf("%s %s of a running daemon", v->summary, c.kind->name);
 	c.verb = v;
 	c.cmd = (struct command){ .name = name, .arguments = v->arguments, .summary = summary };
-	c.cmd.max_args = v->arguments ? 1 : 0;
+	c.cmd.max_args = v->arguments && (v->bit != KIND_CREATE || place_key_row(c.kind->object)) ? 1 : 0;
 	if (parse(&c, argc - 1, argv + 1) && (c.client = client_new(&c.cmd, c.host)))
 		status = v->run(&c);
 	client_free(c.client);

@@ -57,13 +57,13 @@ static void diff_list(GPtrArray *changes, const char *path, const struct setting
 	g_autoptr(GHashTable) before = place_index(s->child, a), after = place_index(s->child, b);
 
 	for (unsigned i = 0; i < a->len; i++) {
-		g_autofree char *key = place_key(s->child, a->pdata[i]);
+		g_autofree char *key = place_key(s->child, a->pdata[i], i);
 
 		if (!g_hash_table_contains(after, key))
 			add(changes, CHANGE_REMOVE, join(path, key), s->restart);
 	}
 	for (unsigned i = 0; i < b->len; i++) {
-		g_autofree char *key = place_key(s->child, b->pdata[i]), *at = join(path, key);
+		g_autofree char *key = place_key(s->child, b->pdata[i], i), *at = join(path, key);
 		const void *old = g_hash_table_lookup(before, key);
 
 		if (old)

@@ -346,7 +346,7 @@ static void read_element(const struct conf_json *j, const char *path, const stru
 	void *obj = element_new(j, s->child), *defaults = element_new(j, s->child), *old = NULL;
 	const struct setting *key = place_key_row(s->child);
 	JsonObject *json = json_node_get_object(node);
-	g_autofree char *text = json_object_has_member(json, key->name) ?
+	g_autofree char *text = key && json_object_has_member(json, key->name) ?
 		scalar_text(json_object_get_member(json, key->name)) : NULL;
 
 	if (before && text)

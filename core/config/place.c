@@ -6,7 +6,9 @@
 
 const struct setting *place_key_row(enum conf_object object)
 {
-	return schema_next(object, NULL);
+	const struct setting *first = schema_next(object, NULL);
+
+	return first->type == SETTING_STRING || first->type == SETTING_UINT ? first : NULL;
 }
 
 static char *portal_key(const struct conf_portal *p)
@@ -17,15 +19,17 @@ static char *portal_key(const struct conf_portal *p)
 					 g_strdup_printf("%s:%u", p->address, p->port);
 }
 
-char *place_key(enum conf_object object, const void *obj)
+char *place_key(enum conf_object object, const void *obj, unsigned at)
 {
+	if (!place_key_row(object))
+		return g_strdup_printf("%u", at);
 	return object == CONF_PORTAL ? portal_key(obj) : setting_format(place_key_row(object), obj);
 }
 
 void *place_element(enum conf_object object, const GPtrArray *list, const char *key, unsigned *at)
 {
 	for (unsigned i = 0; i < list->len; i++) {
-		g_autofree char *other = place_key(object, list->pdata[i]);
+		g_autofree char *other = place_key(object, list->pdata[i], i);
 
 		if (g_strcmp0(other, key) == 0) {
 			if (at)
@@ -41,7 +45,7 @@ GHashTable *place_index(enum conf_object object, const GPtrArray *list)
 	GHashTable *index = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
 	for (unsigned i = list->len; i--; )
-		g_hash_table_insert(index, place_key(object, list->pdata[i]), list->pdata[i]);
+		g_hash_table_insert(index, place_key(object, list->pdata[i], i), list->pdata[i]);
 	return index;
 }
 

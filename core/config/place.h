@@ -7,7 +7,7 @@
 
 /*
  * A group, a list, or an element of a list.  The first setting of an object in a list tells it from the others, its
- * key; a portal without a name has "ADDRESS:PORT" instead.
+ * key, when it is one value; else its place in the list does, from 0.  A portal without a name has "ADDRESS:PORT".
  */
 struct place {
 	const struct setting *row;	/* GROUP or LIST; NULL: the whole configuration */
@@ -21,8 +21,9 @@ struct place {
 
 /* False: the schema has no such path, or what the last step belongs to is not there.  Steps are not copied. */
 bool place_find(struct conf *c, const char *const *steps, struct place *p);
-/* For g_free(). */
-char *place_key(enum conf_object object, const void *obj);
+/* For g_free(); at: where it is in its list. */
+char *place_key(enum conf_object object, const void *obj, unsigned at);
+/* NULL: its place in the list is its key. */
 const struct setting *place_key_row(enum conf_object object);
 /* The element of a list with this key, or NULL; at may be NULL. */
 void *place_element(enum conf_object object, const GPtrArray *list, const char *key, unsigned *at);

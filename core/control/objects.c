@@ -123,7 +123,7 @@ static void name_element(JsonNode *body, const struct place *p)
 	JsonObject *o = json_node_get_object(body);
 	uint64_t n;
 
-	if (json_object_has_member(o, row->name) || (p->object == CONF_PORTAL && p->obj))
+	if (!row || json_object_has_member(o, row->name) || (p->object == CONF_PORTAL && p->obj))
 		return;
 	if (row->type != SETTING_STRING && g_ascii_string_to_unsigned(p->key, 10, 0, G_MAXUINT32, &n, NULL))
 		json_object_set_int_member(o, row->name, (gint64)n);
@@ -131,11 +131,25 @@ static void name_element(JsonNode *body, const struct place *p)
 		json_object_set_string_member(o, row->name, p->key);
 }
 
+/* By its place: one of those that are there, or the one behind them. */
+static bool in_reach(struct request *r, const struct place *p)
+{
+	g_autofree char *next = g_strdup_printf("%u", p->list->len);
+
+	if (p->obj || g_str_equal(p->key, next))
+		return true;
+	wrong_add(r->wrongs, "", "expected a place up to %s in the path", next);
+	return false;
+}
+
 /* An address and a port are a key only as long as there is no name. */
 static bool same_key(struct request *r, const struct place *p, const void *obj)
 {
-	g_autofree char *key = place_key(p->object, obj);
+	g_autofree char *key = NULL;
 
+	if (!place_key_row(p->object))
+		return in_reach(r, p);
+	key = place_key(p->object, obj, 0);
 	if (g_strcmp0(key, p->key) == 0 || (p->object == CONF_PORTAL && strchr(p->key, ':')))
 		return true;
 	wrong_add(r->wrongs, place_key_row(p->object)->name, "is not the %s of the path",
@@ -146,7 +160,7 @@ static bool same_key(struct request *r, const struct place *p, const void *obj)
 static void location(struct request *r, const struct place *p)
 {
 	const char *path = g_uri_get_path(soup_server_message_get_uri(r->msg));
-	g_autofree char *key = place_key(p->object, p->obj), *escaped = g_uri_escape_string(key, ":", FALSE);
+	g_autofree char *key = place_key(p->object, p->obj, p->at), *escaped = g_uri_escape_string(key, ":", FALSE);
 	g_autofree char *at = NULL;
 	size_t len = strlen(path);
 
@@ -173,7 +187,7 @@ void objects_create(struct request *r)
 	obj = new_element(next, p.object);
 	if (!conf_from_json(&j, p.object, body, obj, NULL))
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
-	else if (place_element(p.object, p.list, (key = place_key(p.object, obj)), NULL))
+	else if (place_element(p.object, p.list, (key = place_key(p.object, obj, p.list->len)), NULL))
 		answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "%s %s: there is one already",
 			       schema_object_name(p.object), key);
 	if (r->answered) {

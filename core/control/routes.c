@@ -92,7 +92,7 @@ static void add_verbs(GPtrArray *routes, const struct setting *row, enum verb_of
 
 static void add_schema(GPtrArray *routes, enum conf_object object, const char *prefix)
 {
-	const struct setting *s = NULL;
+	const struct setting *s = NULL, *key;
 
 	while ((s = schema_next(object, s))) {
 		g_autofree char *at = g_strdup_printf("%s/%s", prefix, s->name), *element = NULL;
@@ -101,7 +101,8 @@ static void add_schema(GPtrArray *routes, enum conf_object object, const char *p
 			add_verbs(routes, s, OF_GROUP, at);
 			add_schema(routes, s->child, at);
 		} else if (s->type == SETTING_LIST) {
-			element = g_strdup_printf("%s/{%s}", at, place_key_row(s->child)->name);
+			key = place_key_row(s->child);
+			element = g_strdup_printf("%s/{%s}", at, key ? key->name : "place");
 			add_verbs(routes, s, OF_LIST, at);
 			add_verbs(routes, s, OF_ELEMENT, element);
 			add_schema(routes, s->child, element);

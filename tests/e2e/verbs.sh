@@ -46,7 +46,7 @@ not()
 check 'no daemon' run 3 list target
 cat >"$conf" <<END
 portals = ( { name = "a"; address = "127.0.0.1"; port = 0; } );
-targets = ( { iqn = "$one"; luns = ( { number = 0; plugin = "null"; settings: { size = "1M"; }; } ); } );
+targets = ( { iqn = "$one"; open = true; luns = ( { number = 0; plugin = "null"; settings: { size = "1M"; }; } ); } );
 END
 start()
 {
@@ -117,6 +117,15 @@ check 'has him' out_has "^$two +joe +-$"
 check 'show account' run 0 show account joe --target $two
 check 'without his secret' not out_has ours
 check 'a secret is no argument' run 2 set account joe --target $two --secret xxxxxxxxxxxxxxxx
+
+check 'create acl' run 0 create acl --target $two --initiators 'iqn.2016-09.com.example:*,eui.?' --read-only yes
+check 'list acl' run 0 list acl
+check 'has it' out_has "^$two +0 +iqn.2016-09.com.example:\*,eui.\? +- +- +true$"
+check 'set acl' run 0 set acl 0 --target $two --addresses 127.0.0.0/8
+check 'show acl' run 0 show acl 0 --target $two
+check 'has the addresses' out_has '^addresses: 127.0.0.0/8$'
+check 'rm acl' run 0 rm acl 0 --target $two
+check 'rm it again' run 4 rm acl 0 --target $two
 
 check 'list plugin' run 0 list plugin
 check 'has null' out_has '^null '

@@ -116,11 +116,11 @@ static void make_target_valid(struct conf_target *t, unsigned i)
 		l->physical_block_size = g_test_rand_bit() ? 8192 : 0;
 		l->optimal_io_size = g_test_rand_bit() ? 65536 : 0;
 	}
-	for (unsigned j = 0; j < t->accounts->len; j++)
-		make_account_valid(t->accounts->pdata[j], j);
+	t->open = !t->acls->len && g_test_rand_bit();
 	for (unsigned j = 0; j < t->acls->len; j++)
 		make_acl_valid(t, t->acls->pdata[j]);
-	t->open &= !t->acls->len;
+	for (unsigned j = 0; j < t->accounts->len; j++)
+		make_account_valid(t->accounts->pdata[j], j);
 }
 
 static struct conf *valid(void)

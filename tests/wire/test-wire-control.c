@@ -181,6 +181,28 @@ static void test_portals(void)
 	end();
 }
 
+/* They have no name: each is where it is in its list. */
+static void test_acls(void)
+{
+	struct answer a;
+
+	begin();
+	expect("PUT", "/v1/targets/" OTHER, "{\"luns\":[{\"number\":5,\"plugin\":\"null\"}]}", 201, NULL);
+	expect("PUT", "/v1/targets/" OTHER "/acls/1", "{}", 422, "expected a place up to 0");
+	expect("PUT", "/v1/targets/" OTHER "/acls/0", "{\"initiators\":[\"" HOST "\"]}", 201, HOST);
+	a = ask("POST", "/v1/targets/" OTHER "/acls", "{\"addresses\":[\"127.0.0.0/8\"]}");
+	g_assert_cmpuint(a.status, ==, 201);
+	g_assert_cmpstr(a.location, ==, "/v1/targets/" OTHER "/acls/1");
+	answer_clear(&a);
+	expect("PATCH", "/v1/targets/" OTHER "/acls/1", "{\"luns\":[{\"number\":0,\"lun\":5}]}", 200, "127.0.0.0/8");
+	expect("GET", "/v1/targets/" OTHER "/acls/1/luns/0", NULL, 200, "\"lun\" : 5");
+	expect("PATCH", "/v1/targets/" OTHER "/acls/0?dry_run=1", "{\"read-only\":true}", 200, "/acls/0/read-only");
+	expect("DELETE", "/v1/targets/" OTHER "/acls/0", NULL, 204, NULL);
+	expect("GET", "/v1/targets/" OTHER "/acls/0", NULL, 200, "127.0.0.0/8");
+	expect("GET", "/v1/targets/" OTHER "/acls/1", NULL, 404, NULL);
+	end();
+}
+
 static void test_groups(void)
 {
 	begin();
@@ -452,6 +474,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/control/target", test_target);
 	g_test_add_func("/control/lun", test_lun);
 	g_test_add_func("/control/portals", test_portals);
+	g_test_add_func("/control/acls", test_acls);
 	g_test_add_func("/control/groups", test_groups);
 	g_test_add_func("/control/secrets", test_secrets);
 	g_test_add_func("/control/etags", test_etags);
