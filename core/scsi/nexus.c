@@ -111,8 +111,20 @@ bool nexus_task_cleared(struct nexus *n, struct lun *lun)
 	return false;
 }
 
+static bool shows(const struct lun_view *v, uint32_t lun)
+{
+	return !v || lun_view_number(v, lun) >= 0;
+}
+
+static bool protects(const struct lun_view *v, uint32_t lun)
+{
+	return v && lun_view_read_only(v, lun);
+}
+
+/* A logical unit it did not see is as a new one; whether it may write is the WP bit of mode data. */
 void nexus_set_view(struct nexus *n, struct lun_view *v)
 {
+	const struct lun_map *map = atomic_load_explicit(&n->target->map, memory_order_acquire);
 	struct lun_view *old;
 
 	if (lun_view_equal(n->view, v)) {
@@ -123,6 +135,19 @@ void nexus_set_view(struct nexus *n, struct lun_view *v)
 	old = n->view;
 	n->view = v;
 	nexus_set_ua_all(n, UA_LUNS_CHANGED);
+	for (uint32_t lun = 0; lun < map->n; lun++) {
+		bool was = shows(old, lun), is = shows(v, lun);
+
+		if (is && !was)
+			nexus_forget_lun(n, lun);
+		else if (is && protects(old, lun) != protects(v, lun))
+			nexus_set_ua(n, lun, UA_MODE_CHANGED);
+	}
 	pthread_mutex_unlock(&n->target->lock);
 	lun_view_unref(old);
+}
+
+const struct lun_view *nexus_view(const struct nexus *n)
+{
+	return n->view;
 }

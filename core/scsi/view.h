@@ -33,8 +33,10 @@ uint32_t lun_view_end(const struct lun_view *v);
 
 /*
  * Another view for a nexus from here on (a reference that it takes over, NULL: all as it is), and REPORTED LUNS DATA HAS
- * CHANGED where it is another.  [reactor of the nexus]
+ * CHANGED where it is another; MODE PARAMETERS CHANGED where it may write, or no longer.  [reactor of the nexus]
  */
 void nexus_set_view(struct nexus *n, struct lun_view *v);
+/* NULL: all as it is.  [reactor of the nexus] */
+const struct lun_view *nexus_view(const struct nexus *n);
 
 #endif

@@ -166,6 +166,8 @@ static void test_view(void)
 	/* Another view from here on, of which it is told; then none. */
 	admit(one(NULL, NULL, NULL));
 	itt = ini_command(i, FINAL, 1, 0, tur, NULL, 0);
+	EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, 0x2a);		/* it may write now */
+	itt = ini_command(i, FINAL, 1, 0, tur, NULL, 0);
 	EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, 0x3f);
 	itt = ini_command(i, FINAL | WRITE, 1, BLOCK, write10, data, BLOCK);
 	EXPECT_STATUS(i, itt, 0);
@@ -173,6 +175,88 @@ static void test_view(void)
 	EXPECT_PDU(i, OP_ASYNC);
 	g_assert_cmpuint(i->bhs[36], ==, 3);
 	EXPECT_CLOSED(i);
+	ini_free(i);
+	admit(NULL);
+}
+
+/* RFC 7143 11.5.1: what it does not see it does not reset. */
+static void test_reset(void)
+{
+	const struct lun_view_row row = { .number = 5, .lun = 1 };
+	struct acl *a = one(HOST, NULL, NULL);
+	struct ini *whole, *part;
+
+	acl_add(a, NULL, NULL, 0, NULL, 0, lun_view_new(&row, 1, false));
+	admit(a);
+	whole = ini_new_login(server, 1, "");
+	part = ini_new(server, 2);
+	ini_login_pdu(part, OP_TO_FULL, AS(OTHER));
+	EXPECT_LOGIN(part, OP_TO_FULL, 0);
+	for (uint8_t function = 6; function <= 7; function++) {
+		ini_tmf(part, function, 0, TAG_NONE);
+		EXPECT_TMF(part, 6);	/* function authorization failed */
+	}
+	ini_tmf(part, 5, 0, TAG_NONE);
+	EXPECT_TMF(part, 2);
+	ini_check(whole);		/* nothing was reset */
+	ini_tmf(whole, 6, 0, TAG_NONE);
+	EXPECT_TMF(whole, 0);
+	ini_free(part);
+	ini_free(whole);
+	admit(NULL);
+}
+
+/* 6.3.1: a session's rights are not to be had from where others hold. */
+static void test_join(void)
+{
+	struct acl *a = one(HOST, "127.0.0.0/8", lun_view_new(NULL, 0, true));
+	const char *const names[] = { HOST, NULL };
+	struct ini *i, *same, *more;
+
+	acl_add(a, names, NULL, 0, NULL, 0, NULL);
+	admit(a);
+	i = ini_new_login(server, 1, "MaxConnections=4;");
+	same = ini_new_join(i, 1, "");
+	more = ini_new_tcp(server, 1);
+	memcpy(more->isid, i->isid, sizeof more->isid);
+	more->tsih = i->tsih;
+	more->cid = 2;
+	more->cmd_sn = i->cmd_sn;
+	ini_login_pdu(more, OP_TO_FULL, AS(HOST));
+	EXPECT_REFUSED(more, LOGIN_CANNOT_INCLUDE);
+	ini_free(more);
+	ini_check(i);
+	ini_free(same);
+	ini_free(i);
+	admit(NULL);
+}
+
+/* What a session may write changes, and what it sees: each is told once, and what is new to it is new. */
+static void test_change(void)
+{
+	const struct lun_view_row both[] = { { .number = 0, .lun = 0 }, { .number = 1, .lun = 1 } };
+	const struct lun_view_row reads[] = { { .number = 0, .lun = 0, .read_only = true } };
+	static const uint8_t sense6[16] = { 0x1a, 0x08, 0x3f, [4] = 4 };
+	struct ini *i;
+	uint8_t data[4];
+	uint32_t itt;
+
+	admit(one(NULL, NULL, lun_view_new(both, 2, false)));
+	i = ini_new_login(server, 1, "");
+	admit(one(NULL, NULL, lun_view_new(both, 2, false)));	/* the same: nothing to tell */
+	ini_check(i);
+	admit(one(NULL, NULL, lun_view_new(reads, 1, false)));
+	itt = ini_test_unit_ready(i, 0);
+	EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, 0x2a);		/* MODE PARAMETERS CHANGED: WP */
+	itt = ini_test_unit_ready(i, 0);
+	EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, 0x3f);
+	ini_check(i);
+	itt = ini_command(i, FINAL | READ, 0, sizeof data, sense6, NULL, 0);
+	g_assert_cmpuint(ini_finish_read(i, itt, data, sizeof data), ==, sizeof data);
+	g_assert_cmphex(data[2] & 0x80, ==, 0x80);
+	admit(one(NULL, NULL, lun_view_new(both, 2, false)));
+	itt = ini_test_unit_ready(i, 1);
+	EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, 0x29);		/* it had gone */
 	ini_free(i);
 	admit(NULL);
 }
@@ -267,6 +351,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/access/prefixes", test_prefixes);
 	g_test_add_func("/access/discovery", test_discovery);
 	g_test_add_func("/access/view", test_view);
+	g_test_add_func("/access/11.5.1-reset", test_reset);
+	g_test_add_func("/access/6.3.1-join", test_join);
+	g_test_add_func("/access/change", test_change);
 	g_test_add_func("/access/single-initiator", test_single);
 	g_test_add_func("/access/max-sessions", test_max_sessions);
 	g_test_add_func("/access/logins-of-an-address", test_logins_of_an_address);
