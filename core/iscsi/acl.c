@@ -39,6 +39,11 @@ const char *acl_prefix_parse(const char *text, struct acl_prefix *p)
 	for (unsigned bit = p->len; bit < most; bit++)
 		if (p->bytes[bit / 8] & 0x80 >> bit % 8)
 			return "bits are set behind the prefix";
+	if (p->family == AF_INET6 && p->len >= 96 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)p->bytes)) {
+		memmove(p->bytes, p->bytes + 12, 4);	/* as address_of() */
+		p->family = AF_INET;
+		p->len = (uint8_t)(p->len - 96);
+	}
 	return NULL;
 }
 

@@ -248,6 +248,21 @@ void node_set_auth(struct node *n, struct node_target *t, struct auth *auth)
 
 struct readmit { struct node *node; const struct node_target *target; const struct acl *acl; };
 
+static bool admitted(const struct readmit *v, const struct conn *c, struct lun_view **view)
+{
+	return acl_admits(v->acl, &(struct acl_who){ c->session->initiator, c->from, c->portal }, view);
+}
+
+/* All connections of a session see the same, or it is none any more. */
+static bool as_its_mate(const struct readmit *v, const struct conn *c, const struct lun_view *view)
+{
+	struct lun_view *of_first;
+	bool same = admitted(v, c->session->conns, &of_first) && lun_view_equal(view, of_first);
+
+	lun_view_unref(of_first);
+	return same;
+}
+
 static void readmit_here(struct reactor *r, void *arg)
 {
 	const struct readmit *v = arg;
@@ -259,10 +274,11 @@ static void readmit_here(struct reactor *r, void *arg)
 		next = c->next;
 		if (!c->session || c->session->target != v->target || c->state == CONN_CLOSING)
 			continue;
-		if (!acl_admits(v->acl, &(struct acl_who){ c->session->initiator, c->from, c->portal }, &view)) {
+		if (!admitted(v, c, &view) || !as_its_mate(v, c, view)) {
+			lun_view_unref(view);
 			log_warning("%s: %s is not admitted to %s any more", c->peer, c->session->initiator, v->target->name);
 			async_drop(c, ASYNC_SESSION_DROPPED);
-		} else if (c == c->session->conns) {	/* the session's newest connection says what it sees */
+		} else if (c == c->session->conns) {
 			nexus_set_view(c->session->nexus, view);
 		} else {
 			lun_view_unref(view);

@@ -449,14 +449,28 @@ static void replace(struct session *s, struct conn *old, struct conn *c, const s
 	session_abort(s, &e->job);
 }
 
+/* One more connection brings a session's rights nowhere where its initiator has others. */
+static enum login_status may_join(const struct conn *c, const struct session *s)
+{
+	struct lun_view *view;
+	bool in, same;
+
+	pthread_mutex_lock(&s->node->lock);
+	in = acl_admits(s->target->acl, &(struct acl_who){ s->initiator, c->from, c->portal }, &view);
+	pthread_mutex_unlock(&s->node->lock);
+	same = in && lun_view_equal(view, nexus_view(s->nexus));
+	lun_view_unref(view);
+	return !in ? LOGIN_FORBIDDEN : same ? LOGIN_SUCCESS : LOGIN_CANNOT_INCLUDE;
+}
+
 static void join(struct conn *c, const struct session_open *o, void (*ready)(struct conn *c, enum login_status status))
 {
 	struct session *s = session_named(c->node, o->target, o->tsih, o->isid, o->initiator);
 	struct conn *old = s ? session_conn_by_cid(s, o->cid) : NULL;
-	enum login_status status = LOGIN_SUCCESS;
+	enum login_status status = s ? may_join(c, s) : LOGIN_NO_SESSION;
 
-	if (!s)
-		status = LOGIN_NO_SESSION;
+	if (status != LOGIN_SUCCESS)
+		;
 	else if (s->tpgt != o->tpgt)
 		status = LOGIN_CANNOT_INCLUDE;
 	else if (!old && s->n_conns >= s->params.max_connections)
@@ -493,7 +507,7 @@ static bool has_another(const struct session_open *o)
 	for (GList *l = o->target->sessions; l; l = l->next) {
 		struct session *s = l->data;
 
-		if (!strcmp(s->initiator, o->initiator))
+		if (!g_ascii_strcasecmp(s->initiator, o->initiator))	/* as if in lower case, 4.2.7.1 */
 			continue;
 		found = true;
 		tell(s->node, s, s->tsih, s->reactor, probe_run);

@@ -299,8 +299,8 @@ static void reset_target(struct conn *c, uint32_t itt, bool cold)
 {
 	struct tmf *t;
 
-	/* 11.6.1: who sees a part of the target does not reset the whole of it. */
-	if (nexus_sees_part(c->session->nexus)) {
+	/* 11.5.1: who sees a part of the target, or may only read it, does not reset all of it. */
+	if (nexus_view(c->session->nexus)) {
 		answer(c, itt, NOT_AUTHORIZED);
 		return;
 	}

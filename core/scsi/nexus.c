@@ -111,11 +111,6 @@ bool nexus_task_cleared(struct nexus *n, struct lun *lun)
 	return false;
 }
 
-bool nexus_sees_part(const struct nexus *n)
-{
-	return lun_view_is_part(n->view);
-}
-
 /* By logical unit; with the lock. */
 static void tell_changes(struct nexus *n, const struct lun_view *old, const struct lun_view *v)
 {
@@ -146,4 +141,9 @@ void nexus_set_view(struct nexus *n, struct lun_view *v)
 	tell_changes(n, old, v);
 	pthread_mutex_unlock(&n->target->lock);
 	lun_view_unref(old);
+}
+
+const struct lun_view *nexus_view(const struct nexus *n)
+{
+	return n->view;
 }

@@ -86,11 +86,6 @@ bool lun_view_read_only(const struct lun_view *v, uint32_t lun)
 	return v->read_only || (lun < v->lun_end && v->back[lun].read_only);
 }
 
-bool lun_view_is_part(const struct lun_view *v)
-{
-	return v && !v->all;
-}
-
 uint32_t lun_view_end(const struct lun_view *v)
 {
 	return v->all ? LUN_MAX + 1 : v->end;

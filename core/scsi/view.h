@@ -31,15 +31,13 @@ bool lun_view_read_only(const struct lun_view *v, uint32_t lun);
 /* Numbers to ask lun_view_find() about are below this. */
 uint32_t lun_view_end(const struct lun_view *v);
 
-/* There are, or may be, logical units of its target that it does not see.  [reactor of the nexus] */
-bool nexus_sees_part(const struct nexus *n);
-bool lun_view_is_part(const struct lun_view *v);	/* NULL: it is not */
-
 /*
  * Another view for a nexus from here on (a reference that it takes over, NULL: all as it is).  Where it is another, it
  * hears REPORTED LUNS DATA HAS CHANGED; of what it may write now, or no longer, MODE PARAMETERS CHANGED, since the WP bit
  * is in mode data; and what it has not seen before is as new.  [reactor of the nexus]
  */
 void nexus_set_view(struct nexus *n, struct lun_view *v);
+/* NULL: all as it is.  [reactor of the nexus] */
+const struct lun_view *nexus_view(const struct nexus *n);
 
 #endif

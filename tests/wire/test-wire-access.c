@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is admitted to a target, to how much of it, and how many (RFC 7143 6.3, 11.13.5; SAM-5 4.6). */
 #include "config.h"
+#include <arpa/inet.h>
 #include <pthread.h>
 #include "ini.h"
 #include "iscsi/acl.h"
@@ -98,7 +99,8 @@ static void test_prefixes(void)
 	static const struct { const char *range, *address; bool in; } rows[] = {
 		{ "192.0.2.0/24", "192.0.2.255", true }, { "192.0.2.0/24", "192.0.3.0", false },
 		{ "192.0.2.0/25", "192.0.2.128", false }, { "0.0.0.0/0", "192.0.2.1", true },
-		{ "192.0.2.0/24", "::ffff:192.0.2.7", true }, { "::ffff:0:0/96", "::ffff:192.0.2.7", false },
+		{ "192.0.2.0/24", "::ffff:192.0.2.7", true }, { "::ffff:0:0/96", "192.0.2.7", true }, { "::ffff:192.0.0.0/104", "::ffff:192.0.2.7", true },
+		{ "::ffff:192.0.0.0/104", "193.0.2.7", false },
 		{ "2001:db8::/33", "2001:db8:7fff::1", true }, { "2001:db8::/33", "2001:db8:8000::1", false },
 		{ "::/0", "192.0.2.1", false }, { "2001:db8::1", "2001:db8::1", true }, { "2001:db8::1", "2001:db8::2", false },
 	};
@@ -106,12 +108,11 @@ static void test_prefixes(void)
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
 		struct acl *a = one(NULL, rows[i].range, NULL);
 		struct acl_who who = { .initiator = HOST };
-		struct acl_prefix from;
+		bool six = strchr(rows[i].address, ':');
 
 		g_test_message("%s %s", rows[i].range, rows[i].address);
-		g_assert_null(acl_prefix_parse(rows[i].address, &from));
-		who.from.ss_family = from.family;
-		memcpy((char *)&who.from + (from.family == AF_INET ? 4 : 8), from.bytes, from.family == AF_INET ? 4 : 16);
+		who.from.ss_family = six ? AF_INET6 : AF_INET;
+		g_assert_cmpint(inet_pton(who.from.ss_family, rows[i].address, (char *)&who.from + (six ? 8 : 4)), ==, 1);
 		g_assert_cmpint(acl_admits(a, &who, NULL), ==, rows[i].in);
 		acl_unref(a);
 	}
@@ -184,6 +185,88 @@ static void test_view(void)
 	EXPECT_PDU(i, OP_ASYNC);
 	g_assert_cmpuint(i->bhs[36], ==, 3);
 	EXPECT_CLOSED(i);
+	ini_free(i);
+	admit(NULL);
+}
+
+/* RFC 7143 11.5.1: what it does not see it does not reset. */
+static void test_reset(void)
+{
+	const struct lun_view_row row = { .number = 5, .lun = 1 };
+	struct acl *a = one(HOST, NULL, NULL);
+	struct ini *whole, *part;
+
+	acl_add(a, NULL, NULL, 0, NULL, 0, lun_view_new(&row, 1, false));
+	admit(a);
+	whole = ini_new_login(server, 1, "");
+	part = ini_new(server, 2);
+	ini_login_pdu(part, OP_TO_FULL, AS(OTHER));
+	EXPECT_LOGIN(part, OP_TO_FULL, 0);
+	for (uint8_t function = 6; function <= 7; function++) {
+		ini_tmf(part, function, 0, TAG_NONE);
+		EXPECT_TMF(part, 6);	/* function authorization failed */
+	}
+	ini_tmf(part, 5, 0, TAG_NONE);
+	EXPECT_TMF(part, 2);
+	ini_check(whole);		/* nothing was reset */
+	ini_tmf(whole, 6, 0, TAG_NONE);
+	EXPECT_TMF(whole, 0);
+	ini_free(part);
+	ini_free(whole);
+	admit(NULL);
+}
+
+/* 6.3.1: a session's rights are not to be had from where others hold. */
+static void test_join(void)
+{
+	struct acl *a = one(HOST, "127.0.0.0/8", lun_view_new(NULL, 0, true));
+	const char *const names[] = { HOST, NULL };
+	struct ini *i, *same, *more;
+
+	acl_add(a, names, NULL, 0, NULL, 0, NULL);
+	admit(a);
+	i = ini_new_login(server, 1, "MaxConnections=4;");
+	same = ini_new_join(i, 1, "");
+	more = ini_new_tcp(server, 1);
+	memcpy(more->isid, i->isid, sizeof more->isid);
+	more->tsih = i->tsih;
+	more->cid = 2;
+	more->cmd_sn = i->cmd_sn;
+	ini_login_pdu(more, OP_TO_FULL, AS(HOST));
+	EXPECT_REFUSED(more, LOGIN_CANNOT_INCLUDE);
+	ini_free(more);
+	ini_check(i);
+	ini_free(same);
+	ini_free(i);
+	admit(NULL);
+}
+
+/* What a session may write changes, and what it sees: each is told once, and what is new to it is new. */
+static void test_change(void)
+{
+	const struct lun_view_row both[] = { { .number = 0, .lun = 0 }, { .number = 1, .lun = 1 } };
+	const struct lun_view_row reads[] = { { .number = 0, .lun = 0, .read_only = true } };
+	static const uint8_t sense6[16] = { 0x1a, 0x08, 0x3f, [4] = 4 };
+	struct ini *i;
+	uint8_t data[4];
+	uint32_t itt;
+
+	admit(one(NULL, NULL, lun_view_new(both, 2, false)));
+	i = ini_new_login(server, 1, "");
+	admit(one(NULL, NULL, lun_view_new(both, 2, false)));	/* the same: nothing to tell */
+	ini_check(i);
+	admit(one(NULL, NULL, lun_view_new(reads, 1, false)));
+	itt = ini_test_unit_ready(i, 0);
+	EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, 0x2a);		/* MODE PARAMETERS CHANGED: WP */
+	itt = ini_test_unit_ready(i, 0);
+	EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, 0x3f);
+	ini_check(i);
+	itt = ini_command(i, FINAL | READ, 0, sizeof data, sense6, NULL, 0);
+	g_assert_cmpuint(ini_finish_read(i, itt, data, sizeof data), ==, sizeof data);
+	g_assert_cmphex(data[2] & 0x80, ==, 0x80);
+	admit(one(NULL, NULL, lun_view_new(both, 2, false)));
+	itt = ini_test_unit_ready(i, 1);
+	EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, 0x29);		/* it had gone */
 	ini_free(i);
 	admit(NULL);
 }
@@ -278,6 +361,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/access/prefixes", test_prefixes);
 	g_test_add_func("/access/discovery", test_discovery);
 	g_test_add_func("/access/view", test_view);
+	g_test_add_func("/access/11.5.1-reset", test_reset);
+	g_test_add_func("/access/6.3.1-join", test_join);
+	g_test_add_func("/access/change", test_change);
 	g_test_add_func("/access/single-initiator", test_single);
 	g_test_add_func("/access/max-sessions", test_max_sessions);
 	g_test_add_func("/access/logins-of-an-address", test_logins_of_an_address);
