@@ -511,6 +511,23 @@ static void commit_targets(struct plan *p)
 	}
 }
 
+/* p->s->conf, which a portal that stays has its settings in, is there until the end of commit(). */
+static void advertise(struct plan *p, const struct run_portal *rp)
+{
+	const char *before = NULL;
+
+	for (unsigned i = 0; i < p->s->portals->len; i++) {
+		const struct run_portal *old = p->s->portals->pdata[i];
+
+		if (old->portal == rp->portal)
+			before = old->conf->advertise;
+	}
+	if (g_strcmp0(before, rp->conf->advertise) == 0)
+		return;
+	portal_advertise(rp->portal, rp->conf->advertise);
+	changed(p, "portal %s: advertised as %s", portal_name(rp->portal), rp->conf->advertise ? rp->conf->advertise : "bound");
+}
+
 static void commit_portals(struct plan *p)
 {
 	for (unsigned i = 0; i < p->s->portals->len; i++) {
@@ -552,6 +569,8 @@ static void commit(struct plan *p, struct conf *next)
 	while ((s = schema_next(CONF_TOP, s)))
 		if (s->restart && p->s->started && !setting_equal(s, p->s->conf, next))
 			log_warning("%s: the change takes effect at the next start", s->name);
+	for (unsigned i = 0; i < p->portals->len; i++)
+		advertise(p, p->portals->pdata[i]);
 	commit_targets(p);
 	node_set_auth(p->s->node, NULL, auth_ref(g_hash_table_lookup(p->auths, next)));
 	commit_portals(p);

@@ -23,6 +23,7 @@ struct conf_portal {
 	char *name;		/* what targets call it by, or NULL */
 	char *address;		/* numeric */
 	uint32_t port;
+	char *advertise;	/* or NULL: as bound */
 };
 
 struct module;

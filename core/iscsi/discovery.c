@@ -2,8 +2,6 @@
 /* discovery.c - what SendTargets answers (RFC 7143 appendix C). */
 #include "config.h"
 #include <pthread.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 #include "iscsi/acl.h"
 #include "iscsi/discovery.h"
@@ -12,35 +10,27 @@
 /* Wildcards as portal_name() writes them. */
 static const struct {
 	const char *name;
-	bool v6;
-} wildcards[] = { { "0.0.0.0:", false }, { "[::]:", true } };
+	sa_family_t family;
+} wildcards[] = { { "0.0.0.0:", AF_INET }, { "[::]:", AF_INET6 } };
 
-/* The address alone, in brackets when it is IPv6.  False: it is of another family, or none of the internet. */
-static bool format_local(char out[DISCOVERY_ADDR_MAX], const struct sockaddr_storage *local, bool v6)
+bool discovery_address(char out[ADDRESS_MAX], const struct portal *p, const struct sockaddr_storage *local)
 {
-	const void *addr = v6 ? (const void *)&((const struct sockaddr_in6 *)local)->sin6_addr :
-			   (const void *)&((const struct sockaddr_in *)local)->sin_addr;
-	char text[INET6_ADDRSTRLEN];
+	const char *name = portal_name(p), *scope = strchr(name, '%');
 
-	if (local->ss_family != (v6 ? AF_INET6 : AF_INET) || !inet_ntop(local->ss_family, addr, text, sizeof text))
-		return false;
-	g_snprintf(out, DISCOVERY_ADDR_MAX, v6 ? "[%s]" : "%s", text);
-	return true;
-}
-
-bool discovery_address(char out[DISCOVERY_ADDR_MAX], const struct portal *p, const struct sockaddr_storage *local)
-{
-	const char *name = portal_name(p);
-
+	if (portal_advertised(p))
+		return g_strlcpy(out, portal_advertised(p), ADDRESS_MAX) < ADDRESS_MAX;
 	for (size_t i = 0; i < G_N_ELEMENTS(wildcards); i++) {
 		if (!g_str_has_prefix(name, wildcards[i].name))
 			continue;
-		if (!format_local(out, local, wildcards[i].v6))
+		if (local->ss_family != wildcards[i].family || !address_format(out, local))
 			return false;
-		g_strlcat(out, strrchr(name, ':'), DISCOVERY_ADDR_MAX);
+		g_strlcat(out, strrchr(name, ':'), ADDRESS_MAX);
 		return true;
 	}
-	return g_strlcpy(out, name, DISCOVERY_ADDR_MAX) < DISCOVERY_ADDR_MAX;
+	/* An interface's name means nothing to others, and 13.8 has no place for it. */
+	g_snprintf(out, ADDRESS_MAX, "%.*s%s", (int)(scope ? (size_t)(scope - name) : strlen(name)), name,
+		   scope ? strchr(scope, ']') : "");
+	return true;
 }
 
 /* A target is told of to whom may log in to it: through portals of its own, if it has some, and by its list. */
@@ -57,7 +47,7 @@ static void append_target(GByteArray *out, const struct node *n, const struct no
 
 	keys_append(out, "TargetName", t->name);
 	for (guint i = 0; i < portals->len; i++) {
-		char addr[DISCOVERY_ADDR_MAX], value[DISCOVERY_ADDR_MAX + 8];
+		char addr[ADDRESS_MAX], value[ADDRESS_MAX + 8];
 
 		if (!discovery_address(addr, portals->pdata[i], local))
 			continue;

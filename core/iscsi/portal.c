@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "engine/log.h"
+#include "iscsi/address.h"
 #include "iscsi/conn.h"
 #include "iscsi/portal.h"
 
@@ -23,6 +25,7 @@ struct portal {
 	struct reactor *reactor;
 	struct sockaddr_storage addr;
 	char *name;
+	char *advertise;	/* "HOST:PORT", or NULL: as bound; under node->lock */
 	uint16_t tag;
 	bool open;
 };
@@ -179,6 +182,7 @@ void node_adopt(struct node *n, struct portal *p, int fd)
 
 	if (getpeername(fd, (struct sockaddr *)&from, &len) < 0)
 		memset(&from, 0, sizeof from);
+	address_unmap(&from);	/* so that lists of IPv4 addresses hold for it */
 	r = least_loaded(n, p, &from);
 	if (r) {
 		conn_start(n, p, r, fd, &from);
@@ -276,9 +280,24 @@ void portal_free(struct portal *p)
 {
 	if (p->watch.fd >= 0)
 		close(p->watch.fd);
+	g_free(p->advertise);
 	g_free(p->name);
 	g_free(p);
 }
 
 const char *portal_name(const struct portal *p) { return p->name; }
+const char *portal_advertised(const struct portal *p) { return p->advertise; }
+
+void portal_advertise(struct portal *p, const char *text)
+{
+	char full[ADDRESS_MAX];
+
+	if (text)
+		address_target(full, text, (uint16_t)atoi(strrchr(p->name, ':') + 1));
+	pthread_mutex_lock(&p->node->lock);
+	g_free(p->advertise);
+	p->advertise = g_strdup(text ? full : NULL);
+	pthread_mutex_unlock(&p->node->lock);
+}
+
 uint16_t portal_tag(const struct portal *p) { return p->tag; }

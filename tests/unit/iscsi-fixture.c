@@ -92,6 +92,7 @@ void node_target_unref(struct node *n, struct node_target *t)
 	t->refs--;
 }
 
+const char *portal_advertised(const struct portal *p) { return p->advertise; }
 const char *portal_name(const struct portal *p)
 {
 	return p->name;
