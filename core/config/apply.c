@@ -436,6 +436,7 @@ static void publish(struct plan *p, const struct conf_target *t)
 {
 	struct run_target *rt = g_hash_table_lookup(p->targets, t->iqn);
 	GPtrArray *portals = g_ptr_array_new();
+	const struct node_redirect to = { t->redirect.address, t->redirect.permanent, t->redirect.balance };
 	struct node_access access = { .single_initiator = t->single_initiator, .max_sessions = t->max_sessions };
 
 	for (char **name = t->portals; name && *name; name++)
@@ -452,12 +453,13 @@ static void publish(struct plan *p, const struct conf_target *t)
 	} else if (!same_pointers(rt->portals, portals) || g_strcmp0(rt->conf->alias, t->alias) ||
 		   rt->conf->explicit_alua != t->explicit_alua ||
 		   !setting_equal(schema_find(CONF_TARGET, "port-groups"), rt->conf, t) ||
-		   acls_differ(rt->conf, t) ||
+		   acls_differ(rt->conf, t) || !schema_equal(CONF_REDIRECT, &rt->conf->redirect, &t->redirect) ||
 		   !schema_equal(CONF_ISCSI, &rt->conf->iscsi, &t->iscsi)) {
 		node_update_target(p->s->node, rt->node, t->alias, &t->iscsi,
 				   (struct portal *const *)portals->pdata, portals->len);
 		changed(p, "target %s: changed", t->iqn);
 	}
+	node_set_redirect(p->s->node, rt->node, &to);
 	g_ptr_array_unref(rt->portals);
 	rt->portals = portals;
 	publish_groups(p, rt, t);

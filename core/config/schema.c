@@ -152,8 +152,18 @@ const struct setting schema[] = {
 	  .help = "Admit one initiator at a time; one that no longer answers makes room for the next." },
 	{ CONF_TARGET, SETTING_UINT, "max-sessions", "0", .max = 1000000, FIELD(struct conf_target, max_sessions),
 	  .help = "Sessions at one time; 0 is no limit." },
+	{ CONF_TARGET, SETTING_GROUP, "redirect", .child = CONF_REDIRECT, FIELD(struct conf_target, redirect),
+	  .help = "Send logins elsewhere." },
 	{ CONF_TARGET, SETTING_GROUP, "iscsi", .child = CONF_ISCSI, FIELD(struct conf_target, iscsi),
 	  .help = "What is offered in a login to this target; what is missing is as for all." },
+
+	{ CONF_REDIRECT, SETTING_STRING, "address", .otherwise = "none", .min = 1, .max = ADDRESS_MAX - 1,
+	  .check = address_target_wrong, FIELD(struct conf_redirect, address),
+	  .help = "Where the target is now, as HOST or HOST:PORT, port 3260 without one; who logs in there stays." },
+	{ CONF_REDIRECT, SETTING_BOOL, "permanent", "false", FIELD(struct conf_redirect, permanent),
+	  .help = "Say that address is for good." },
+	{ CONF_REDIRECT, SETTING_BOOL, "balance", "false", FIELD(struct conf_redirect, balance),
+	  .help = "Send each login to the port group with the fewest sessions; not for initiators with several paths." },
 
 	{ CONF_ACL, SETTING_NAMES, "initiators", .otherwise = "any", FIELD(struct conf_acl, initiators),
 	  .help = "iSCSI names; * stands for any characters and ? for one." },
@@ -262,6 +272,7 @@ static const struct {
 	[CONF_ACL_LUN] = { "acl-lun", sizeof(struct conf_acl_lun) },
 	[CONF_DISCOVERY] = { "discovery", sizeof(struct conf_discovery) },
 	[CONF_CONTROL] = { "control", sizeof(struct conf_control) },
+	[CONF_REDIRECT] = { "redirect", sizeof(struct conf_redirect) },
 	[CONF_ISCSI] = { "iscsi", sizeof(struct params), &params_offered },
 };
 

@@ -10,6 +10,7 @@
 #include "iscsi/conn.h"
 #include "iscsi/logout.h"
 #include "iscsi/portal.h"
+#include "iscsi/redirect.h"
 #include "iscsi/session.h"
 #include "iscsi/tmf.h"
 
@@ -313,6 +314,7 @@ void node_target_unref(struct node *n, struct node_target *t)
 		return;
 	g_ptr_array_unref(t->portals);
 	g_array_unref(t->tags);
+	redirect_free(t->redirect);
 	auth_unref(t->auth);
 	acl_unref(t->acl);
 	g_free(t->alias);

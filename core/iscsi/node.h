@@ -17,6 +17,7 @@ struct acl;
 struct acl_who;
 struct auth;
 struct auth_guard;
+struct redirect;
 struct session;
 struct portal;
 struct conn;
@@ -40,6 +41,7 @@ struct node_target {
 	uint32_t max_sessions;	/* 0: no limit; under node->lock */
 	GPtrArray *portals;	/* struct portal it is reached through; empty: all */
 	GArray *tags;		/* struct portal_tag; portals not named have tag 1 */
+	struct redirect *redirect;	/* logins go on elsewhere; NULL: never; under node->lock */
 	bool removed;		/* a login meets 0204 */
 	GList *sessions;	/* struct session, under node->lock */
 	gint refs;
@@ -111,6 +113,14 @@ struct node_target *node_add_target_access(struct node *n, const char *name, con
  * that they have authenticated, and how many there are, is not looked at again.
  */
 void node_set_access(struct node *n, struct node_target *t, const struct node_access *access);
+/* Where logins go on that come from here on, see redirect.h. */
+struct node_redirect {
+	const char *address;	/* as portal_advertise() takes it; its port is 3260 if it has none */
+	bool permanent;		/* that address is the target's for good */
+	bool balance;		/* without an address: the portal group with the fewest sessions */
+};
+/* NULL: here. */
+void node_set_redirect(struct node *n, struct node_target *t, const struct node_redirect *to);
 /* Who may log in from here on: takes the reference; t NULL: to a discovery session. */
 void node_set_auth(struct node *n, struct node_target *t, struct auth *auth);
 /* A reference; t NULL: of discovery.  [any] */
