@@ -14,6 +14,7 @@
 #include "config/acls.h"
 #include "config/server-internal.h"
 #include "engine/log.h"
+#include "iscsi/activation.h"
 #include "scsi/alua.h"
 
 /* What an initiator may take to end its commands and log out when its target goes. */
@@ -117,12 +118,20 @@ static struct run_portal *running_portal(struct plan *p, const struct conf_porta
 	return NULL;
 }
 
+/* A socket that the service manager opened for it, or one of our own. */
+static struct portal *open_portal(struct plan *p, const struct conf_portal *c, GError **error)
+{
+	int fd = activation_claim(c->name, c->address, (uint16_t)c->port);
+
+	return fd < 0 ? node_add_portal(p->s->node, c->address, (uint16_t)c->port, error) : node_add_portal_on(p->s->node, fd);
+}
+
 static bool prepare_portals(struct plan *p, GError **error)
 {
 	for (unsigned i = 0; i < p->next->portals->len; i++) {
 		const struct conf_portal *c = p->next->portals->pdata[i];
 		struct run_portal *old = running_portal(p, c), *rp;
-		struct portal *portal = old ? old->portal : node_add_portal(p->s->node, c->address, (uint16_t)c->port, error);
+		struct portal *portal = old ? old->portal : open_portal(p, c, error);
 
 		if (!portal)
 			return false;

@@ -85,6 +85,8 @@ void node_free(struct node *n);
 
 /* Bind and listen; addr is a numeric IPv4 or IPv6 address, port 0 takes a free one. */
 struct portal *node_add_portal(struct node *n, const char *addr, uint16_t port, GError **error);
+/* On a socket that listens and does not block; it is ours from here. */
+struct portal *node_add_portal_on(struct node *n, int fd);
 /* Stop listening there; its sessions stay. */
 void node_remove_portal(struct node *n, struct portal *p);
 /* "ADDR:PORT" or "[ADDR]:PORT" as bound. */

@@ -219,13 +219,22 @@ static void retry(struct timer *t)
 	reactor_rewatch(p->reactor, &p->watch, EPOLLIN);
 }
 
+struct portal *portal_new_on(struct node *n, int fd, uint16_t tag)
+{
+	struct portal *p = g_new0(struct portal, 1);
+
+	*p = (struct portal){ .watch = { fd, accept_ready }, .retry.expired = retry, .node = n,
+			      .reactor = n->engine->reactors[0], .tag = tag };
+	learn_name(p);
+	return p;
+}
+
 struct portal *portal_new(struct node *n, const char *addr, uint16_t port, uint16_t tag, GError **error)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
 	g_autofree char *service = g_strdup_printf("%u", port);
 	struct addrinfo *ai;
 	const char *what = NULL;
-	struct portal *p;
 	int fd, r;
 
 	r = getaddrinfo(addr, service, &hints, &ai);
@@ -239,11 +248,7 @@ struct portal *portal_new(struct node *n, const char *addr, uint16_t port, uint1
 		set_error(error, addr, port, what, g_strerror(errno));
 		return NULL;
 	}
-	p = g_new0(struct portal, 1);
-	*p = (struct portal){ .watch = { fd, accept_ready }, .retry.expired = retry, .node = n,
-			      .reactor = n->engine->reactors[0], .tag = tag };
-	learn_name(p);
-	return p;
+	return portal_new_on(n, fd, tag);
 }
 
 static void open_here(void *arg)
