@@ -58,24 +58,53 @@ static void append_target(GByteArray *out, const struct node *n, const struct no
 
 static gint by_name(gconstpointer a, gconstpointer b)
 {
-	return strcmp(a, b);
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-GByteArray *node_send_targets(struct node *n, const char *name, const struct acl_who *who,
-			      const struct sockaddr_storage *local)
+/* Called with the lock: names behind `after`, in order. */
+static GPtrArray *names_after(struct node *n, const char *after)
 {
-	GByteArray *out = g_byte_array_new();
-	GList *names;
+	GPtrArray *names = g_ptr_array_new();
+	GHashTableIter it;
+	gpointer name;
+
+	g_hash_table_iter_init(&it, n->targets);
+	while (g_hash_table_iter_next(&it, &name, NULL))
+		if (strcmp(name, after) > 0)
+			g_ptr_array_add(names, name);
+	g_ptr_array_sort(names, by_name);
+	return names;
+}
+
+void node_send_all_targets(struct node *n, char **after, uint32_t len, const struct acl_who *who,
+			   const struct sockaddr_storage *local, GByteArray *out)
+{
+	const char *last = NULL;
+	GPtrArray *names;
 
 	pthread_mutex_lock(&n->lock);
-	names = g_list_sort(g_hash_table_get_keys(n->targets), by_name);
-	for (GList *at = names; at; at = at->next) {
-		const struct node_target *t = g_hash_table_lookup(n->targets, at->data);
+	names = names_after(n, *after);
+	for (guint i = 0; i < names->len && out->len < len; i++) {
+		const struct node_target *t = g_hash_table_lookup(n->targets, names->pdata[i]);
 
-		if (visible(t, who) && (!name || !strcmp(name, t->name)))
+		last = i + 1 < names->len ? t->name : NULL;
+		if (visible(t, who))
 			append_target(out, n, t, local);
 	}
-	g_list_free(names);
+	g_free(*after);
+	*after = g_strdup(last);
+	g_ptr_array_unref(names);
 	pthread_mutex_unlock(&n->lock);
-	return out;
+}
+
+void node_send_target(struct node *n, const char *name, const struct acl_who *who, const struct sockaddr_storage *local,
+		      GByteArray *out)
+{
+	const struct node_target *t;
+
+	pthread_mutex_lock(&n->lock);
+	t = g_hash_table_lookup(n->targets, name);
+	if (t && visible(t, who))
+		append_target(out, n, t, local);
+	pthread_mutex_unlock(&n->lock);
 }

@@ -170,9 +170,15 @@ bool node_drop_session(struct node *n, uint16_t tsih);
 struct node_target *node_find_target(struct node *n, const char *name, const struct portal *p, bool *removed);
 struct node_target *node_target_ref(struct node_target *t);	/* [any] */
 void node_target_unref(struct node *n, struct node_target *t);	/* [any] */
-/* What SendTargets answers him who comes (RFC 7143 appendix C): text keys with NULs; name NULL: all.  [any] */
-GByteArray *node_send_targets(struct node *n, const char *name, const struct acl_who *who, const struct sockaddr_storage *local);
-
+/*
+ * What SendTargets answers him who comes (RFC 7143 appendix C), added to out: of one target, or of all in the order of
+ * their names, those behind *after ("": from the first) until out has len bytes, not fewer than one.  *after is then the
+ * last one, or NULL: that was all.  [any]
+ */
+void node_send_target(struct node *n, const char *name, const struct acl_who *who, const struct sockaddr_storage *local,
+		      GByteArray *out);
+void node_send_all_targets(struct node *n, char **after, uint32_t len, const struct acl_who *who,
+			   const struct sockaddr_storage *local, GByteArray *out);
 
 /* A connected socket from elsewhere (tests: a socketpair); it is ours from here. */
 void node_adopt(struct node *n, struct portal *p, int fd);
