@@ -46,7 +46,8 @@ static bool inspect(struct passed *s, GError **error)
 	if (option(s->fd, SO_TYPE) != SOCK_STREAM || option(s->fd, SO_ACCEPTCONN) != 1 ||
 	    getsockname(s->fd, (struct sockaddr *)&s->addr, &len) < 0 ||
 	    (s->addr.ss_family != AF_INET && s->addr.ss_family != AF_INET6) ||
-	    getnameinfo((struct sockaddr *)&s->addr, len, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV)) {
+	    getnameinfo((struct sockaddr *)&s->addr, len, host, sizeof host, port, sizeof port,
+			NI_NUMERICHOST | NI_NUMERICSERV)) {
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "socket activation: descriptor %d (%s) is no listening TCP "
 			    "socket", s->fd, s->name ? s->name : "no name");
 		return false;
@@ -95,7 +96,8 @@ bool activation_take(GError **error)
 
 static bool is_bound(const struct sockaddr_storage *bound, const struct sockaddr *to)
 {
-	const struct sockaddr_in *a = (const struct sockaddr_in *)(const void *)bound, *b = (const struct sockaddr_in *)(const void *)to;
+	const struct sockaddr_in *a = (const struct sockaddr_in *)(const void *)bound,
+				 *b = (const struct sockaddr_in *)(const void *)to;
 	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)(const void *)bound,
 				  *b6 = (const struct sockaddr_in6 *)(const void *)to;
 

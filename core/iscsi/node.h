@@ -91,7 +91,7 @@ struct portal *node_add_portal_on(struct node *n, int fd);
 void node_remove_portal(struct node *n, struct portal *p);
 /* "ADDR:PORT" or "[ADDR]:PORT" as bound. */
 const char *portal_name(const struct portal *p);
-/* What is announced instead, "HOST" or "HOST:PORT"; without a port with its own.  NULL: as bound. */
+/* What is announced instead: "HOST" or "HOST:PORT"; without a port with its own.  NULL: as bound. */
 void portal_advertise(struct portal *p, const char *text);
 const char *portal_advertised(const struct portal *p);	/* or NULL; under node->lock */
 uint16_t portal_tag(const struct portal *p);	/* relative target port identifier, from 1 */
