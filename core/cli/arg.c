@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* arg.c - the arguments of gotgt serve: LUNs and portals. */
 #include "config.h"
-#include <arpa/inet.h>
 #include <string.h>
 #include "backstore/settings.h"
 #include "cli/cli.h"
+#include "iscsi/address.h"
 
 /* Split at commas; two of them are one that does not split. */
 static GPtrArray *split(const char *text)
@@ -146,12 +146,11 @@ bool lun_arg_parse(const char *text, const struct lun_arg *common, const char *c
 bool portal_arg_parse(const char *text, struct conf_portal *portal, GError **error)
 {
 	const struct setting *address = schema_find(CONF_PORTAL, "address"), *port = schema_find(CONF_PORTAL, "port");
-	struct in6_addr any;
 	g_autofree char *addr = g_strdup(text);
 	const char *port_text = NULL;
 	char *colon = strrchr(addr, ':'), *end = strchr(addr, ']');
 
-	if (colon && inet_pton(AF_INET6, addr, &any) != 1 && (!end || end + 1 == colon)) {
+	if (colon && address_bind_wrong(addr) && (!end || end + 1 == colon)) {
 		*colon = '\0';
 		port_text = colon + 1;
 	}

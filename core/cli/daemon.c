@@ -9,6 +9,7 @@
 #include "control/control.h"
 #endif
 #include "engine/log.h"
+#include "iscsi/activation.h"
 
 #define STOP_GRACE_MS 5000u
 
@@ -171,13 +172,23 @@ static int run(struct daemon *d)
 	return status;
 }
 
+static void stop_at_once(struct server *s)
+{
+	server_stop(s, 0);
+}
+
 static int serve(struct daemon *d)
 {
 	g_autoptr(GPtrArray) errors = conf_errors_new();
 	g_autoptr(GError) error = NULL;
-	struct conf *conf = load(d, false, errors);
+	struct conf *conf;
 	int status;
 
+	if (!activation_take(&error)) {
+		cli_complain(d->cmd, "%s", error->message);
+		return EXIT_FAILURE;
+	}
+	conf = load(d, false, errors);
 	for (unsigned i = 0; i < errors->len; i++)
 		fprintf(stderr, "%s\n", (char *)errors->pdata[i]);
 	if (!conf)
@@ -185,6 +196,8 @@ static int serve(struct daemon *d)
 	log_set_level(conf->log_level);
 	cli_loop_start(&d->loop);
 	d->server = server_start(conf, d->plugin_dirs, true, &error);
+	if (d->server && !activation_used(&error))
+		g_clear_pointer(&d->server, stop_at_once);
 	if (!d->server) {
 		cli_complain(d->cmd, "%s", error->message);
 		cli_loop_end(&d->loop);

@@ -11,6 +11,7 @@
 #include <gotgt/gotgt.h>
 #include "cli/cli.h"
 #include "engine/log.h"
+#include "iscsi/activation.h"
 
 #define STOP_GRACE_MS 2000u
 #define DEFAULT_PORTAL "127.0.0.1:3260"
@@ -285,9 +286,14 @@ static bool announce(struct serve *s)
 static int run(struct serve *s)
 {
 	int r = gotgt_server_start(s->server);
+	g_autoptr(GError) error = NULL;
 
 	if (r)
 		return failed(s, r);
+	if (!activation_used(&error)) {
+		cli_complain(s->cmd, "%s", error->message);
+		return EXIT_FAILURE;
+	}
 	if (!write_pid_file(s) || !announce(s))
 		return EXIT_FAILURE;
 	notify("READY=1");
@@ -299,11 +305,18 @@ static int run(struct serve *s)
 static int serve(struct serve *s)
 {
 	uint32_t level = GOTGT_LOG_WARNING;
+	g_autoptr(GError) error = NULL;
 	int status;
 
 	if (s->level && !cli_log_level(s->cmd, s->level, &level))
 		return EXIT_USAGE;
 	log_set_level(level);
+	if (!activation_take(&error)) {
+		cli_complain(s->cmd, "%s", error->message);
+		return EXIT_FAILURE;
+	}
+	if (!s->portals)
+		s->portals = activation_portals();
 	if (!s->iqn)
 		s->iqn = default_iqn();
 	s->server = gotgt_server_new();

@@ -14,6 +14,7 @@
 #include "config/acls.h"
 #include "config/server-internal.h"
 #include "engine/log.h"
+#include "iscsi/activation.h"
 #include "scsi/alua.h"
 
 /* What an initiator may take to end its commands and log out when its target goes. */
@@ -117,12 +118,20 @@ static struct run_portal *running_portal(struct plan *p, const struct conf_porta
 	return NULL;
 }
 
+/* A socket that the service manager opened for it, or one of our own. */
+static struct portal *open_portal(struct plan *p, const struct conf_portal *c, GError **error)
+{
+	int fd = activation_claim(c->name, c->address, (uint16_t)c->port);
+
+	return fd < 0 ? node_add_portal(p->s->node, c->address, (uint16_t)c->port, error) : node_add_portal_on(p->s->node, fd);
+}
+
 static bool prepare_portals(struct plan *p, GError **error)
 {
 	for (unsigned i = 0; i < p->next->portals->len; i++) {
 		const struct conf_portal *c = p->next->portals->pdata[i];
 		struct run_portal *old = running_portal(p, c), *rp;
-		struct portal *portal = old ? old->portal : node_add_portal(p->s->node, c->address, (uint16_t)c->port, error);
+		struct portal *portal = old ? old->portal : open_portal(p, c, error);
 
 		if (!portal)
 			return false;
@@ -436,6 +445,7 @@ static void publish(struct plan *p, const struct conf_target *t)
 {
 	struct run_target *rt = g_hash_table_lookup(p->targets, t->iqn);
 	GPtrArray *portals = g_ptr_array_new();
+	const struct node_redirect to = { t->redirect.address, t->redirect.permanent, t->redirect.balance };
 	struct node_access access = { .single_initiator = t->single_initiator, .max_sessions = t->max_sessions };
 
 	for (char **name = t->portals; name && *name; name++)
@@ -452,12 +462,13 @@ static void publish(struct plan *p, const struct conf_target *t)
 	} else if (!same_pointers(rt->portals, portals) || g_strcmp0(rt->conf->alias, t->alias) ||
 		   rt->conf->explicit_alua != t->explicit_alua ||
 		   !setting_equal(schema_find(CONF_TARGET, "port-groups"), rt->conf, t) ||
-		   acls_differ(rt->conf, t) ||
+		   acls_differ(rt->conf, t) || !schema_equal(CONF_REDIRECT, &rt->conf->redirect, &t->redirect) ||
 		   !schema_equal(CONF_ISCSI, &rt->conf->iscsi, &t->iscsi)) {
 		node_update_target(p->s->node, rt->node, t->alias, &t->iscsi,
 				   (struct portal *const *)portals->pdata, portals->len);
 		changed(p, "target %s: changed", t->iqn);
 	}
+	node_set_redirect(p->s->node, rt->node, &to);
 	g_ptr_array_unref(rt->portals);
 	rt->portals = portals;
 	publish_groups(p, rt, t);
@@ -511,6 +522,23 @@ static void commit_targets(struct plan *p)
 	}
 }
 
+/* p->s->conf, which a portal that stays has its settings in, is there until the end of commit(). */
+static void advertise(struct plan *p, const struct run_portal *rp)
+{
+	const char *before = NULL;
+
+	for (unsigned i = 0; i < p->s->portals->len; i++) {
+		const struct run_portal *old = p->s->portals->pdata[i];
+
+		if (old->portal == rp->portal)
+			before = old->conf->advertise;
+	}
+	if (g_strcmp0(before, rp->conf->advertise) == 0)
+		return;
+	portal_advertise(rp->portal, rp->conf->advertise);
+	changed(p, "portal %s: advertised as %s", portal_name(rp->portal), rp->conf->advertise ? rp->conf->advertise : "bound");
+}
+
 static void commit_portals(struct plan *p)
 {
 	for (unsigned i = 0; i < p->s->portals->len; i++) {
@@ -552,6 +580,8 @@ static void commit(struct plan *p, struct conf *next)
 	while ((s = schema_next(CONF_TOP, s)))
 		if (s->restart && p->s->started && !setting_equal(s, p->s->conf, next))
 			log_warning("%s: the change takes effect at the next start", s->name);
+	for (unsigned i = 0; i < p->portals->len; i++)
+		advertise(p, p->portals->pdata[i]);
 	commit_targets(p);
 	node_set_auth(p->s->node, NULL, auth_ref(g_hash_table_lookup(p->auths, next)));
 	commit_portals(p);

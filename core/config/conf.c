@@ -182,6 +182,17 @@ static void check_groups(const struct conf *c, const struct conf_target *t, GPtr
 		check_group(c, t, i, errors);
 }
 
+static void check_redirect(const struct conf_target *t, GPtrArray *errors)
+{
+	const struct conf_redirect *r = &t->redirect;
+	const char *wrong = r->permanent && !r->address ? "permanent wants an address" :
+			    r->balance && r->address ? "either an address or balance" :
+			    r->balance && t->groups->len < 2 ? "balance wants two port-groups or more" : NULL;
+
+	if (wrong)
+		conf_error(errors, &t->where, "target %s redirect: %s", t->iqn, wrong);
+}
+
 static void check_target(const struct conf *c, const struct conf_target *t, GPtrArray *errors)
 {
 	for (char **name = t->portals; name && *name; name++)
@@ -192,6 +203,7 @@ static void check_target(const struct conf *c, const struct conf_target *t, GPtr
 	    (t->iscsi.first_burst != c->iscsi.first_burst || t->iscsi.max_burst != c->iscsi.max_burst))
 		conf_error(errors, &t->where, "target %s: first-burst-length is over max-burst-length", t->iqn);
 	check_groups(c, t, errors);
+	check_redirect(t, errors);
 	check_luns(t, errors);
 	acls_check(c, t, errors);
 }

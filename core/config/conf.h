@@ -23,6 +23,7 @@ struct conf_portal {
 	char *name;		/* what targets call it by, or NULL */
 	char *address;		/* numeric */
 	uint32_t port;
+	char *advertise;	/* or NULL: as bound */
 };
 
 struct module;
@@ -79,6 +80,12 @@ struct conf_control {
 	char *socket, *group;
 };
 
+/* Logins that go on elsewhere: at an address, or where the fewest are. */
+struct conf_redirect {
+	char *address;
+	uint32_t permanent, balance;
+};
+
 struct conf_target {
 	struct conf_where where;
 	char *iqn, *alias;
@@ -90,6 +97,7 @@ struct conf_target {
 	GPtrArray *acls;	/* struct conf_acl; none: see open */
 	uint32_t open;		/* admits everybody */
 	uint32_t single_initiator, max_sessions;
+	struct conf_redirect redirect;
 	struct params iscsi;	/* what is not set here is as in struct conf */
 };
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* schema.c - the table, and what can be done with a row of it. */
 #include "config.h"
-#include <arpa/inet.h>
 #include <string.h>
 #include <gotgt/plugin.h>
 #include "config/conf.h"
 #include "config/schema.h"
 #include "engine/engine.h"
+#include "iscsi/address.h"
 #include "iscsi/chap.h"
 #include "iscsi/cmd.h"
 #include "scsi/alua.h"
@@ -28,16 +28,6 @@ static const struct setting_choice alua_states[] = {
 };
 /* See struct params. */
 static const struct setting_choice digests[] = { { "none", 0 }, { "allowed", 1 }, { "required", 2 }, { NULL } };
-
-/* node_add_portal() takes numeric addresses: nothing here waits for a name server. */
-static const char *address_check(const char *text)
-{
-	struct in6_addr any;
-
-	if (inet_pton(AF_INET, text, &any) == 1 || inet_pton(AF_INET6, text, &any) == 1)
-		return NULL;
-	return "not a numeric IPv4 or IPv6 address";
-}
 
 /* SPC-5 4.4.1: ASCII data fields hold 0x20 to 0x7e. */
 static const char *ascii_check(const char *text)
@@ -132,10 +122,13 @@ const struct setting schema[] = {
 
 	{ CONF_PORTAL, SETTING_STRING, "name", .otherwise = "none", .min = 1, .max = 64, .check = ascii_check,
 	  FIELD(struct conf_portal, name), .help = "What a target's portals setting calls it." },
-	{ CONF_PORTAL, SETTING_STRING, "address", .min = 1, .max = 64, .check = address_check, .required = true,
-	  FIELD(struct conf_portal, address), .help = "Numeric IPv4 or IPv6 address; 0.0.0.0 or :: for every one." },
+	{ CONF_PORTAL, SETTING_STRING, "address", .min = 1, .max = 64, .check = address_bind_wrong, .required = true,
+	  FIELD(struct conf_portal, address), .help = "Numeric IPv4 or IPv6 address, a link-local one as ADDRESS%INTERFACE; 0.0.0.0 or :: for every one." },
 	{ CONF_PORTAL, SETTING_UINT, "port", "3260", .max = 65535, FIELD(struct conf_portal, port),
 	  .help = "TCP port; 0 takes a free one, which is logged." },
+	{ CONF_PORTAL, SETTING_STRING, "advertise", .otherwise = "as bound; for every address the one that was reached",
+	  .min = 1, .max = ADDRESS_MAX - 1, .check = address_target_wrong, FIELD(struct conf_portal, advertise),
+	  .help = "Address told to initiators, as HOST or HOST:PORT: a DNS name, an IPv4 address or an IPv6 address in [ ]." },
 
 	{ CONF_TARGET, SETTING_STRING, "iqn", .min = 1, .max = 223, .check = iscsi_name_check, .required = true,
 	  FIELD(struct conf_target, iqn), .help = "iSCSI name: iqn.YYYY-MM.DOMAIN[:NAME], eui. or naa., in lower case." },
@@ -159,8 +152,18 @@ const struct setting schema[] = {
 	  .help = "Admit one initiator at a time; one that no longer answers makes room for the next." },
 	{ CONF_TARGET, SETTING_UINT, "max-sessions", "0", .max = 1000000, FIELD(struct conf_target, max_sessions),
 	  .help = "Sessions at one time; 0 is no limit." },
+	{ CONF_TARGET, SETTING_GROUP, "redirect", .child = CONF_REDIRECT, FIELD(struct conf_target, redirect),
+	  .help = "Send logins elsewhere." },
 	{ CONF_TARGET, SETTING_GROUP, "iscsi", .child = CONF_ISCSI, FIELD(struct conf_target, iscsi),
 	  .help = "What is offered in a login to this target; what is missing is as for all." },
+
+	{ CONF_REDIRECT, SETTING_STRING, "address", .otherwise = "none", .min = 1, .max = ADDRESS_MAX - 1,
+	  .check = address_target_wrong, FIELD(struct conf_redirect, address),
+	  .help = "Where the target is now, as HOST or HOST:PORT, port 3260 without one; who logs in there stays." },
+	{ CONF_REDIRECT, SETTING_BOOL, "permanent", "false", FIELD(struct conf_redirect, permanent),
+	  .help = "Say that address is for good." },
+	{ CONF_REDIRECT, SETTING_BOOL, "balance", "false", FIELD(struct conf_redirect, balance),
+	  .help = "Send each login to the port group with the fewest sessions; not for initiators with several paths." },
 
 	{ CONF_ACL, SETTING_NAMES, "initiators", .otherwise = "any", FIELD(struct conf_acl, initiators),
 	  .help = "iSCSI names; * stands for any characters and ? for one." },
@@ -269,6 +272,7 @@ static const struct {
 	[CONF_ACL_LUN] = { "acl-lun", sizeof(struct conf_acl_lun) },
 	[CONF_DISCOVERY] = { "discovery", sizeof(struct conf_discovery) },
 	[CONF_CONTROL] = { "control", sizeof(struct conf_control) },
+	[CONF_REDIRECT] = { "redirect", sizeof(struct conf_redirect) },
 	[CONF_ISCSI] = { "iscsi", sizeof(struct params), &params_offered },
 };
 

@@ -2,8 +2,6 @@
 /* discovery.c - what SendTargets answers (RFC 7143 appendix C). */
 #include "config.h"
 #include <pthread.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 #include "iscsi/acl.h"
 #include "iscsi/discovery.h"
@@ -12,35 +10,27 @@
 /* Wildcards as portal_name() writes them. */
 static const struct {
 	const char *name;
-	bool v6;
-} wildcards[] = { { "0.0.0.0:", false }, { "[::]:", true } };
+	sa_family_t family;
+} wildcards[] = { { "0.0.0.0:", AF_INET }, { "[::]:", AF_INET6 } };
 
-/* The address alone, in brackets when it is IPv6.  False: it is of another family, or none of the internet. */
-static bool format_local(char out[DISCOVERY_ADDR_MAX], const struct sockaddr_storage *local, bool v6)
+bool discovery_address(char out[ADDRESS_MAX], const struct portal *p, const struct sockaddr_storage *local)
 {
-	const void *addr = v6 ? (const void *)&((const struct sockaddr_in6 *)local)->sin6_addr :
-			   (const void *)&((const struct sockaddr_in *)local)->sin_addr;
-	char text[INET6_ADDRSTRLEN];
+	const char *name = portal_name(p), *scope = strchr(name, '%');
 
-	if (local->ss_family != (v6 ? AF_INET6 : AF_INET) || !inet_ntop(local->ss_family, addr, text, sizeof text))
-		return false;
-	g_snprintf(out, DISCOVERY_ADDR_MAX, v6 ? "[%s]" : "%s", text);
-	return true;
-}
-
-bool discovery_address(char out[DISCOVERY_ADDR_MAX], const struct portal *p, const struct sockaddr_storage *local)
-{
-	const char *name = portal_name(p);
-
+	if (portal_advertised(p))
+		return g_strlcpy(out, portal_advertised(p), ADDRESS_MAX) < ADDRESS_MAX;
 	for (size_t i = 0; i < G_N_ELEMENTS(wildcards); i++) {
 		if (!g_str_has_prefix(name, wildcards[i].name))
 			continue;
-		if (!format_local(out, local, wildcards[i].v6))
+		if (local->ss_family != wildcards[i].family || !address_format(out, local))
 			return false;
-		g_strlcat(out, strrchr(name, ':'), DISCOVERY_ADDR_MAX);
+		g_strlcat(out, strrchr(name, ':'), ADDRESS_MAX);
 		return true;
 	}
-	return g_strlcpy(out, name, DISCOVERY_ADDR_MAX) < DISCOVERY_ADDR_MAX;
+	/* An interface's name means nothing to others, and 13.8 has no place for it. */
+	g_snprintf(out, ADDRESS_MAX, "%.*s%s", (int)(scope ? (size_t)(scope - name) : strlen(name)), name,
+		   scope ? strchr(scope, ']') : "");
+	return true;
 }
 
 /* A target is told of to whom may log in to it: through portals of its own, if it has some, and by its list. */
@@ -57,7 +47,7 @@ static void append_target(GByteArray *out, const struct node *n, const struct no
 
 	keys_append(out, "TargetName", t->name);
 	for (guint i = 0; i < portals->len; i++) {
-		char addr[DISCOVERY_ADDR_MAX], value[DISCOVERY_ADDR_MAX + 8];
+		char addr[ADDRESS_MAX], value[ADDRESS_MAX + 8];
 
 		if (!discovery_address(addr, portals->pdata[i], local))
 			continue;
@@ -68,24 +58,53 @@ static void append_target(GByteArray *out, const struct node *n, const struct no
 
 static gint by_name(gconstpointer a, gconstpointer b)
 {
-	return strcmp(a, b);
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-GByteArray *node_send_targets(struct node *n, const char *name, const struct acl_who *who,
-			      const struct sockaddr_storage *local)
+/* Called with the lock: names behind `after`, in order. */
+static GPtrArray *names_after(struct node *n, const char *after)
 {
-	GByteArray *out = g_byte_array_new();
-	GList *names;
+	GPtrArray *names = g_ptr_array_new();
+	GHashTableIter it;
+	gpointer name;
+
+	g_hash_table_iter_init(&it, n->targets);
+	while (g_hash_table_iter_next(&it, &name, NULL))
+		if (strcmp(name, after) > 0)
+			g_ptr_array_add(names, name);
+	g_ptr_array_sort(names, by_name);
+	return names;
+}
+
+void node_send_all_targets(struct node *n, char **after, uint32_t len, const struct acl_who *who,
+			   const struct sockaddr_storage *local, GByteArray *out)
+{
+	const char *last = NULL;
+	GPtrArray *names;
 
 	pthread_mutex_lock(&n->lock);
-	names = g_list_sort(g_hash_table_get_keys(n->targets), by_name);
-	for (GList *at = names; at; at = at->next) {
-		const struct node_target *t = g_hash_table_lookup(n->targets, at->data);
+	names = names_after(n, *after);
+	for (guint i = 0; i < names->len && out->len < len; i++) {
+		const struct node_target *t = g_hash_table_lookup(n->targets, names->pdata[i]);
 
-		if (visible(t, who) && (!name || !strcmp(name, t->name)))
+		last = i + 1 < names->len ? t->name : NULL;
+		if (visible(t, who))
 			append_target(out, n, t, local);
 	}
-	g_list_free(names);
+	g_free(*after);
+	*after = g_strdup(last);
+	g_ptr_array_unref(names);
 	pthread_mutex_unlock(&n->lock);
-	return out;
+}
+
+void node_send_target(struct node *n, const char *name, const struct acl_who *who, const struct sockaddr_storage *local,
+		      GByteArray *out)
+{
+	const struct node_target *t;
+
+	pthread_mutex_lock(&n->lock);
+	t = g_hash_table_lookup(n->targets, name);
+	if (t && visible(t, who))
+		append_target(out, n, t, local);
+	pthread_mutex_unlock(&n->lock);
 }

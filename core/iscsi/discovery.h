@@ -3,14 +3,14 @@
 #ifndef GOTGT_DISCOVERY_H
 #define GOTGT_DISCOVERY_H
 
+#include "iscsi/address.h"
 #include "iscsi/node.h"
 
-#define DISCOVERY_ADDR_MAX 80	/* "[ADDR]:PORT", whatever the family */
-
 /*
- * The address to announce for a portal: as bound, or, bound to any address, with the one the asking connection came
- * in on.  False when the two are of different families: there is nothing to say.  [any]
+ * The address to announce for a portal: what it is to be advertised as, else as bound, or, bound to any address, with
+ * the one the asking connection came in on.  False when the two are of different families: there is nothing to say.
+ * Under node->lock.  [any]
  */
-bool discovery_address(char out[DISCOVERY_ADDR_MAX], const struct portal *p, const struct sockaddr_storage *local);
+bool discovery_address(char out[ADDRESS_MAX], const struct portal *p, const struct sockaddr_storage *local);
 
 #endif

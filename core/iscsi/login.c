@@ -6,6 +6,7 @@
 #include "iscsi/acl.h"
 #include "iscsi/auth.h"
 #include "iscsi/login.h"
+#include "iscsi/redirect.h"
 #include "iscsi/session.h"
 
 /* Until the full feature phase no PDU is larger (RFC 7143 13.12: the default). */
@@ -45,6 +46,7 @@ struct login {
 	bool declared;			/* our MaxRecvDataSegmentLength */
 	uint16_t tpgt;			/* told, with told_tag */
 	bool told_tag;
+	bool stays;			/* redirect_login() was asked */
 	bool refused;
 	GByteArray *in;			/* text until C is 0 */
 	GByteArray *out;		/* answers not yet sent */
@@ -377,10 +379,45 @@ static struct refusal may_go(struct login *l)
 	return v.why ? REFUSE(v.status, v.why) : ACCEPTED;
 }
 
+/*
+ * Is it sent elsewhere?  Who is to authenticate has done so by then: before, an initiator need not believe us (RFC 7143
+ * 11.13.5).  A discovery session names no target that could have moved, and a connection that joins a session (TSIH) has
+ * to come to where that is.
+ */
+static bool redirected(struct conn *c, struct login *l)
+{
+	const struct redirect_who who = { c->portal, &c->local, l->keys.said[SAID_INITIATOR_NAME], l->isid };
+	char address[ADDRESS_MAX], name[LOG_QUOTED], to[LOG_QUOTED];
+	g_autoptr(GByteArray) text = NULL;
+	enum login_status status;
+	uint8_t bhs[BHS_LEN];
+
+	if (l->stays || l->tsih || !l->introduced || !l->target ||
+	    (l->auth && l->stage == STAGE_SECURITY && l->wanted == STAGE_SECURITY))
+		return false;
+	l->stays = true;
+	status = redirect_login(c->node, l->target, &who, address);
+	if (status == LOGIN_SUCCESS)
+		return false;
+	log_info("%s: login of %s to %s is sent to %s (%04x)", c->peer, quoted(name, who.initiator),
+		 quoted(to, l->keys.said[SAID_TARGET_NAME]), address, status);
+	l->refused = true;
+	text = g_byte_array_new();
+	keys_append(text, "TargetAddress", address);	/* 13.8: without a portal group tag */
+	response_init(c, l, bhs);
+	put16(bhs + 36, status);
+	c->stat_sn++;
+	conn_send(c, bhs, text->data, text->len);
+	conn_finish(c);
+	return true;
+}
+
 static void answer(struct conn *c, struct login *l)
 {
 	if (l->answer.why)
 		refuse(c, l, l->answer);
+	else if (redirected(c, l))
+		return;
 	else if (l->full)
 		establish(c, l);
 	else

@@ -10,6 +10,7 @@
 #include "iscsi/conn.h"
 #include "iscsi/logout.h"
 #include "iscsi/portal.h"
+#include "iscsi/redirect.h"
 #include "iscsi/session.h"
 #include "iscsi/tmf.h"
 
@@ -107,18 +108,26 @@ static uint16_t free_tag(const struct node *n)
 	}
 }
 
-struct portal *node_add_portal(struct node *n, const char *addr, uint16_t port, GError **error)
+static struct portal *add_portal(struct node *n, struct portal *p)
 {
-	struct portal *p = portal_new(n, addr, port, free_tag(n), error);
-
-	if (!p)
-		return NULL;
 	pthread_mutex_lock(&n->lock);
 	g_ptr_array_add(n->portals, p);
 	tell_ports(n);
 	pthread_mutex_unlock(&n->lock);
 	portal_open(p);
 	return p;
+}
+
+struct portal *node_add_portal(struct node *n, const char *addr, uint16_t port, GError **error)
+{
+	struct portal *p = portal_new(n, addr, port, free_tag(n), error);
+
+	return p ? add_portal(n, p) : NULL;
+}
+
+struct portal *node_add_portal_on(struct node *n, int fd)
+{
+	return add_portal(n, portal_new_on(n, fd, free_tag(n)));
 }
 
 void node_remove_portal(struct node *n, struct portal *p)
@@ -329,6 +338,7 @@ void node_target_unref(struct node *n, struct node_target *t)
 		return;
 	g_ptr_array_unref(t->portals);
 	g_array_unref(t->tags);
+	redirect_free(t->redirect);
 	auth_unref(t->auth);
 	acl_unref(t->acl);
 	g_free(t->alias);

@@ -17,6 +17,7 @@ struct acl;
 struct acl_who;
 struct auth;
 struct auth_guard;
+struct redirect;
 struct session;
 struct portal;
 struct conn;
@@ -40,6 +41,7 @@ struct node_target {
 	uint32_t max_sessions;	/* 0: no limit; under node->lock */
 	GPtrArray *portals;	/* struct portal it is reached through; empty: all */
 	GArray *tags;		/* struct portal_tag; portals not named have tag 1 */
+	struct redirect *redirect;	/* logins go on elsewhere; NULL: never; under node->lock */
 	bool removed;		/* a login meets 0204 */
 	GList *sessions;	/* struct session, under node->lock */
 	gint refs;
@@ -83,10 +85,15 @@ void node_free(struct node *n);
 
 /* Bind and listen; addr is a numeric IPv4 or IPv6 address, port 0 takes a free one. */
 struct portal *node_add_portal(struct node *n, const char *addr, uint16_t port, GError **error);
+/* On a socket that listens and does not block; it is ours from here. */
+struct portal *node_add_portal_on(struct node *n, int fd);
 /* Stop listening there; its sessions stay. */
 void node_remove_portal(struct node *n, struct portal *p);
 /* "ADDR:PORT" or "[ADDR]:PORT" as bound. */
 const char *portal_name(const struct portal *p);
+/* What is announced instead: "HOST" or "HOST:PORT"; without a port with its own.  NULL: as bound. */
+void portal_advertise(struct portal *p, const char *text);
+const char *portal_advertised(const struct portal *p);	/* or NULL; under node->lock */
 uint16_t portal_tag(const struct portal *p);	/* relative target port identifier, from 1 */
 
 /* Takes over scsi; portals (struct portal *, n_portals of them) may be none: all. */
@@ -108,6 +115,14 @@ struct node_target *node_add_target_access(struct node *n, const char *name, con
  * that they have authenticated, and how many there are, is not looked at again.
  */
 void node_set_access(struct node *n, struct node_target *t, const struct node_access *access);
+/* Where logins go on that come from here on, see redirect.h. */
+struct node_redirect {
+	const char *address;	/* as portal_advertise() takes it; its port is 3260 if it has none */
+	bool permanent;		/* that address is the target's for good */
+	bool balance;		/* without an address: the portal group with the fewest sessions */
+};
+/* NULL: here. */
+void node_set_redirect(struct node *n, struct node_target *t, const struct node_redirect *to);
 /* Who may log in from here on: takes the reference; t NULL: to a discovery session. */
 void node_set_auth(struct node *n, struct node_target *t, struct auth *auth);
 /* A reference; t NULL: of discovery.  [any] */
@@ -155,9 +170,15 @@ bool node_drop_session(struct node *n, uint16_t tsih);
 struct node_target *node_find_target(struct node *n, const char *name, const struct portal *p, bool *removed);
 struct node_target *node_target_ref(struct node_target *t);	/* [any] */
 void node_target_unref(struct node *n, struct node_target *t);	/* [any] */
-/* What SendTargets answers him who comes (RFC 7143 appendix C): text keys with NULs; name NULL: all.  [any] */
-GByteArray *node_send_targets(struct node *n, const char *name, const struct acl_who *who, const struct sockaddr_storage *local);
-
+/*
+ * What SendTargets answers him who comes (RFC 7143 appendix C), added to out: of one target, or of all in the order of
+ * their names, those behind *after ("": from the first) until out has len bytes, not fewer than one.  *after is then the
+ * last one, or NULL: that was all.  [any]
+ */
+void node_send_target(struct node *n, const char *name, const struct acl_who *who, const struct sockaddr_storage *local,
+		      GByteArray *out);
+void node_send_all_targets(struct node *n, char **after, uint32_t len, const struct acl_who *who,
+			   const struct sockaddr_storage *local, GByteArray *out);
 
 /* A connected socket from elsewhere (tests: a socketpair); it is ours from here. */
 void node_adopt(struct node *n, struct portal *p, int fd);

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "engine/log.h"
+#include "iscsi/address.h"
 #include "iscsi/conn.h"
 #include "iscsi/portal.h"
 
@@ -23,6 +25,7 @@ struct portal {
 	struct reactor *reactor;
 	struct sockaddr_storage addr;
 	char *name;
+	char *advertise;	/* "HOST:PORT", or NULL: as bound; under node->lock */
 	uint16_t tag;
 	bool open;
 };
@@ -179,6 +182,7 @@ void node_adopt(struct node *n, struct portal *p, int fd)
 
 	if (getpeername(fd, (struct sockaddr *)&from, &len) < 0)
 		memset(&from, 0, sizeof from);
+	address_unmap(&from);	/* so that lists of IPv4 addresses hold for it */
 	r = least_loaded(n, p, &from);
 	if (r) {
 		conn_start(n, p, r, fd, &from);
@@ -215,13 +219,22 @@ static void retry(struct timer *t)
 	reactor_rewatch(p->reactor, &p->watch, EPOLLIN);
 }
 
+struct portal *portal_new_on(struct node *n, int fd, uint16_t tag)
+{
+	struct portal *p = g_new0(struct portal, 1);
+
+	*p = (struct portal){ .watch = { fd, accept_ready }, .retry.expired = retry, .node = n,
+			      .reactor = n->engine->reactors[0], .tag = tag };
+	learn_name(p);
+	return p;
+}
+
 struct portal *portal_new(struct node *n, const char *addr, uint16_t port, uint16_t tag, GError **error)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
 	g_autofree char *service = g_strdup_printf("%u", port);
 	struct addrinfo *ai;
 	const char *what = NULL;
-	struct portal *p;
 	int fd, r;
 
 	r = getaddrinfo(addr, service, &hints, &ai);
@@ -235,11 +248,7 @@ struct portal *portal_new(struct node *n, const char *addr, uint16_t port, uint1
 		set_error(error, addr, port, what, g_strerror(errno));
 		return NULL;
 	}
-	p = g_new0(struct portal, 1);
-	*p = (struct portal){ .watch = { fd, accept_ready }, .retry.expired = retry, .node = n,
-			      .reactor = n->engine->reactors[0], .tag = tag };
-	learn_name(p);
-	return p;
+	return portal_new_on(n, fd, tag);
 }
 
 static void open_here(void *arg)
@@ -276,9 +285,24 @@ void portal_free(struct portal *p)
 {
 	if (p->watch.fd >= 0)
 		close(p->watch.fd);
+	g_free(p->advertise);
 	g_free(p->name);
 	g_free(p);
 }
 
 const char *portal_name(const struct portal *p) { return p->name; }
+const char *portal_advertised(const struct portal *p) { return p->advertise; }
+
+void portal_advertise(struct portal *p, const char *text)
+{
+	char full[ADDRESS_MAX];
+
+	if (text)
+		address_target(full, text, (uint16_t)atoi(strrchr(p->name, ':') + 1));
+	pthread_mutex_lock(&p->node->lock);
+	g_free(p->advertise);
+	p->advertise = g_strdup(text ? full : NULL);
+	pthread_mutex_unlock(&p->node->lock);
+}
+
 uint16_t portal_tag(const struct portal *p) { return p->tag; }

@@ -9,12 +9,16 @@
 /* Any value but TAG_NONE: a connection has one exchange at a time, so all that matters is that the next differs. */
 #define TTT_MASK 0x7fffffffu
 
+/* However much an initiator takes in a PDU: what an answer holds in memory. */
+#define RESPONSE_MAX (256u << 10)
+
 struct text {
 	struct negotiation keys;
 	uint32_t itt, ttt;
 	GByteArray *in;		/* until C is 0 */
 	GByteArray *out;
 	uint32_t out_at;	/* sent of it */
+	char *after;		/* a list of targets goes on behind this one; NULL: no list, or all of it is in out */
 };
 
 static struct text *text_new(struct conn *c, const struct pdu *p, uint32_t ttt)
@@ -38,6 +42,7 @@ void text_free(struct text *t)
 	if (!t)
 		return;
 	negotiation_clear(&t->keys);
+	g_free(t->after);
 	g_byte_array_unref(t->in);
 	g_byte_array_unref(t->out);
 	g_free(t);
@@ -55,7 +60,6 @@ static void answer_send_targets(struct conn *c, struct text *t)
 {
 	const char *asked = t->keys.said[SAID_SEND_TARGETS], *name = asked;
 	bool all = !strcmp(asked, "All");
-	g_autoptr(GByteArray) found = NULL;
 
 	if (c->session->target) {	/* a normal session hears of its own target alone */
 		if (!*asked)
@@ -69,8 +73,10 @@ static void answer_send_targets(struct conn *c, struct text *t)
 		keys_append(t->out, "SendTargets", "Reject");
 		return;
 	}
-	found = node_send_targets(c->node, all ? NULL : name, &(struct acl_who){ c->session->initiator, c->from, c->portal }, &c->local);
-	g_byte_array_append(t->out, found->data, found->len);
+	if (all)
+		t->after = g_strdup("");	/* next_targets() */
+	else
+		node_send_target(c->node, name, &(struct acl_who){ c->session->initiator, c->from, c->portal }, &c->local, t->out);
 }
 
 /*
@@ -110,17 +116,32 @@ static const char *negotiate(struct conn *c, struct text *t)
 	return NULL;
 }
 
+/* So many targets that more than `most` bytes are to be sent, if there are: a list is never in memory as a whole. */
+static void next_targets(struct conn *c, struct text *t, uint32_t most)
+{
+	if (!t->after || t->out->len - t->out_at > most)
+		return;
+	if (t->out_at)
+		g_byte_array_remove_range(t->out, 0, t->out_at);
+	t->out_at = 0;
+	while (t->after && t->out->len <= most)
+		node_send_all_targets(c->node, &t->after, most + 1, &(struct acl_who){ c->session->initiator, c->from, c->portal },
+				      &c->local, t->out);
+}
+
 /*
  * Send what fits; the exchange ends with the last of it when the initiator is through as well.  What was agreed holds
  * from then on (6.4), so that an exchange that is reset has changed nothing; but no PDU is longer than what was declared.
  */
 static void respond(struct conn *c, struct text *t, bool final)
 {
-	uint32_t most = MIN(c->params.peer_max_recv_dsl, t->keys.agreed.peer_max_recv_dsl);
-	uint32_t len = MIN(t->out->len - t->out_at, most);
-	bool rest = t->out_at + len < t->out->len;
+	uint32_t most = MIN(RESPONSE_MAX, MIN(c->params.peer_max_recv_dsl, t->keys.agreed.peer_max_recv_dsl)), len;
+	bool rest;
 	uint8_t bhs[BHS_LEN] = { OP_TEXT_RESPONSE };
 
+	next_targets(c, t, most);
+	len = MIN(t->out->len - t->out_at, most);
+	rest = t->out_at + len < t->out->len;
 	final &= !rest;
 	bhs[1] = final ? FINAL_BIT : rest ? CONTINUE_BIT : 0;
 	put32(bhs + 16, t->itt);

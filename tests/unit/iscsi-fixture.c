@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include "engine/log.h"
 #include "iscsi/auth.h"
+#include "iscsi/redirect.h"
 #include "iscsi-fixture.h"
 
 struct seen seen;
@@ -92,6 +93,12 @@ void node_target_unref(struct node *n, struct node_target *t)
 	t->refs--;
 }
 
+enum login_status redirect_login(struct node *n, struct node_target *t, const struct redirect_who *who, char out[ADDRESS_MAX])
+{
+	return LOGIN_SUCCESS;
+}
+
+const char *portal_advertised(const struct portal *p) { return p->advertise; }
 const char *portal_name(const struct portal *p)
 {
 	return p->name;

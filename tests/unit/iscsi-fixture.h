@@ -15,7 +15,7 @@
 enum { OPERATIONAL_TO_FULL = 0x80 | 1 << 2 | 3, SECURITY_TO_FULL = 0x80 | 3, SECURITY_TO_OPERATIONAL = 0x80 | 1,
        OPERATIONAL = 1 << 2, SECURITY = 0, MORE = 0x40 };
 
-struct portal { const char *name; };
+struct portal { const char *name, *advertise; };
 
 /* What the code under test sent last, and how it left the connection. */
 struct seen {

@@ -99,6 +99,8 @@ static void make_target_valid(struct conf_target *t, unsigned i)
 	t->iqn = g_strdup_printf("iqn.2016-09.com.example:%u", i);
 	t->iscsi.first_burst = MIN(t->iscsi.first_burst, t->iscsi.max_burst);
 	g_clear_pointer(&t->portals, g_strfreev);
+	t->redirect.balance = 0;
+	t->redirect.permanent = t->redirect.permanent && t->redirect.address;
 	for (unsigned j = 0; j < t->groups->len; j++) {
 		struct conf_group *g = t->groups->pdata[j];
 		char *none[] = { (char *)"p0", NULL };

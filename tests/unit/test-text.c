@@ -78,6 +78,17 @@ static void test_addresses(void)
 	local_is(AF_INET6, "2001:db8::2");
 	text(0x80, "SendTargets=All;");
 	expect_text(0x80, "TargetName=" DISK ";TargetAddress=192.0.2.1:3260,3;TargetAddress=[2001:db8::2]:3262,3;");
+	local_is(AF_INET6, "::ffff:198.51.100.2");	/* a socket of both families */
+	text(0x80, "SendTargets=All;");
+	expect_text(0x80, "TargetName=" DISK ";TargetAddress=192.0.2.1:3260,3;TargetAddress=198.51.100.2:3262,3;");
+	portals[0].advertise = "san.example.org:860";
+	portals[1].advertise = "203.0.113.5:3261";
+	portals[2].name = "[fe80::1%eth0]:3262";
+	text(0x80, "SendTargets=All;");
+	expect_text(0x80, "TargetName=" DISK ";TargetAddress=san.example.org:860,3;TargetAddress=203.0.113.5:3261,3;"
+			  "TargetAddress=[fe80::1]:3262,3;");
+	portals[0].advertise = portals[1].advertise = NULL;
+	portals[2].name = "[::]:3262";
 	target.removed = true;
 	text(0x80, "SendTargets=All;");
 	expect_text(0x80, "");

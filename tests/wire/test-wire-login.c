@@ -260,6 +260,60 @@ static void test_long_answer(void)
 	ini_free(i);
 }
 
+/* So many that no list of them is in memory at once; each is told, once, in order, while one goes. */
+static void test_many_targets(void)
+{
+	enum { MANY = 10000, DSL = 8192 };
+	struct target **scsi = g_new0(struct target *, MANY);
+	struct node_target **targets = g_new0(struct node_target *, MANY);
+	g_autoptr(GString) got = g_string_new(NULL), want = g_string_new("TargetName=" DISK ";");
+	struct ini *i = ini_new(server, 1), *silent = ini_new(server, 2);
+	unsigned rounds = 0;
+
+	g_string_append_printf(want, "TargetAddress=%s,1;", portal_name(server->portal));
+	for (unsigned n = 0; n < MANY; n++) {
+		g_autofree char *name = g_strdup_printf(DISK ".%05u", n);
+
+		scsi[n] = target_new(server->engine, name);
+		targets[n] = node_add_target(server->node, name, NULL, scsi[n], &params_offered, NULL, 0);
+		if (n != MANY - 2)
+			g_string_append_printf(want, "TargetName=%s;TargetAddress=%s,1;", name, portal_name(server->portal));
+	}
+	ini_login_pdu(i, OP_TO_FULL, "InitiatorName=" HOST ";SessionType=Discovery;MaxRecvDataSegmentLength=8192;");
+	EXPECT_LOGIN(i, OP_TO_FULL, LOGIN_SUCCESS);
+	ini_login_pdu(silent, OP_TO_FULL, "InitiatorName=" HOST ";SessionType=Discovery;MaxRecvDataSegmentLength=512;");
+	EXPECT_LOGIN(silent, OP_TO_FULL, LOGIN_SUCCESS);
+	ask(silent, FINAL, TAG_NONE, "SendTargets=All;");	/* and never goes on */
+	ask(i, FINAL, TAG_NONE, "SendTargets=All;");
+	do {
+		g_autofree char *text = NULL;
+
+		EXPECT_PDU(i, OP_TEXT_RESPONSE);
+		text = ini_text(i);
+		g_string_append(got, text);
+		if (!rounds++) {
+			node_remove_target(server->node, targets[MANY - 2], 0);
+			targets[MANY - 2] = NULL;
+		}
+		if (!(i->bhs[1] & FINAL)) {
+			g_assert_cmphex(i->bhs[1], ==, CONTINUE_BIT);
+			g_assert_cmpuint(i->data_len, ==, DSL);
+			ask(i, FINAL, get32(i->bhs + 20), "");
+		}
+	} while (!(i->bhs[1] & FINAL));
+	g_assert_true(g_str_equal(got->str, want->str));
+	g_assert_cmpuint(rounds, ==, (want->len + DSL - 1) / DSL);
+	ini_free(silent);
+	ini_free(i);
+	for (unsigned n = 0; n < MANY; n++) {
+		if (targets[n])
+			node_remove_target(server->node, targets[n], 0);
+		target_free(scsi[n]);
+	}
+	g_free(targets);
+	g_free(scsi);
+}
+
 /* A target that is taken away. */
 static void test_removed(void)
 {
@@ -302,6 +356,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/login/second-connection", test_second_connection);
 	g_test_add_func("/wire/login/reinstatement", test_reinstatement);
 	g_test_add_func("/wire/login/discovery", test_discovery);
+	g_test_add_func("/wire/login/many-targets", test_many_targets);
 	g_test_add_func("/wire/login/long-answer", test_long_answer);
 	g_test_add_func("/wire/login/removed", test_removed);
 	g_test_add_func("/wire/login/tcp", test_tcp);
