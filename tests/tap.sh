@@ -78,6 +78,10 @@ tap_end()
 	exit 0
 }
 
+# A daemon's control socket, where it is not told another.
+RUNTIME_DIRECTORY=$tap_tmp/run
+export RUNTIME_DIRECTORY
+
 # The program under test and its plugins, in the build tree unless GOTGT says otherwise.
 gotgt=${GOTGT:-${G_TEST_BUILDDIR:-$PWD/tests}/../core/gotgt}
 if [ -z "${GOTGT:-}" ]; then

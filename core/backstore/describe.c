@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* describe.c - a plugin's table as text and as JSON. */
 #include "config.h"
+#include <gotgt/ext-compare.h>
 #include <gotgt/ext-copy.h>
 #include <gotgt/ext-extents.h>
 #include <gotgt/ext-memory.h>
@@ -14,7 +15,8 @@ static const struct { uint32_t flag; const char *name, *meaning; } traits[] = {
 	{ GOTGT_PLUGIN_NOWAIT, "nowait", "answers at once what it can" },
 };
 
-static const char *const extensions[] = { GOTGT_EXT_MEMORY, GOTGT_EXT_EXTENTS, GOTGT_EXT_SIZE, GOTGT_EXT_COPY };
+static const char *const extensions[] = { GOTGT_EXT_MEMORY, GOTGT_EXT_EXTENTS, GOTGT_EXT_SIZE, GOTGT_EXT_COPY,
+					   GOTGT_EXT_COMPARE };
 
 static const struct { uint32_t flag; const char *name; } marks[] = {
 	{ GOTGT_PARAM_REQUIRED, "required" }, { GOTGT_PARAM_PATH, "path" }, { GOTGT_PARAM_SECRET, "secret" },

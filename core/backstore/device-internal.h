@@ -4,7 +4,6 @@
 #define GOTGT_DEVICE_INTERNAL_H
 
 #include <pthread.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include "backstore/device.h"
 #include "backstore/settings.h"
@@ -20,11 +19,13 @@ struct device {
 	struct gotgt_memory memory;	/* copies, zero what the plugin lacks */
 	struct gotgt_extents extents;
 	struct gotgt_copy copy;
+	struct gotgt_compare compare;
 	struct gotgt_size look;
 	struct lend_check *checks;	/* one a reactor */
 	atomic_bool lent_fault, broken;	/* broken: a breach of the contract has been logged */
 	char *name;
 	struct settings *settings;
+	void *context;
 
 	pthread_mutex_t lock;		/* the rest */
 	bool opening;

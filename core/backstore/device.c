@@ -46,18 +46,22 @@ static bool keep_open_error(struct device *dev, const char *line)
 static void GOTGT_PRINTF(3, 4) host_log(struct gotgt_lun *lun, enum gotgt_log_level level, const char *fmt, ...)
 {
 	struct device *dev = device_of(lun);
+	struct log *before = log_entered();
 	char line[LINE_MAX_BYTES];
 	va_list ap;
 
-	if (level > log_level())
-		return;
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof line, fmt, ap);
-	va_end(ap);
-	if (!dev)
-		log_line(level, "plugin: %s", line);
-	else if (level != GOTGT_LOG_ERROR || !keep_open_error(dev, line))
-		log_line(level, "%s: %s", dev->name, line);
+	if (dev)	/* the thread may be the plugin's own */
+		log_enter(dev->engine->log);
+	if (level <= log_level()) {
+		va_start(ap, fmt);
+		vsnprintf(line, sizeof line, fmt, ap);
+		va_end(ap);
+		if (!dev)
+			log_line(level, "plugin: %s", line);
+		else if (level != GOTGT_LOG_ERROR || !keep_open_error(dev, line))
+			log_line(level, "%s: %s", dev->name, line);
+	}
+	log_enter(before);
 }
 
 static void host_resized(struct gotgt_lun *lun, uint64_t size)
@@ -89,13 +93,16 @@ const struct gotgt_host device_host = {
 
 void device_breach(struct device *dev, const char *what)
 {
+	struct log *before = log_enter(dev->engine->log);
+
 	if (!atomic_exchange(&dev->broken, true))
 		log_error("%s: plugin %s %s", dev->name, dev->ops->name, what);
+	log_enter(before);
 }
 
 /* ---- open ---- */
 
-static const char *info_wrong(const struct gotgt_dev_info *i)
+const char *device_info_wrong(const struct gotgt_dev_info *i)
 {
 	uint32_t block = i->block_size ? i->block_size : BLOCK_MIN;
 
@@ -160,6 +167,9 @@ static void take_extensions(struct device *dev)
 	dev->info.copies = !(ops->flags & GOTGT_PLUGIN_SERIAL) &&
 			   take_extension(ops, GOTGT_EXT_COPY, &dev->copy, sizeof dev->copy, sizeof dev->copy) &&
 			   dev->copy.copy;
+	dev->info.compares = !(ops->flags & GOTGT_PLUGIN_SERIAL) &&
+			     take_extension(ops, GOTGT_EXT_COMPARE, &dev->compare, sizeof dev->compare,
+					    sizeof dev->compare) && dev->compare.compare_and_write;
 	if (!take_extension(ops, GOTGT_EXT_SIZE, &dev->look, sizeof dev->look, sizeof dev->look))
 		dev->look.look = NULL;
 	if (dev->info.lends && dev->memory.check)
@@ -213,7 +223,7 @@ static bool open_plugin(struct device *dev, bool read_only, GError **error)
 	}
 	if (dev->open_error)
 		log_error("%s: %s", dev->name, dev->open_error);
-	wrong = info_wrong(&info);
+	wrong = device_info_wrong(&info);
 	if (wrong) {
 		dev->ops->close(dev->handle);
 		g_set_error(error, DEVICE_ERROR, DEVICE_ERROR_INFO, "plugin %s: cannot use the device: %s",
@@ -228,12 +238,19 @@ static bool open_plugin(struct device *dev, bool read_only, GError **error)
 struct device *device_open(struct engine *e, const struct module *m, const char *name,
 			   const char *const *settings, bool read_only, GError **error)
 {
+	return device_open_for(e, m, name, settings, read_only, NULL, error);
+}
+
+struct device *device_open_for(struct engine *e, const struct module *m, const char *name,
+			       const char *const *settings, bool read_only, void *context, GError **error)
+{
 	struct device *dev = g_new0(struct device, 1);
 
 	pthread_mutex_init(&dev->lock, NULL);
 	dev->engine = e;
 	dev->ops = &m->ops;
 	dev->name = g_strdup(name);
+	dev->context = context;
 	dev->serial_tail = &dev->serial_head;
 	dev->info.block_size = BLOCK_MIN;
 	dev->settings = parse(dev->ops, settings, read_only, error);
@@ -241,6 +258,11 @@ struct device *device_open(struct engine *e, const struct module *m, const char 
 		return dev;
 	discard(dev);
 	return NULL;
+}
+
+void *device_context(struct gotgt_lun *lun)
+{
+	return device_of(lun)->context;
 }
 
 /* ---- close ---- */

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <glib.h>
+#include <gotgt/ext-compare.h>
 #include <gotgt/ext-copy.h>
 #include <gotgt/ext-extents.h>
 #include <gotgt/ext-memory.h>
@@ -78,6 +79,7 @@ struct device_info {
 	bool lends;			/* has gotgt.memory/1 */
 	bool extents;			/* has gotgt.extents/1 */
 	bool copies;			/* has gotgt.copy/1 */
+	bool compares;			/* has gotgt.compare/1 */
 };
 
 /*
@@ -88,6 +90,13 @@ struct device_info {
  */
 struct device *device_open(struct engine *e, const struct module *m, const char *name,
 			   const char *const *settings, bool read_only, GError **error);
+/* Why a device that says this of itself cannot be used, NULL: it can.  [any] */
+const char *device_info_wrong(const struct gotgt_dev_info *i);
+/* The same for a program that embeds us and has a pointer for its plugin's open(). */
+struct device *device_open_for(struct engine *e, const struct module *m, const char *name,
+			       const char *const *settings, bool read_only, void *context, GError **error);
+/* That pointer, by what plugins know as the LUN.  [any] */
+void *device_context(struct gotgt_lun *lun);
 /*
  * Call resized(data) on any thread when the plugin says the size changed, after device_size() gives
  * the new one.  NULL ends it: no call is under way when this returns.  Not from resized().  [main]
@@ -140,6 +149,23 @@ struct device_query {
 };
 /* done() comes after this returned.  [reactor q->reactor] */
 void device_query(struct device *dev, struct device_query *q);
+
+/*
+ * A write, if the bytes there are as expected, in one step of the plugin (gotgt.compare/1), on a worker; embed it,
+ * done() comes on reactor.
+ */
+struct device_compare {
+	struct reactor *reactor;
+	uint64_t offset, length;	/* bytes, whole blocks */
+	const uint8_t *expected, *data;
+	uint64_t same;			/* out, with GOTGT_OK: bytes that are as expected; all: it is written */
+	enum gotgt_status status;	/* out; UNSUPPORTED: the plugin cannot, and nothing is written */
+	void (*done)(struct device_compare *c);
+	struct device *dev;
+	union { struct post post; struct work work; };
+};
+/* done() comes after this returned.  [reactor c->reactor] */
+void device_compare(struct device *dev, struct device_compare *c);
 
 /*
  * A copy of a range to another device or within one; embed it, done() comes on reactor.  Ranges of one device may

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <dlfcn.h>
 #include <ltdl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include "backstore/module.h"
@@ -21,14 +22,14 @@ static gboolean fail(GError **error, enum module_error code, const char *path, c
 	return FALSE;
 }
 
-static gboolean name_ok(const char *name)
+bool module_name_ok(const char *name)
 {
 	if (!name || !g_ascii_islower(*name))
-		return FALSE;
+		return false;
 	for (; *name; name++)
 		if (!g_ascii_islower(*name) && !g_ascii_isdigit(*name) && *name != '-')
-			return FALSE;
-	return TRUE;
+			return false;
+	return true;
 }
 
 /* Rows that fit the struct, with names of the right form, at most one of them the path. */
@@ -39,7 +40,7 @@ static gboolean params_ok(const struct gotgt_plugin *p)
 	unsigned n_paths = 0;
 
 	for (const struct gotgt_param *q = p->params; q && q->name; q++) {
-		if (!name_ok(q->name) || q->type >= G_N_ELEMENTS(width) || q->offset > p->conf_size ||
+		if (!module_name_ok(q->name) || q->type >= G_N_ELEMENTS(width) || q->offset > p->conf_size ||
 		    p->conf_size - q->offset < width[q->type])
 			return FALSE;
 		n_paths += !!(q->flags & GOTGT_PARAM_PATH);
@@ -97,8 +98,12 @@ static lt_dlhandle open_private(const char *path)
 	return h;
 }
 
-/* What is loaded stays: libltdl would hand out the same code twice with two tables over it. */
+/*
+ * What is loaded stays, for every server of this process: libltdl would hand out the same code twice with two tables
+ * over it.  It is not for several threads either.
+ */
 static GHashTable *loaded;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct module *load(const char *path, const char *name, const struct gotgt_host *host, GError **error)
 {
@@ -130,19 +135,39 @@ struct module *module_load(const char *dir, const char *name, const struct gotgt
 	g_autofree char *path = g_canonicalize_filename(file, NULL);
 	struct module *m;
 
-	if (!name_ok(name)) {
+	if (!module_name_ok(name)) {
 		fail(error, MODULE_ERROR_INVALID, name, "not a plugin name");
 		return NULL;
 	}
+	pthread_mutex_lock(&lock);
 	if (!loaded)
 		loaded = g_hash_table_new(g_str_hash, g_str_equal);
 	m = g_hash_table_lookup(loaded, path);
-	if (m)
-		return m;
-	m = load(path, name, host, error);
-	if (m)
+	if (!m && (m = load(path, name, host, error)))
 		g_hash_table_insert(loaded, m->path, m);
+	pthread_mutex_unlock(&lock);
 	return m;
+}
+
+struct module *module_adopt(const struct gotgt_plugin *table, GError **error)
+{
+	const char *name = table && table->abi == GOTGT_ABI && table->size >= SIZE_V1 ? table->name : NULL;
+	struct module *m = g_new0(struct module, 1);
+
+	m->path = g_strdup_printf("plugin %s", name ? name : "without a name");
+	if (name && !module_name_ok(name))
+		fail(error, MODULE_ERROR_INVALID, m->path, "not a plugin name");
+	else if (adopt(m, table, name ? name : "", error))
+		return m;
+	module_free(m);
+	return NULL;
+}
+
+void module_free(struct module *m)
+{
+	if (m)
+		g_free(m->path);
+	g_free(m);
 }
 
 char **module_dirs(const char *path)
@@ -158,11 +183,11 @@ char **module_dirs(const char *path)
 	return (char **)g_ptr_array_free(dirs, FALSE);
 }
 
-struct module *module_find(const char *const *dirs, const char *name, const struct gotgt_host *host, GError **error)
+char *module_where(const char *const *dirs, const char *name, GError **error)
 {
 	g_autofree char *all = g_strjoinv(", ", (char **)dirs);
 
-	if (!name_ok(name)) {
+	if (!module_name_ok(name)) {
 		fail(error, MODULE_ERROR_INVALID, name, "not a plugin name");
 		return NULL;
 	}
@@ -170,10 +195,17 @@ struct module *module_find(const char *const *dirs, const char *name, const stru
 		g_autofree char *path = g_strdup_printf("%s/%s.so", *dirs, name);
 
 		if (g_file_test(path, G_FILE_TEST_EXISTS))
-			return module_load(*dirs, name, host, error);
+			return g_strdup(*dirs);
 	}
 	g_set_error(error, MODULE_ERROR, MODULE_ERROR_LOAD, "plugin %s: no %s.so in %s", name, name, all);
 	return NULL;
+}
+
+struct module *module_find(const char *const *dirs, const char *name, const struct gotgt_host *host, GError **error)
+{
+	g_autofree char *dir = module_where(dirs, name, error);
+
+	return dir ? module_load(dir, name, host, error) : NULL;
 }
 
 static void list_dir(const char *path, GHashTable *names)
@@ -185,7 +217,7 @@ static void list_dir(const char *path, GHashTable *names)
 		if (g_str_has_suffix(file, ".so")) {
 			g_autofree char *name = g_strndup(file, strlen(file) - strlen(".so"));
 
-			if (name_ok(name))
+			if (module_name_ok(name))
 				g_hash_table_add(names, g_steal_pointer(&name));
 		}
 }

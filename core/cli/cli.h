@@ -22,6 +22,12 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv);
 int cmd_serve(const struct command *cmd, int argc, char **argv);
 int cmd_plugin_list(const struct command *cmd, int argc, char **argv);
 int cmd_plugin_show(const struct command *cmd, int argc, char **argv);
+int cmd_plugin_new(const struct command *cmd, int argc, char **argv);
+int cmd_plugin_test(const struct command *cmd, int argc, char **argv);
+int cmd_verb(const struct command *cmd, int argc, char **argv);	/* list, show, create, set, rm */
+int cmd_apply(const struct command *cmd, int argc, char **argv);
+int cmd_save(const struct command *cmd, int argc, char **argv);
+int cmd_log_level(const struct command *cmd, int argc, char **argv);
 int cmd_version(const struct command *cmd, int argc, char **argv);
 
 /*
@@ -53,6 +59,8 @@ void cli_quit(struct cli_loop *loop);
 
 /* Tell the service manager that started us (sd_notify(3)): "READY=1" and the like.  Nothing without one. */
 void notify(const char *state);
+/* Tell it every now and then that the main loop runs, when it asked for that (WatchdogSec=). */
+void watchdog_start(void);
 
 /* [PLUGIN:]PATH[,KEY=VALUE...] as a LUN; the error is of MODULE_ERROR when its plugin does not load. */
 struct lun_arg {

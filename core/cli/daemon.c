@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "cli/cli.h"
+#ifdef HAVE_CONTROL
+#include "control/control.h"
+#endif
 #include "engine/log.h"
 
 #define STOP_GRACE_MS 5000u
@@ -15,6 +18,8 @@ struct daemon {
 	char *path;
 	char **plugin_dirs;
 	struct server *server;
+	struct control *control;	/* NULL: none */
+	char *socket;		/* of --control, or NULL */
 	int64_t log_level;	/* of --log, which the file does not change; -1: the file's */
 };
 
@@ -34,6 +39,17 @@ static char *default_state_dir(void)
 				g_build_filename(g_get_home_dir(), ".gotgt", "state", NULL);
 }
 
+/* What the program adds to any configuration. */
+static void complete(struct conf *conf, void *data)
+{
+	const struct daemon *d = data;
+
+	if (!conf->state_dir)
+		conf->state_dir = default_state_dir();
+	if (d->log_level >= 0)
+		conf->log_level = (uint32_t)d->log_level;
+}
+
 /* missing_too: a plugin that does not load is an error. */
 static struct conf *load(struct daemon *d, bool missing_too, GPtrArray *errors)
 {
@@ -46,12 +62,64 @@ static struct conf *load(struct daemon *d, bool missing_too, GPtrArray *errors)
 		conf_free(conf);
 		return NULL;
 	}
-	if (!conf->state_dir)
-		conf->state_dir = default_state_dir();
-	if (d->log_level >= 0)
-		conf->log_level = (uint32_t)d->log_level;
+	complete(conf, d);
 	return conf;
 }
+
+#ifdef HAVE_CONTROL
+/* The other way round, for a file that is to say no more than it must. */
+static void strip(struct conf *conf, void *data)
+{
+	g_autofree char *own = default_state_dir();
+
+	if (g_strcmp0(conf->state_dir, own) == 0)
+		g_clear_pointer(&conf->state_dir, g_free);
+}
+
+/* A socket that somebody asked for is needed; of the default one another daemon may be the first. */
+static bool control_start(struct daemon *d)
+{
+	const struct conf *conf = server_conf(d->server);
+	const char *asked = d->socket ? d->socket : conf->control.socket;
+	g_autofree char *path = asked ? g_strdup(asked) : control_default_path();
+	g_autofree char *file = g_canonicalize_filename(d->path, NULL);
+	struct control_options o = {
+		.server = d->server, .path = path, .group = conf->control.group, .config_path = file,
+		.complete = complete, .strip = strip, .data = d,
+	};
+	g_autoptr(GError) error = NULL;
+
+	if (g_str_equal(path, "off"))
+		return true;
+	d->control = control_new(&o, &error);
+	if (d->control)
+		return true;
+	if (!asked) {
+		log_warning("%s; going on without", error->message);
+		return true;
+	}
+	cli_complain(d->cmd, "%s", error->message);
+	return false;
+}
+#else
+static bool control_start(struct daemon *d)
+{
+	const char *asked = d->socket ? d->socket : server_conf(d->server)->control.socket;
+
+	if (!asked || g_str_equal(asked, "off"))
+		return true;
+	cli_complain(d->cmd, "control socket %s: this build has none", asked);
+	return false;
+}
+
+static void control_free(struct control *c)
+{
+}
+
+static void control_reloaded(struct control *c)
+{
+}
+#endif
 
 static void reload(struct cli_loop *loop)
 {
@@ -67,7 +135,9 @@ static void reload(struct cli_loop *loop)
 		log_error("%s", (char *)errors->pdata[i]);
 	if (conf && !server_apply(d->server, conf, &error))
 		log_error("%s", error->message);
-	if (errors->len || error)
+	if (!errors->len && !error)
+		control_reloaded(d->control);
+	else
 		log_error("%s: not applied, everything stays as it was", d->path);
 	notify("READY=1");
 }
@@ -83,11 +153,30 @@ static int check(struct daemon *d)
 	return conf ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int run(struct daemon *d)
+{
+	int status = EXIT_FAILURE;
+
+	if (control_start(d)) {
+		log_info("%s: %u targets, %u logical units", d->path, server_conf(d->server)->targets->len,
+			 server_luns(d->server));
+		notify("READY=1");
+		watchdog_start();
+		cli_loop_run(&d->loop);
+		notify("STOPPING=1");
+		status = EXIT_SUCCESS;
+	}
+	control_free(d->control);
+	server_stop(d->server, STOP_GRACE_MS);
+	return status;
+}
+
 static int serve(struct daemon *d)
 {
 	g_autoptr(GPtrArray) errors = conf_errors_new();
 	g_autoptr(GError) error = NULL;
 	struct conf *conf = load(d, false, errors);
+	int status;
 
 	for (unsigned i = 0; i < errors->len; i++)
 		fprintf(stderr, "%s\n", (char *)errors->pdata[i]);
@@ -101,18 +190,15 @@ static int serve(struct daemon *d)
 		cli_loop_end(&d->loop);
 		return EXIT_FAILURE;
 	}
-	log_info("%s: %u targets, %u logical units", d->path, server_conf(d->server)->targets->len, server_luns(d->server));
-	notify("READY=1");
-	cli_loop_run(&d->loop);
-	notify("STOPPING=1");
-	server_stop(d->server, STOP_GRACE_MS);
+	status = run(d);
 	cli_loop_end(&d->loop);
-	return EXIT_SUCCESS;
+	return status;
 }
 
 int cmd_daemon(const struct command *cmd, int argc, char **argv)
 {
 	g_autofree char *config = NULL, *level = NULL, *dirs = NULL;
+	struct daemon d = { .cmd = cmd, .log_level = -1, .loop = { .hangup = reload } };
 	gboolean only_check = FALSE, foreground = TRUE;
 	const GOptionEntry entries[] = {
 		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &config, "Configuration file", "FILE" },
@@ -120,21 +206,24 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv)
 		{ "log", 'l', 0, G_OPTION_ARG_STRING, &level, "Log level: error, warn, info or debug", "LEVEL" },
 		{ "check", 0, 0, G_OPTION_ARG_NONE, &only_check, "Check the configuration and exit", NULL },
 		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &dirs, "Where plugins are, folders separated by colons", "DIRS" },
+		{ "control", 0, 0, G_OPTION_ARG_STRING, &d.socket, "Control socket, or off; instead of the file's", "PATH" },
 		{ NULL },
 	};
-	struct daemon d = { .cmd = cmd, .log_level = -1, .loop = { .hangup = reload } };
 	g_auto(GStrv) args = NULL;
 	uint32_t n;
 	int status;
 
-	if (!cli_options(cmd, entries, argc, argv, &args) || (level && !cli_log_level(cmd, level, &n)))
+	if (!cli_options(cmd, entries, argc, argv, &args) || (level && !cli_log_level(cmd, level, &n))) {
+		g_free(d.socket);
 		return EXIT_USAGE;
+	}
 	if (level)
 		d.log_level = n;
 	d.path = config ? g_strdup(config) : default_path();
 	d.plugin_dirs = plugins_dirs(dirs);
 	status = only_check ? check(&d) : serve(&d);
 	g_strfreev(d.plugin_dirs);
+	g_free(d.socket);
 	g_free(d.path);
 	return status;
 }

@@ -28,3 +28,22 @@ void notify(const char *state)
 	if (fd >= 0)
 		close(fd);
 }
+
+static gboolean on_watchdog(gpointer data)
+{
+	notify("WATCHDOG=1");
+	return G_SOURCE_CONTINUE;
+}
+
+/* Twice in the time it waits, as sd_watchdog_enabled(3) says. */
+void watchdog_start(void)
+{
+	const char *usec = g_getenv("WATCHDOG_USEC"), *pid = g_getenv("WATCHDOG_PID");
+	guint64 wait, whose;
+
+	if (!usec || !g_ascii_string_to_unsigned(usec, 10, 1, G_MAXUINT32 * (guint64)1000, &wait, NULL))
+		return;
+	if (pid && (!g_ascii_string_to_unsigned(pid, 10, 1, G_MAXINT32, &whose, NULL) || whose != (guint64)getpid()))
+		return;
+	g_timeout_add((guint)MAX(wait / 2000, 1), on_watchdog, NULL);
+}

@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* serve.c - gotgt serve: a target from the command line, without a file. */
+/* serve.c - gotgt serve: a target from the command line, without a file; a program over libgotgt like others. */
 #include "config.h"
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <glib/gstdio.h>
+#include <gotgt/gotgt.h>
 #include "cli/cli.h"
 #include "engine/log.h"
 
 #define STOP_GRACE_MS 2000u
 #define DEFAULT_PORTAL "127.0.0.1:3260"
+#define PORTAL_MAX 80	/* of "[ADDRESS]:PORT" */
 
 struct serve {
 	struct cli_loop loop;
 	const struct command *cmd;
 	char **plugin_dirs;
-	struct server *server;
+	struct gotgt_server *server;
 	char *iqn, *size, *run, *pid_file, *dirs, *level, *state_dir;
 	char *user, *secret_file, *mutual_user, *mutual_secret_file;
-	char **portals, **args;
+	char **portals, **args, **allow;
 	gboolean read_only;
 	GPid captive;		/* 0: none */
 	int status;
@@ -34,70 +37,160 @@ static char *default_iqn(void)
 	return g_strdup_printf("iqn.2016-09.com.gotgt:%.180s", host);
 }
 
-static bool add_portals(struct serve *s, struct conf *conf, GError **error)
+/* What a function of libgotgt returned, as an exit status. */
+static int failed(const struct serve *s, int r)
 {
-	const char *const standard[] = { DEFAULT_PORTAL, NULL };
-
-	for (const char *const *p = s->portals ? (const char *const *)s->portals : standard; *p; p++)
-		if (!portal_arg_parse(*p, conf_add_portal(conf), error)) {
-			g_prefix_error(error, "--portal ");
-			return false;
-		}
-	return true;
+	if (r == -EINVAL)
+		return cli_usage(s->cmd, "%s", gotgt_last_error());
+	cli_complain(s->cmd, "%s", gotgt_last_error());
+	return EXIT_FAILURE;
 }
 
-static bool add_luns(struct serve *s, struct conf_target *t, GError **error)
+static int misused(const struct serve *s, GError *error)
+{
+	int status = EXIT_FAILURE;
+
+	if (error->domain == MODULE_ERROR)
+		cli_complain(s->cmd, "%s", error->message);
+	else
+		status = cli_usage(s->cmd, "%s", error->message);
+	g_error_free(error);
+	return status;
+}
+
+static int add_portals(struct serve *s)
+{
+	const char *const standard[] = { DEFAULT_PORTAL, NULL };
+	int status = EXIT_SUCCESS;
+
+	for (const char *const *text = s->portals ? (const char *const *)s->portals : standard; *text && !status; text++) {
+		struct conf_portal *p = schema_new(CONF_PORTAL);
+		GError *error = NULL;
+		int r;
+
+		if (!portal_arg_parse(*text, p, &error)) {
+			g_prefix_error(&error, "--portal ");
+			status = misused(s, error);
+		} else if ((r = gotgt_portal_add(s->server, NULL, p->address, (uint16_t)p->port))) {
+			status = failed(s, r == -EEXIST ? -EINVAL : r);
+		}
+		schema_free(CONF_PORTAL, p);
+	}
+	return status;
+}
+
+static int add_lun(struct serve *s, const struct conf_lun *l, uint32_t number)
+{
+	int r = gotgt_lun_add(s->server, s->iqn, number, l->plugin, (const char *const *)l->settings, NULL);
+	struct conf_lun *standard = schema_new(CONF_LUN);
+	const struct setting *set = NULL;
+
+	while (!r && (set = schema_next(CONF_LUN, set))) {
+		g_autofree char *value = setting_format(set, l);
+
+		if (!set->required && set->type != SETTING_PLUGIN && !setting_equal(set, l, standard))
+			r = gotgt_lun_set(s->server, s->iqn, number, set->name, value);
+	}
+	schema_free(CONF_LUN, standard);
+	return r ? failed(s, r) : EXIT_SUCCESS;
+}
+
+static int add_luns(struct serve *s)
 {
 	const struct lun_arg common = { .size = s->size, .read_only = s->read_only };
+	int status = EXIT_SUCCESS;
 
-	for (unsigned i = 0; s->args[i]; i++) {
-		struct conf_lun *l = conf_add_lun(t);
+	for (unsigned i = 0; s->args[i] && !status; i++) {
+		struct conf_lun *l = schema_new(CONF_LUN);
+		GError *error = NULL;
 
-		l->number = i;
-		if (!lun_arg_parse(s->args[i], &common, (const char *const *)s->plugin_dirs, l, error))
-			return false;
+		status = lun_arg_parse(s->args[i], &common, (const char *const *)s->plugin_dirs, l, &error) ?
+			add_lun(s, l, i) : misused(s, error);
+		schema_free(CONF_LUN, l);
 	}
-	return true;
+	return status;
 }
 
 /* For the disks, and for asking what there is. */
-static bool add_accounts(struct serve *s, struct conf *conf, struct conf_target *t, GError **error)
+static int add_accounts(struct serve *s)
 {
-	GPtrArray *const lists[] = { t->accounts, conf->discovery.accounts };
+	const struct gotgt_account a = {
+		.size = sizeof a, .user = s->user, .secret_file = s->secret_file,
+		.mutual_user = s->mutual_user, .mutual_secret_file = s->mutual_secret_file,
+	};
+	int r = 0;
 
-	if (!s->user && (s->secret_file || s->mutual_user || s->mutual_secret_file)) {
-		g_set_error(error, SERVER_ERROR, 0, "--secret-file, --mutual-user and --mutual-secret-file want --user");
-		return false;
-	}
-	for (unsigned i = 0; s->user && i < G_N_ELEMENTS(lists); i++) {
-		struct conf_account *a = schema_new(CONF_ACCOUNT);
-
-		a->user = g_strdup(s->user);
-		a->secret_file = g_strdup(s->secret_file);
-		a->mutual_user = g_strdup(s->mutual_user);
-		a->mutual_secret_file = g_strdup(s->mutual_secret_file);
-		g_ptr_array_add(lists[i], a);
-	}
-	return true;
+	if (!s->user && (s->secret_file || s->mutual_user || s->mutual_secret_file))
+		return cli_usage(s->cmd, "--secret-file, --mutual-user and --mutual-secret-file want --user");
+	if (s->user)
+		r = gotgt_account_add(s->server, s->iqn, &a);
+	if (s->user && !r)
+		r = gotgt_account_add(s->server, NULL, &a);
+	return r ? failed(s, r) : EXIT_SUCCESS;
 }
 
-static bool build(struct serve *s, struct conf *conf, GError **error)
+/* Is it for this machine alone? */
+static bool is_loopback(const char *portal)
 {
-	const struct setting *iqn = schema_find(CONF_TARGET, "iqn");
-	g_autoptr(GPtrArray) errors = conf_errors_new();
-	g_autofree char *name = s->iqn ? g_strdup(s->iqn) : default_iqn();
-	struct conf_target *t = conf_add_target(conf);
+	return g_str_has_prefix(portal, "127.") || g_str_has_prefix(portal, "[::1]") || g_str_equal(portal, "::1");
+}
 
-	if (!setting_parse(iqn, name, t, error)) {
-		g_prefix_error(error, "--iqn %s: ", name);
-		return false;
+/* Whom it is for: who is named; else, on this machine alone, everybody. */
+static int admit(struct serve *s)
+{
+	static const char *const all[] = { "all", NULL };
+	const char *const *who = s->allow ? (const char *const *)s->allow : s->user ? all + 1 : all;
+
+	for (char **p = s->allow || s->user ? NULL : s->portals; p && *p; p++)
+		if (!is_loopback(*p))
+			return cli_usage(s->cmd, "other machines reach %s: say whom it is for, by --allow ADDRESS/BITS, "
+					 "--allow INITIATOR or --user, or --allow all", *p);
+	for (; *who; who++) {
+		int r = gotgt_target_allow(s->server, s->iqn, *who);
+
+		if (r == -EINVAL)
+			return cli_usage(s->cmd, "--allow %s", gotgt_last_error());
+		if (r)
+			return failed(s, r);
 	}
-	if (!add_portals(s, conf, error) || !add_luns(s, t, error) || !add_accounts(s, conf, t, error))
-		return false;
-	conf_check(conf, errors);
-	if (errors->len)
-		g_set_error(error, SERVER_ERROR, 0, "%s", (char *)errors->pdata[0]);
-	return !errors->len;
+	return EXIT_SUCCESS;
+}
+
+static int add_target(struct serve *s)
+{
+	const char *wrong = iscsi_name_check(s->iqn);
+	int r;
+
+	if (wrong)
+		return cli_usage(s->cmd, "--iqn %s: %s", s->iqn, wrong);
+	r = gotgt_target_add(s->server, s->iqn);
+	return r ? failed(s, r) : EXIT_SUCCESS;
+}
+
+static void show_line(void *data, enum gotgt_log_level level, const char *line)
+{
+	log_to_stderr(level, line, data);
+}
+
+static int describe(struct serve *s)
+{
+	static int (*const parts[])(struct serve *s) = { add_target, add_portals, add_luns, add_accounts, admit };
+	const char *dirs = s->dirs ? s->dirs : g_getenv("GOTGT_PLUGIN_PATH");
+	const char *level = s->level ? s->level : "warn";
+	int status = EXIT_SUCCESS;
+	int r = gotgt_server_set_plugin_path(s->server, dirs);
+
+	if (!r)
+		r = gotgt_server_set_log(s->server, show_line, NULL);
+	if (!r)
+		r = gotgt_server_set(s->server, "log-level", level);
+	if (!r)
+		r = gotgt_server_set(s->server, "state-dir", s->state_dir);
+	if (r)
+		return failed(s, r);
+	for (size_t i = 0; i < G_N_ELEMENTS(parts) && !status; i++)
+		status = parts[i](s);
+	return status;
 }
 
 /* An address a client on this machine can use where the portal has them all. */
@@ -156,34 +249,35 @@ static void remove_pid_file(const struct serve *s)
 /* Tell where everything is: to the command, or on standard output. */
 static bool announce(struct serve *s)
 {
-	const struct conf_target *t = server_conf(s->server)->targets->pdata[0];
-	g_autofree char *portal = reachable(server_portal(s->server, 0)), *first = NULL;
+	g_autofree char *portal = NULL, *first = NULL;
 	g_autoptr(GString) uris = g_string_new(NULL);
 	g_autoptr(GError) error = NULL;
-	char sep = s->run ? ' ' : '\n';
+	char sep = s->run ? ' ' : '\n', bound[PORTAL_MAX];
 	struct run_env env;
 
-	for (unsigned i = 0; i < t->luns->len; i++)
-		g_string_append_printf(uris, "%siscsi://%s/%s/%u", i ? (char []){ sep, 0 } : "", portal, t->iqn, i);
+	if (gotgt_server_portal(s->server, 0, bound, sizeof bound)) {
+		cli_complain(s->cmd, "%s", gotgt_last_error());
+		return false;
+	}
+	portal = reachable(bound);
+	for (unsigned i = 0; s->args[i]; i++)
+		g_string_append_printf(uris, "%siscsi://%s/%s/%u", i ? (char []){ sep, 0 } : "", portal, s->iqn, i);
 	if (!s->run)
 		return printf("%s\n", uris->str) > 0 && fflush(stdout) == 0;
-	first = g_strdup_printf("iscsi://%s/%s/0", portal, t->iqn);
-	env = (struct run_env){ .uri = first, .uris = uris->str, .portal = portal, .iqn = t->iqn };
+	first = g_strdup_printf("iscsi://%s/%s/0", portal, s->iqn);
+	env = (struct run_env){ .uri = first, .uris = uris->str, .portal = portal, .iqn = s->iqn };
 	s->captive = captive_start(s->run, &env, captive_done, s, &error);
 	if (!s->captive)
 		cli_complain(s->cmd, "--run: %s", error->message);
 	return s->captive != 0;
 }
 
-static int run(struct serve *s, struct conf *conf)
+static int run(struct serve *s)
 {
-	g_autoptr(GError) error = NULL;
+	int r = gotgt_server_start(s->server);
 
-	s->server = server_start(conf, s->plugin_dirs, false, &error);
-	if (!s->server) {
-		cli_complain(s->cmd, "%s", error->message);
-		return EXIT_FAILURE;
-	}
+	if (r)
+		return failed(s, r);
 	if (!write_pid_file(s) || !announce(s))
 		return EXIT_FAILURE;
 	notify("READY=1");
@@ -194,26 +288,20 @@ static int run(struct serve *s, struct conf *conf)
 
 static int serve(struct serve *s)
 {
-	struct conf *conf = conf_new();
-	g_autoptr(GError) error = NULL;
+	uint32_t level = GOTGT_LOG_WARNING;
 	int status;
 
-	conf->log_level = GOTGT_LOG_WARNING;
-	if (s->level && !cli_log_level(s->cmd, s->level, &conf->log_level)) {
-		conf_free(conf);
+	if (s->level && !cli_log_level(s->cmd, s->level, &level))
 		return EXIT_USAGE;
-	}
-	conf->state_dir = g_strdup(s->state_dir);
-	log_set_level(conf->log_level);
-	if (!build(s, conf, &error)) {
-		conf_free(conf);
-		if (error->domain != MODULE_ERROR)
-			return cli_usage(s->cmd, "%s", error->message);
-		cli_complain(s->cmd, "%s", error->message);
-		return EXIT_FAILURE;
-	}
+	log_set_level(level);
+	if (!s->iqn)
+		s->iqn = default_iqn();
+	s->server = gotgt_server_new();
+	status = describe(s);
+	if (status)
+		return status;
 	cli_loop_start(&s->loop);
-	status = run(s, conf);
+	status = run(s);
 	cli_loop_end(&s->loop);
 	return status;
 }
@@ -221,10 +309,13 @@ static int serve(struct serve *s)
 static void clear(struct serve *s)
 {
 	remove_pid_file(s);
-	server_stop(s->server, STOP_GRACE_MS);
+	if (s->server)
+		gotgt_server_stop(s->server, STOP_GRACE_MS);
+	gotgt_server_free(s->server);
 	g_strfreev(s->plugin_dirs);
 	g_strfreev(s->portals);
 	g_strfreev(s->args);
+	g_strfreev(s->allow);
 	g_free(s->iqn);
 	g_free(s->size);
 	g_free(s->run);
@@ -253,7 +344,10 @@ int cmd_serve(const struct command *cmd, int argc, char **argv)
 		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &s.dirs, "Where plugins are, folders separated by colons", "DIRS" },
 		{ "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &s.state_dir,
 		  "Folder for what must outlive a restart (reservations, saved mode pages); without it nothing is kept", "DIR" },
-		{ "user", 0, 0, G_OPTION_ARG_STRING, &s.user, "Who may log in, by CHAP; without it everybody", "NAME" },
+		{ "allow", 'a', 0, G_OPTION_ARG_STRING_ARRAY, &s.allow,
+		  "Who may log in: an address or ADDRESS/BITS, an initiator's name or a pattern with *, or all; needed where other "
+		  "machines reach the portal", "WHO" },
+		{ "user", 0, 0, G_OPTION_ARG_STRING, &s.user, "Who may log in, by CHAP", "NAME" },
 		{ "secret-file", 0, 0, G_OPTION_ARG_FILENAME, &s.secret_file, "File with that user's secret, of mode 600", "FILE" },
 		{ "mutual-user", 0, 0, G_OPTION_ARG_STRING, &s.mutual_user, "Our name for initiators that ask us back", "NAME" },
 		{ "mutual-secret-file", 0, 0, G_OPTION_ARG_FILENAME, &s.mutual_secret_file, "File with our secret", "FILE" },

@@ -11,6 +11,7 @@
 #include <string.h>
 #include "backstore/settings.h"
 #include "config/accounts.h"
+#include "config/acls.h"
 #include "config/server-internal.h"
 #include "engine/log.h"
 #include "scsi/alua.h"
@@ -39,6 +40,8 @@ struct plan {
 	GPtrArray *portals;		/* struct run_portal, as next lists them */
 	GPtrArray *bound;		/* struct portal, new here */
 	GHashTable *targets;		/* name -> struct run_target of next; not owned */
+	GHashTable *confs;		/* name -> struct conf_target of next */
+	GHashTable *open;		/* keys of files that LUNs have open; NULL: not looked at yet */
 	GPtrArray *made;		/* struct run_target, new here */
 	GPtrArray *luns;		/* struct new_lun */
 	GHashTable *auths;		/* of accounts_make() */
@@ -63,14 +66,14 @@ static bool changes_in_place(const struct setting *s)
 	return false;
 }
 
-static bool same_device(const struct conf_lun *a, const struct conf_lun *b)
+bool server_same_device(const struct conf_lun *a, const struct conf_lun *b)
 {
 	const struct setting *s = NULL;
 
 	while ((s = schema_next(CONF_LUN, s)))
 		if (!changes_in_place(s) && !setting_equal(s, a, b))
 			return false;
-	return true;
+	return a->module == b->module && a->context == b->context;
 }
 
 static const struct conf_lun *find_lun(const struct conf_target *t, uint32_t number)
@@ -84,12 +87,14 @@ static const struct conf_lun *find_lun(const struct conf_target *t, uint32_t num
 	return NULL;
 }
 
-/* Plugin and path: two LUNs with the same key may not be able to be open together.  NULL: it has no path. */
+/* Plugin and path, or what holds its bytes: two LUNs with the same key may not be able to be open together.  NULL: none. */
 static char *file_key(struct server *s, const struct conf_lun *l)
 {
-	const struct module *m = plugins_get(s->plugin_dirs, l->plugin, NULL);
+	const struct module *m = l->module ? l->module : plugins_get(s->plugin_dirs, l->plugin, NULL);
 	const char *path = m ? settings_path_name(&m->ops) : NULL;
 
+	if (l->context)
+		return g_strdup_printf("%p", l->context);
 	for (char **pair = l->settings; path && pair && *pair; pair += 2)
 		if (g_str_equal(pair[0], path))
 			return g_strdup_printf("%s:%s", l->plugin, pair[1]);
@@ -131,26 +136,31 @@ static bool prepare_portals(struct plan *p, GError **error)
 	return true;
 }
 
-/* Does a LUN that runs, and will not, have this file open? */
-static bool waits_for_another(struct plan *p, const char *key)
+static void find_open(struct plan *p)
 {
 	GHashTableIter it, luns;
-	gpointer value, rl_;
+	gpointer rt, value;
 
+	p->open = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	g_hash_table_iter_init(&it, p->s->targets);
-	while (key && g_hash_table_iter_next(&it, NULL, &value)) {
-		struct run_target *rt = value;
+	while (g_hash_table_iter_next(&it, NULL, &rt)) {
+		g_hash_table_iter_init(&luns, ((struct run_target *)rt)->luns);
+		while (g_hash_table_iter_next(&luns, NULL, &value)) {
+			struct run_lun *rl = value;
+			char *key = rl->lun ? file_key(p->s, rl->conf) : NULL;
 
-		g_hash_table_iter_init(&luns, rt->luns);
-		while (g_hash_table_iter_next(&luns, NULL, &rl_)) {
-			struct run_lun *rl = rl_;
-			g_autofree char *other = rl->lun ? file_key(p->s, rl->conf) : NULL;
-
-			if (g_strcmp0(key, other) == 0)
-				return true;
+			if (key)
+				g_hash_table_add(p->open, key);
 		}
 	}
-	return false;
+}
+
+/* Does a LUN that runs have this file open? */
+static bool waits_for_another(struct plan *p, const char *key)
+{
+	if (!p->open)
+		find_open(p);
+	return key && g_hash_table_contains(p->open, key);
 }
 
 /* It did not open: a failure of the whole, or a LUN that is left out. */
@@ -198,7 +208,7 @@ static bool prepare_luns(struct plan *p, struct run_target *rt, const struct con
 	for (unsigned i = 0; i < t->luns->len; i++) {
 		const struct conf_lun *l = t->luns->pdata[i];
 		struct run_lun *rl = run_target_lun(rt, l->number);
-		bool same = rl && same_device(rl->conf, l);
+		bool same = rl && server_same_device(rl->conf, l);
 		bool may_fail = p->s->started ? same && !rl->lun : p->s->skip_broken;
 
 		if (!(same && rl->lun) && !prepare_lun(p, rt, l, may_fail, error))
@@ -218,6 +228,7 @@ static bool prepare_targets(struct plan *p, GError **error)
 			g_ptr_array_add(p->made, rt);
 		}
 		g_hash_table_insert(p->targets, t->iqn, rt);
+		g_hash_table_insert(p->confs, t->iqn, (gpointer)t);
 		if (!prepare_luns(p, rt, t, error))
 			return false;
 	}
@@ -228,15 +239,7 @@ static bool prepare_targets(struct plan *p, GError **error)
 
 static const struct conf_target *next_target(const struct plan *p, const struct run_target *rt)
 {
-	struct run_target *found = g_hash_table_lookup(p->targets, rt->conf->iqn);
-
-	for (unsigned i = 0; found && i < p->next->targets->len; i++) {
-		const struct conf_target *t = p->next->targets->pdata[i];
-
-		if (g_str_equal(t->iqn, rt->conf->iqn))
-			return t;
-	}
-	return NULL;
+	return g_hash_table_lookup(p->confs, rt->conf->iqn);
 }
 
 static const struct conf_lun *next_lun(const struct plan *p, const struct run_target *rt, const struct run_lun *rl)
@@ -255,7 +258,7 @@ static bool in_the_way(const struct plan *p, const struct run_target *rt, const 
 	if (!rl->lun)
 		return false;
 	if (l)
-		return !same_device(rl->conf, l);
+		return !server_same_device(rl->conf, l);
 	key = file_key(p->s, rl->conf);
 	return key && g_hash_table_contains(p->files, key);
 }
@@ -392,8 +395,10 @@ static void G_GNUC_PRINTF(2, 3) changed(struct plan *p, const char *fmt, ...)
 	p->changes++;
 }
 
-static struct portal *portal_called(const struct plan *p, const char *name)
+static struct portal *portal_called(const void *plan, const char *name)
 {
+	const struct plan *p = plan;
+
 	for (unsigned i = 0; i < p->portals->len; i++) {
 		const struct run_portal *rp = p->portals->pdata[i];
 
@@ -431,22 +436,23 @@ static void publish(struct plan *p, const struct conf_target *t)
 {
 	struct run_target *rt = g_hash_table_lookup(p->targets, t->iqn);
 	GPtrArray *portals = g_ptr_array_new();
-	struct auth *auth;
+	struct node_access access = { .single_initiator = t->single_initiator, .max_sessions = t->max_sessions };
 
 	for (char **name = t->portals; name && *name; name++)
 		g_ptr_array_add(portals, portal_called(p, *name));
-	auth = auth_ref(g_hash_table_lookup(p->auths, t));
+	access.auth = auth_ref(g_hash_table_lookup(p->auths, t));
+	access.acl = acls_make(t, portal_called, p);
 	if (rt->node)	/* before it can be reached by other ways */
-		node_set_auth(p->s->node, rt->node, auth);
+		node_set_access(p->s->node, rt->node, &access);
 	if (!rt->node) {
-		rt->node = node_add_target_auth(p->s->node, t->iqn, t->alias, rt->scsi, &t->iscsi,
-						(struct portal *const *)portals->pdata, portals->len, auth);
+		rt->node = node_add_target_access(p->s->node, t->iqn, t->alias, rt->scsi, &t->iscsi,
+						  (struct portal *const *)portals->pdata, portals->len, &access);
 		g_hash_table_insert(p->s->targets, g_strdup(t->iqn), rt);
 		changed(p, "target %s: added", t->iqn);
 	} else if (!same_pointers(rt->portals, portals) || g_strcmp0(rt->conf->alias, t->alias) ||
 		   rt->conf->explicit_alua != t->explicit_alua ||
 		   !setting_equal(schema_find(CONF_TARGET, "port-groups"), rt->conf, t) ||
-		   !setting_equal(schema_find(CONF_TARGET, "accounts"), rt->conf, t) ||
+		   acls_differ(rt->conf, t) ||
 		   !schema_equal(CONF_ISCSI, &rt->conf->iscsi, &t->iscsi)) {
 		node_update_target(p->s->node, rt->node, t->alias, &t->iscsi,
 				   (struct portal *const *)portals->pdata, portals->len);
@@ -563,6 +569,7 @@ bool server_apply(struct server *s, struct conf *conf, GError **error)
 		.s = s, .next = conf,
 		.portals = g_ptr_array_new_with_free_func(g_free), .bound = g_ptr_array_new(),
 		.targets = g_hash_table_new(g_str_hash, g_str_equal), .made = g_ptr_array_new(),
+		.confs = g_hash_table_new(g_str_hash, g_str_equal),
 		.luns = g_ptr_array_new_with_free_func(g_free),
 		.files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
 		.auths = accounts_table_new(),
@@ -580,6 +587,9 @@ bool server_apply(struct server *s, struct conf *conf, GError **error)
 		g_ptr_array_unref(p.portals);
 	g_ptr_array_unref(p.bound);
 	g_hash_table_unref(p.targets);
+	g_hash_table_unref(p.confs);
+	if (p.open)
+		g_hash_table_unref(p.open);
 	g_ptr_array_unref(p.made);
 	g_ptr_array_unref(p.luns);
 	g_hash_table_unref(p.files);

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <string.h>
 #include "config/accounts.h"
+#include "config/acls.h"
 #include "config/conf.h"
 #include "scsi/alua.h"
 
@@ -14,6 +15,11 @@ struct conf *conf_new(void)
 void conf_free(struct conf *c)
 {
 	schema_free(CONF_TOP, c);
+}
+
+struct conf *conf_copy(const struct conf *c)
+{
+	return schema_copy(CONF_TOP, c);
 }
 
 struct conf_portal *conf_add_portal(struct conf *c)
@@ -186,6 +192,7 @@ static void check_target(const struct conf *c, const struct conf_target *t, GPtr
 		conf_error(errors, &t->where, "target %s: first-burst-length is over max-burst-length", t->iqn);
 	check_groups(c, t, errors);
 	check_luns(t, errors);
+	acls_check(c, t, errors);
 }
 
 void conf_check(const struct conf *c, GPtrArray *errors)

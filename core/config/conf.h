@@ -15,7 +15,7 @@ struct conf_where {
 
 struct conf_limits {
 	uint32_t login_timeout_s, nop_interval_s, nop_timeout_s;
-	uint32_t tcp_user_timeout_s, queue_depth, max_connections, max_logins;
+	uint32_t tcp_user_timeout_s, queue_depth, max_connections, max_logins, max_logins_per_address;
 };
 
 struct conf_portal {
@@ -24,6 +24,8 @@ struct conf_portal {
 	char *address;		/* numeric */
 	uint32_t port;
 };
+
+struct module;
 
 struct conf_lun {
 	struct conf_where where;
@@ -36,6 +38,9 @@ struct conf_lun {
 	uint32_t alignment_offset;	/* LBA of the first physical block that starts with a block */
 	uint32_t read_only, thin, removable;
 	char *serial, *vendor, *product;
+	/* Of who embeds us, not of files. */
+	const struct module *module;	/* the plugin, in the program itself; NULL: it is found by its name */
+	void *context;			/* device_context() */
 };
 
 struct conf_group {
@@ -56,6 +61,24 @@ struct conf_discovery {
 	GPtrArray *accounts;	/* struct conf_account; none: everybody */
 };
 
+/* One LUN of an initiator: what it calls it, what the target calls it. */
+struct conf_acl_lun {
+	struct conf_where where;
+	uint32_t number, lun, read_only;
+};
+
+/* Initiators that are admitted, and what they see. */
+struct conf_acl {
+	struct conf_where where;
+	char **initiators, **addresses, **portals;	/* NULL: any */
+	uint32_t read_only;
+	GPtrArray *luns;	/* struct conf_acl_lun; none: all as they are */
+};
+
+struct conf_control {
+	char *socket, *group;
+};
+
 struct conf_target {
 	struct conf_where where;
 	char *iqn, *alias;
@@ -64,6 +87,9 @@ struct conf_target {
 	uint32_t explicit_alua;
 	GPtrArray *luns;	/* struct conf_lun */
 	GPtrArray *accounts;	/* struct conf_account; none: everybody */
+	GPtrArray *acls;	/* struct conf_acl; none: see open */
+	uint32_t open;		/* admits everybody */
+	uint32_t single_initiator, max_sessions;
 	struct params iscsi;	/* what is not set here is as in struct conf */
 };
 
@@ -72,6 +98,7 @@ struct conf {
 	uint32_t reactors, workers, log_level;
 	char *state_dir;	/* NULL: nothing is kept */
 	struct conf_limits limits;
+	struct conf_control control;
 	char **chap_algorithms;	/* the preferred one first; NULL: all */
 	uint32_t fips, short_secrets;
 	struct conf_discovery discovery;
@@ -82,6 +109,7 @@ struct conf {
 
 struct conf *conf_new(void);
 void conf_free(struct conf *c);
+struct conf *conf_copy(const struct conf *c);
 
 /* New objects with their defaults, added to what they belong to. */
 struct conf_portal *conf_add_portal(struct conf *c);

@@ -15,6 +15,16 @@ const struct module *plugins_get(const char *const *dirs, const char *name, GErr
 	return module_find(dirs, name, &device_host, error);
 }
 
+bool plugins_secret(const char *const *dirs, const char *name, const char *setting)
+{
+	const struct module *m = plugins_get(dirs, name, NULL);
+
+	for (const struct gotgt_param *q = m ? m->ops.params : NULL; q && q->name; q++)
+		if (g_str_equal(q->name, setting))
+			return q->flags & GOTGT_PARAM_SECRET;
+	return true;
+}
+
 /* One at a time, so that each error has its line and none hides another. */
 static void check_pairs(const struct module *m, const struct conf_target *t, const struct conf_lun *l,
 			GPtrArray *errors)

@@ -10,6 +10,9 @@
 char **plugins_dirs(const char *dirs);
 const struct module *plugins_get(const char *const *dirs, const char *name, GError **error);
 
+/* Is it a setting that is never shown?  Of a plugin that does not load, and of what it does not know, nothing is. */
+bool plugins_secret(const char *const *dirs, const char *name, const char *setting);
+
 /*
  * Check each LUN's settings by its plugin's table.  A plugin that cannot be loaded is an error
  * only when missing_too: other LUNs can work without it.

@@ -54,6 +54,11 @@ static const char *credential_check(const char *text)
 	return strchr(text, '/') || !strcmp(text, ".") || !strcmp(text, "..") ? "not a file name" : NULL;
 }
 
+static const char *socket_check(const char *text)
+{
+	return *text == '/' || !strcmp(text, "off") ? NULL : "neither an absolute path nor off";
+}
+
 static const char *utf8_check(const char *text)
 {
 	return g_utf8_validate(text, -1, NULL) ? NULL : "not UTF-8";
@@ -79,9 +84,11 @@ const struct setting schema[] = {
 	  .help = "The least serious messages that are logged." },
 	{ CONF_TOP, SETTING_STRING, "state-dir", .min = 1, .max = 4000,
 	  .otherwise = "/var/lib/gotgt, or ~/.gotgt/state for a user", .restart = true, FIELD(struct conf, state_dir),
-	  .help = "Folder for what must outlive a restart: reservations, saved mode pages." },
+	  .help = "Folder for what must outlive a restart: reservations, saved mode pages, an unfinished sanitize." },
 	{ CONF_TOP, SETTING_GROUP, "limits", .child = CONF_LIMITS, .restart = true, FIELD(struct conf, limits),
 	  .help = "What protects the daemon from its peers." },
+	{ CONF_TOP, SETTING_GROUP, "control", .child = CONF_CONTROL, .restart = true, FIELD(struct conf, control),
+	  .help = "The socket on which the running daemon is asked and changed." },
 	{ CONF_TOP, SETTING_GROUP, "iscsi", .child = CONF_ISCSI, FIELD(struct conf, iscsi),
 	  .help = "What is offered in a login." },
 	{ CONF_TOP, SETTING_NAMES, "chap-algorithms", .otherwise = "sha3-256, sha256, sha1, md5",
@@ -113,6 +120,15 @@ const struct setting schema[] = {
 	  FIELD(struct conf_limits, max_connections), .help = "Connections at one time, to all targets." },
 	{ CONF_LIMITS, SETTING_UINT, "max-logins", "256", .min = 1, .max = 1000000,
 	  FIELD(struct conf_limits, max_logins), .help = "Connections at one time that have not logged in yet." },
+	{ CONF_LIMITS, SETTING_UINT, "max-logins-per-address", "128", .min = 1, .max = 1000000,
+	  FIELD(struct conf_limits, max_logins_per_address),
+	  .help = "Of these from one IPv4 address, or one IPv6 /64." },
+
+	{ CONF_CONTROL, SETTING_STRING, "socket", .min = 1, .max = 107, .check = socket_check,
+	  .otherwise = "/run/gotgt/gotgt.sock, or gotgt/gotgt.sock in $XDG_RUNTIME_DIR, or ~/.gotgt/gotgt.sock for a user",
+	  FIELD(struct conf_control, socket), .help = "Path of a unix socket, or off." },
+	{ CONF_CONTROL, SETTING_STRING, "group", "gotgt", .min = 1, .max = 64, FIELD(struct conf_control, group),
+	  .help = "Group that may use the socket beside the daemon's own user, when there is one of this name." },
 
 	{ CONF_PORTAL, SETTING_STRING, "name", .otherwise = "none", .min = 1, .max = 64, .check = ascii_check,
 	  FIELD(struct conf_portal, name), .help = "What a target's portals setting calls it." },
@@ -134,9 +150,33 @@ const struct setting schema[] = {
 	{ CONF_TARGET, SETTING_LIST, "luns", .child = CONF_LUN, FIELD(struct conf_target, luns),
 	  .help = "Its logical units." },
 	{ CONF_TARGET, SETTING_LIST, "accounts", .child = CONF_ACCOUNT, FIELD(struct conf_target, accounts),
-	  .help = "Who may log in, by CHAP; without any, who reaches it may." },
+	  .help = "Who may log in, by CHAP." },
+	{ CONF_TARGET, SETTING_LIST, "acls", .child = CONF_ACL, FIELD(struct conf_target, acls),
+	  .help = "Which initiators are admitted, and what each sees; the first that matches counts." },
+	{ CONF_TARGET, SETTING_BOOL, "open", "false", FIELD(struct conf_target, open),
+	  .help = "Admit whoever reaches it; without accounts, acls and this, nobody is admitted." },
+	{ CONF_TARGET, SETTING_BOOL, "single-initiator", "false", FIELD(struct conf_target, single_initiator),
+	  .help = "Admit one initiator at a time; one that no longer answers makes room for the next." },
+	{ CONF_TARGET, SETTING_UINT, "max-sessions", "0", .max = 1000000, FIELD(struct conf_target, max_sessions),
+	  .help = "Sessions at one time; 0 is no limit." },
 	{ CONF_TARGET, SETTING_GROUP, "iscsi", .child = CONF_ISCSI, FIELD(struct conf_target, iscsi),
 	  .help = "What is offered in a login to this target; what is missing is as for all." },
+
+	{ CONF_ACL, SETTING_NAMES, "initiators", .otherwise = "any", FIELD(struct conf_acl, initiators),
+	  .help = "iSCSI names; * stands for any characters and ? for one." },
+	{ CONF_ACL, SETTING_NAMES, "addresses", .otherwise = "any", FIELD(struct conf_acl, addresses),
+	  .help = "IPv4 and IPv6 addresses, or ranges as ADDRESS/BITS." },
+	{ CONF_ACL, SETTING_NAMES, "portals", .otherwise = "any", FIELD(struct conf_acl, portals),
+	  .help = "Names of the portals they come through." },
+	{ CONF_ACL, SETTING_BOOL, "read-only", "false", FIELD(struct conf_acl, read_only), .help = "Refuse their writes." },
+	{ CONF_ACL, SETTING_LIST, "luns", .child = CONF_ACL_LUN, FIELD(struct conf_acl, luns),
+	  .help = "The logical units they see; without any, all of them." },
+	{ CONF_ACL_LUN, SETTING_UINT, "number", .max = LUN_MAX, .required = true, FIELD(struct conf_acl_lun, number),
+	  .help = "Logical unit number, as these initiators see it." },
+	{ CONF_ACL_LUN, SETTING_UINT, "lun", .max = LUN_MAX, .required = true, FIELD(struct conf_acl_lun, lun),
+	  .help = "Its number in the target." },
+	{ CONF_ACL_LUN, SETTING_BOOL, "read-only", "false", FIELD(struct conf_acl_lun, read_only),
+	  .help = "Refuse their writes to it." },
 
 	{ CONF_GROUP, SETTING_UINT, "tag", .min = 1, .max = 65535, .required = true, FIELD(struct conf_group, tag),
 	  .help = "Target port group, and target portal group tag." },
@@ -225,7 +265,10 @@ static const struct {
 	[CONF_GROUP] = { "port-group", sizeof(struct conf_group) },
 	[CONF_LUN] = { "lun", sizeof(struct conf_lun) },
 	[CONF_ACCOUNT] = { "account", sizeof(struct conf_account) },
+	[CONF_ACL] = { "acl", sizeof(struct conf_acl) },
+	[CONF_ACL_LUN] = { "acl-lun", sizeof(struct conf_acl_lun) },
 	[CONF_DISCOVERY] = { "discovery", sizeof(struct conf_discovery) },
+	[CONF_CONTROL] = { "control", sizeof(struct conf_control) },
 	[CONF_ISCSI] = { "iscsi", sizeof(struct params), &params_offered },
 };
 
@@ -323,6 +366,97 @@ void schema_free(enum conf_object object, void *obj)
 		return;
 	schema_clear(object, obj);
 	g_free(obj);
+}
+
+static GPtrArray *list_copy(enum conf_object child, const GPtrArray *list)
+{
+	GPtrArray *copy = g_ptr_array_new();
+
+	for (unsigned i = 0; i < list->len; i++)
+		g_ptr_array_add(copy, schema_copy(child, list->pdata[i]));
+	return copy;
+}
+
+static unsigned *lines_copy(const struct conf_lun *lun)
+{
+	size_t n = lun->setting_lines ? g_strv_length(lun->settings) / 2 : 0;
+	unsigned *copy = n ? g_new(unsigned, n) : NULL;
+
+	if (n)
+		memcpy(copy, lun->setting_lines, n * sizeof *copy);
+	return copy;
+}
+
+/* The settings of to, which has all bytes of from, get memory of their own. */
+static void own_fields(enum conf_object object, void *to, const void *from)
+{
+	const struct setting *s = NULL;
+
+	while ((s = schema_next(object, s))) {
+		void *f = setting_field(s, to);
+
+		switch (s->type) {
+		case SETTING_GROUP:
+			own_fields(s->child, f, setting_field(s, from));
+			break;
+		case SETTING_LIST:
+			*(GPtrArray **)f = list_copy(s->child, *(GPtrArray **)f);
+			break;
+		case SETTING_STRING:
+			*(char **)f = g_strdup(*(char **)f);
+			break;
+		case SETTING_PLUGIN:
+			((struct conf_lun *)to)->setting_lines = lines_copy(from);
+			*(char ***)f = g_strdupv(*(char ***)f);
+			break;
+		case SETTING_NAMES:
+			*(char ***)f = g_strdupv(*(char ***)f);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+void *schema_copy(enum conf_object object, const void *obj)
+{
+	void *copy = g_malloc(objects[object].size);
+
+	memcpy(copy, obj, objects[object].size);
+	own_fields(object, copy, obj);
+	return copy;
+}
+
+static void forget_lists(enum conf_object object, void *obj);
+
+static void forget_where(enum conf_object object, void *obj)
+{
+	*(struct conf_where *)obj = (struct conf_where){ 0 };
+	forget_lists(object, obj);
+}
+
+static void forget_lists(enum conf_object object, void *obj)
+{
+	const struct setting *s = NULL;
+
+	while ((s = schema_next(object, s))) {
+		void *f = setting_field(s, obj);
+
+		if (s->type == SETTING_GROUP)
+			forget_lists(s->child, f);
+		else if (s->type == SETTING_PLUGIN)
+			g_clear_pointer(&((struct conf_lun *)obj)->setting_lines, g_free);
+		for (unsigned i = 0; s->type == SETTING_LIST && i < (*(GPtrArray **)f)->len; i++)
+			forget_where(s->child, g_ptr_array_index(*(GPtrArray **)f, i));
+	}
+}
+
+void *schema_dup(enum conf_object object, const void *obj)
+{
+	void *dup = schema_copy(object, obj);
+
+	forget_where(object, dup);
+	return dup;
 }
 
 static bool lists_equal(enum conf_object child, const GPtrArray *a, const GPtrArray *b)

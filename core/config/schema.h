@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum conf_object { CONF_TOP, CONF_LIMITS, CONF_PORTAL, CONF_TARGET, CONF_GROUP, CONF_LUN, CONF_ISCSI, CONF_ACCOUNT,
-	CONF_DISCOVERY, CONF_OBJECTS };
+	CONF_DISCOVERY, CONF_ACL, CONF_ACL_LUN, CONF_CONTROL, CONF_OBJECTS };
 
 enum setting_type {
 	SETTING_BOOL,		/* uint32_t, 0 or 1 */
@@ -61,6 +61,10 @@ void schema_clear(enum conf_object object, void *obj);
 /* An object on the heap: zeroed, with defaults. */
 void *schema_new(enum conf_object object);
 void schema_free(enum conf_object object, void *obj);
+/* All of it, lists and groups included, on the heap; what is no setting is copied as it is. */
+void *schema_copy(enum conf_object object, const void *obj);
+/* The same of an object that can be in a list, or of the top one; where it stands in a file is forgotten. */
+void *schema_dup(enum conf_object object, const void *obj);
 /* True when every setting of both, lists and groups included, is the same. */
 bool schema_equal(enum conf_object object, const void *a, const void *b);
 bool setting_equal(const struct setting *s, const void *a, const void *b);
@@ -71,6 +75,10 @@ static inline void *setting_field(const struct setting *s, const void *obj)
 	return (char *)obj + s->offset;
 }
 
+/* Has it a value?  A number outside its limits says that it has none. */
+bool setting_is_set(const struct setting *s, const void *obj);
+/* Make it what it is in another object of the kind; not of GROUP or LIST. */
+void setting_copy(const struct setting *s, const void *from, void *to);
 /* Parse text into the setting's field; not of GROUP, LIST, NAMES or PLUGIN.  The error says what would do. */
 bool setting_parse(const struct setting *s, const char *text, void *obj, GError **error);
 /* The value as the file would have it. */

@@ -5,7 +5,6 @@
 #include "engine/log.h"
 
 
-
 struct run_target *run_target_new(struct server *s, const struct conf_target *conf)
 {
 	struct run_target *rt = g_new0(struct run_target, 1);
@@ -44,11 +43,12 @@ struct device *run_lun_device(struct server *s, const struct conf_target *t, con
 			      GError **error)
 {
 	g_autofree char *name = g_strdup_printf("target %s lun %u", t->iqn, conf->number);
-	const struct module *m = plugins_get(s->plugin_dirs, conf->plugin, error);
+	const struct module *m = conf->module ? conf->module : plugins_get(s->plugin_dirs, conf->plugin, error);
 	struct device *dev = NULL;
 
 	if (m)
-		dev = device_open(s->engine, m, name, (const char *const *)conf->settings, conf->read_only, error);
+		dev = device_open_for(s->engine, m, name, (const char *const *)conf->settings, conf->read_only,
+				      conf->context, error);
 	if (!dev)
 		g_prefix_error(error, "%s: ", name);
 	return dev;
@@ -113,6 +113,7 @@ static bool start_threads(struct server *s, const struct conf *conf, GError **er
 	s->node = node_new(s->engine);
 	s->node->max_conns = l->max_connections;
 	s->node->max_logins = l->max_logins;
+	s->node->max_logins_per_address = l->max_logins_per_address;
 	s->node->login_timeout_s = l->login_timeout_s;
 	s->node->nop_interval_s = l->nop_interval_s;
 	s->node->nop_timeout_s = l->nop_timeout_s;
@@ -189,11 +190,39 @@ const struct conf *server_conf(const struct server *s)
 	return s->conf;
 }
 
+struct node *server_node(const struct server *s)
+{
+	return s->node;
+}
+
+const char *const *server_plugin_dirs(const struct server *s)
+{
+	return s->plugin_dirs;
+}
+
+struct lun *server_lun(const struct server *s, const char *iqn, uint32_t number)
+{
+	const struct run_target *rt = g_hash_table_lookup(s->targets, iqn);
+	const struct run_lun *rl = rt ? run_target_lun(rt, number) : NULL;
+
+	return rl ? rl->lun : NULL;
+}
+
 const char *server_portal(const struct server *s, unsigned n)
 {
 	struct run_portal *rp = n < s->portals->len ? s->portals->pdata[n] : NULL;
 
 	return rp ? portal_name(rp->portal) : NULL;
+}
+
+GArray *server_sessions(struct server *s)
+{
+	return node_sessions(s->node);
+}
+
+bool server_drop_session(struct server *s, uint16_t tsih)
+{
+	return node_drop_session(s->node, tsih);
 }
 
 unsigned server_luns(const struct server *s)

@@ -5,6 +5,7 @@
 
 #include "config/conf.h"
 #include "config/plugins.h"
+#include "iscsi/node.h"
 
 struct server;
 
@@ -28,8 +29,19 @@ bool server_apply(struct server *s, struct conf *conf, GError **error);
 void server_stop(struct server *s, unsigned grace_ms);
 
 const struct conf *server_conf(const struct server *s);
+struct node;
+struct lun;
+struct node *server_node(const struct server *s);
+const char *const *server_plugin_dirs(const struct server *s);
+/* The LUN that is served; NULL: there is none, or it did not open. */
+struct lun *server_lun(const struct server *s, const char *iqn, uint32_t number);
+/* Can a running LUN become b from a without its device being opened anew? */
+bool server_same_device(const struct conf_lun *a, const struct conf_lun *b);
 /* "ADDR:PORT" of the n-th portal as bound, NULL past the end. */
 const char *server_portal(const struct server *s, unsigned n);
+/* node_sessions() and node_drop_session(). */
+GArray *server_sessions(struct server *s);
+bool server_drop_session(struct server *s, uint16_t tsih);
 /* LUNs that are served. */
 unsigned server_luns(const struct server *s);
 

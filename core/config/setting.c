@@ -146,6 +146,52 @@ char *setting_format(const struct setting *s, const void *obj)
 	}
 }
 
+bool setting_is_set(const struct setting *s, const void *obj)
+{
+	const void *f = setting_field(s, obj);
+	g_autofree char *name = NULL;
+
+	switch (s->type) {
+	case SETTING_UINT:
+	case SETTING_SIZE:
+		return *(const uint32_t *)f >= s->min && *(const uint32_t *)f <= s->max;
+	case SETTING_CHOICE:
+		name = setting_format(s, obj);
+		return name != NULL;
+	case SETTING_STRING:
+	case SETTING_NAMES:
+	case SETTING_PLUGIN:
+		return *(void *const *)f != NULL;
+	default:
+		return true;
+	}
+}
+
+void setting_copy(const struct setting *s, const void *from, void *to)
+{
+	const void *f = setting_field(s, from);
+	void *t = setting_field(s, to);
+	char *text;
+
+	switch (s->type) {
+	case SETTING_STRING:
+		text = g_strdup(*(char *const *)f);
+		if (s->secret)
+			chap_wipe(*(char **)t);
+		else
+			g_free(*(char **)t);
+		*(char **)t = text;
+		break;
+	case SETTING_NAMES:
+	case SETTING_PLUGIN:
+		g_strfreev(*(char ***)t);
+		*(char ***)t = g_strdupv(*(char **const *)f);
+		break;
+	default:
+		*(uint32_t *)t = *(const uint32_t *)f;
+	}
+}
+
 /* What a value may be, in words. */
 static char *domain(const struct setting *s)
 {

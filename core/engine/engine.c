@@ -3,6 +3,7 @@
 #include "config.h"
 #include <sched.h>
 #include "engine/engine.h"
+#include "engine/log.h"
 
 #define WORKERS_DEFAULT 8
 
@@ -17,6 +18,7 @@ struct engine *engine_new(unsigned n_reactors, unsigned n_workers, GError **erro
 {
 	struct engine *e = g_new0(struct engine, 1);
 
+	e->log = log_entered();
 	if (!n_reactors)
 		n_reactors = usable_cpus();
 	n_reactors = CLAMP(n_reactors, 1, ENGINE_REACTORS_MAX);

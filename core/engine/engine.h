@@ -14,6 +14,7 @@ struct engine {
 	unsigned n_reactors;
 	struct reactor *reactors[ENGINE_REACTORS_MAX];
 	struct workers *workers;
+	struct log *log;		/* its threads write there; NULL: the process's */
 	char *state_dir;		/* where state files are, set before use; NULL: nothing can be kept.  engine_free() frees it */
 };
 

@@ -12,10 +12,8 @@ static const char *const level_names[] = {
 	[GOTGT_LOG_ERROR] = "error", [GOTGT_LOG_WARNING] = "warn", [GOTGT_LOG_INFO] = "info", [GOTGT_LOG_DEBUG] = "debug",
 };
 
-static _Atomic(enum gotgt_log_level) max_level = GOTGT_LOG_INFO;
-
 /* systemd reads a level from "<N>" (sd-daemon(3)) when it made our standard error. */
-static void to_stderr(enum gotgt_log_level level, const char *line, void *data)
+void log_to_stderr(enum gotgt_log_level level, const char *line, void *data)
 {
 	static const char priority[] = { [GOTGT_LOG_ERROR] = '3', [GOTGT_LOG_WARNING] = '4', [GOTGT_LOG_INFO] = '6',
 					 [GOTGT_LOG_DEBUG] = '7' };
@@ -30,23 +28,42 @@ static void to_stderr(enum gotgt_log_level level, const char *line, void *data)
 		return;
 }
 
-static log_sink *sink = to_stderr;
-static void *sink_data;
+/* The program's, and of tests; nobody's in a program that embeds us: every thread of ours has another. */
+static struct log process_log = { .level = GOTGT_LOG_INFO };
+static _Thread_local struct log *entered;
 
-void log_set_sink(log_sink *fn, void *data)
+static struct log *here(void)
 {
-	sink = fn ? fn : to_stderr;
-	sink_data = data;
+	return entered ? entered : &process_log;
+}
+
+struct log *log_enter(struct log *log)
+{
+	struct log *before = entered;
+
+	entered = log;
+	return before;
+}
+
+struct log *log_entered(void)
+{
+	return entered;
+}
+
+void log_set_sink(log_sink *sink, void *data)
+{
+	here()->sink = sink;
+	here()->data = data;
 }
 
 void log_set_level(enum gotgt_log_level level)
 {
-	atomic_store_explicit(&max_level, level, memory_order_relaxed);
+	atomic_store_explicit(&here()->level, level, memory_order_relaxed);
 }
 
 enum gotgt_log_level log_level(void)
 {
-	return atomic_load_explicit(&max_level, memory_order_relaxed);
+	return atomic_load_explicit(&here()->level, memory_order_relaxed);
 }
 
 int log_level_parse(const char *name)
@@ -59,12 +76,13 @@ int log_level_parse(const char *name)
 
 void log_vline(enum gotgt_log_level level, const char *fmt, va_list ap)
 {
+	const struct log *log = here();
 	char line[1024];
 
-	if (level > log_level())
+	if (level > log_level() || !log->sink)
 		return;
 	vsnprintf(line, sizeof line, fmt, ap);
-	sink(level, line, sink_data);
+	log->sink(level, line, log->data);
 }
 
 void log_line(enum gotgt_log_level level, const char *fmt, ...)

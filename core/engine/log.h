@@ -4,15 +4,33 @@
 #define GOTGT_LOG_H
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <gotgt/plugin.h>
 
-/* Where lines go; the default writes "gotgt: LEVEL: TEXT" to standard error.  [main], before threads start. */
 typedef void log_sink(enum gotgt_log_level level, const char *line, void *data);
+/* "gotgt: LEVEL: TEXT" */
+log_sink log_to_stderr;
+
+/*
+ * Where lines go, one a server: what a thread writes goes to the log it has entered, or to the process's
+ * when it has entered none.  The threads of an engine enter the log of the thread that made the engine.
+ */
+struct log {
+	log_sink *sink;		/* NULL: nowhere */
+	void *data;
+	_Atomic(enum gotgt_log_level) level;
+};
+
+/* From here on this thread writes to log (NULL: to the process's); what it had entered before.  [any] */
+struct log *log_enter(struct log *log);
+struct log *log_entered(void);
+
+/* Of the log this thread writes to; the process's has no sink at first.  [main], before threads start. */
 void log_set_sink(log_sink *sink, void *data);
 
-/* Lines above this level are dropped.  Default GOTGT_LOG_INFO.  [any] */
+/* Lines above this level are dropped.  The process's is GOTGT_LOG_INFO at first.  [any] */
 void log_set_level(enum gotgt_log_level level);
 enum gotgt_log_level log_level(void);
 

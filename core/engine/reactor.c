@@ -9,7 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 #include "engine/bufpool.h"
+#include "engine/log.h"
 #include "engine/reactor.h"
+#include "engine/thread.h"
 
 #define BATCH 64
 
@@ -18,6 +20,7 @@ struct reactor {
 	int ep;
 	pthread_t thread;
 	bool started, stopping;
+	struct log *log;
 	uint64_t now_ms, batch;
 	struct bufpool *pool;
 
@@ -269,6 +272,7 @@ static void *loop(void *arg)
 	struct reactor *r = arg;
 
 	self = r;
+	log_enter(r->log);
 	r->now_ms = clock_ms();
 	while (!r->stopping) {
 		int n = epoll_wait(r->ep, r->events, BATCH, sleep_ms(r));
@@ -295,6 +299,7 @@ struct reactor *reactor_new(unsigned index, GError **error)
 	struct reactor *r = g_new0(struct reactor, 1);
 
 	r->index = index;
+	r->log = log_entered();
 	r->defer_tail = &r->defer_head;
 	r->wake.ready = woken;
 	r->now_ms = clock_ms();
@@ -312,7 +317,7 @@ struct reactor *reactor_new(unsigned index, GError **error)
 bool reactor_start(struct reactor *r, GError **error)
 {
 	g_autofree char *name = g_strdup_printf("reactor-%u", r->index);
-	int err = pthread_create(&r->thread, NULL, loop, r);
+	int err = thread_start(&r->thread, loop, r);
 
 	if (err) {
 		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err), "cannot start a reactor thread: %s",

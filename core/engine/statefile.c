@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "engine/statefile.h"
 
@@ -41,15 +44,43 @@ static int open_dir(const char *dir)
 	return fd >= 0 ? fd : -errno;
 }
 
-static int write_file(int dir, const char *name, const void *data, size_t len)
+/* With those on the way to it; each is in one that is durable with it. */
+static int make_dir(const char *dir)
 {
-	g_autofree char *hash = g_compute_checksum_for_data(G_CHECKSUM_SHA256, data, len);
-	g_autofree char *header = g_strdup_printf(MAGIC "%s %zu\n", hash, len);
+	g_autofree char *parent = g_path_get_dirname(dir);
+	int fd, r;
+
+	if (mkdir(dir, 0700) < 0) {
+		if (errno == EEXIST)
+			return 0;
+		if (errno != ENOENT || !strcmp(parent, dir))
+			return -errno;
+		r = make_dir(parent);
+		if (r < 0)
+			return r;
+		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+			return -errno;
+	}
+	fd = open_dir(parent);
+	if (fd < 0)
+		return fd;
+	r = sync_dir(fd);
+	close(fd);
+	return r;
+}
+
+/* like: who may use it is as there, or NULL.  Only root can give a file away; what cannot be is ours. */
+static int write_file(int dir, const char *name, const char *header, const void *data, size_t len,
+		      const struct stat *like)
+{
 	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600), r;
 
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, header, strlen(header));
+	if (like && (like->st_uid != geteuid() || like->st_gid != getegid()) &&
+	    fchown(fd, like->st_uid, like->st_gid) < 0)
+		like = NULL;
+	r = like && fchmod(fd, like->st_mode & 0777) < 0 ? -errno : write_all(fd, header, strlen(header));
 	if (!r)
 		r = write_all(fd, data, len);
 	if (!r && fsync(fd) < 0)
@@ -59,19 +90,16 @@ static int write_file(int dir, const char *name, const void *data, size_t len)
 	return r;
 }
 
-int statefile_save(const char *dir, const char *name, const void *data, size_t len)
+static int replace(const char *dir, const char *name, const char *header, const void *data, size_t len,
+		   const struct stat *like)
 {
 	g_autofree char *temporary = g_strconcat(name, ".new", NULL);
-	int fd, r;
+	int fd = open_dir(dir), r;
 
-	if (len > STATEFILE_MAX)
-		return -EFBIG;
-	if (g_mkdir_with_parents(dir, 0700) < 0)
-		return -errno;
-	fd = open_dir(dir);
 	if (fd < 0)
 		return fd;
-	r = write_file(fd, temporary, data, len);
+	r = unlinkat(fd, temporary, 0) < 0 && errno != ENOENT ? -errno :
+		write_file(fd, temporary, header, data, len, like);
 	if (!r && renameat(fd, temporary, fd, name) < 0)
 		r = -errno;
 	if (r)
@@ -80,6 +108,34 @@ int statefile_save(const char *dir, const char *name, const void *data, size_t l
 		r = sync_dir(fd);
 	close(fd);
 	return r;
+}
+
+int statefile_save(const char *dir, const char *name, const void *data, size_t len)
+{
+	g_autofree char *hash = NULL, *header = NULL;
+	int r;
+
+	if (len > STATEFILE_MAX)
+		return -EFBIG;
+	r = make_dir(dir);
+	if (r < 0)
+		return r;
+	hash = g_compute_checksum_for_data(G_CHECKSUM_SHA256, data, len);
+	header = g_strdup_printf(MAGIC "%s %zu\n", hash, len);
+	return replace(dir, name, header, data, len, NULL);
+}
+
+int statefile_replace_text(const char *path, const char *text)
+{
+	char *real = realpath(path, NULL);
+	g_autofree char *dir = g_path_get_dirname(real ? real : path), *name = g_path_get_basename(real ? real : path);
+	struct stat st;
+	bool there = real && stat(real, &st) == 0;
+
+	free(real);
+	if (there && !S_ISREG(st.st_mode))
+		return -EINVAL;
+	return replace(dir, name, "", text, strlen(text), there ? &st : NULL);
 }
 
 /* The data in a file's text: its length, or -1 when it is not as it was written. */

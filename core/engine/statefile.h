@@ -14,6 +14,11 @@
 
 /* Write DIR/NAME, mode 0600; makes DIR (0700) where it is missing.  0, or a negative errno and the old file is there. */
 int statefile_save(const char *dir, const char *name, const void *data, size_t len);
+/*
+ * The same of any file, with nothing in front: where there is one, the new one has its mode and, when this can be, its
+ * owner, and a symbolic link stays one.  One that is new has mode 0600.
+ */
+int statefile_replace_text(const char *path, const char *text);
 /* 0 and *data (for g_free(), a zero behind it), -ENOENT, -EBADMSG (not as it was written), or what open() says. */
 int statefile_load(const char *dir, const char *name, uint8_t **data, size_t *len);
 /* Durably; 0 also when there is none. */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <glib.h>
 #include "engine/log.h"
+#include "engine/thread.h"
 #include "engine/workers.h"
 
 struct workers {
@@ -13,6 +14,7 @@ struct workers {
 	struct work *head, **tail;
 	unsigned max, n, idle, queued;
 	bool stopping;
+	struct log *log;
 	pthread_t threads[];
 };
 
@@ -21,6 +23,7 @@ static void *loop(void *arg)
 	struct workers *w = arg;
 
 	pthread_setname_np(pthread_self(), "worker");
+	log_enter(w->log);
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		struct work *work = w->head;
@@ -52,6 +55,7 @@ struct workers *workers_new(unsigned max_threads)
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->more, NULL);
 	w->tail = &w->head;
+	w->log = log_entered();
 	w->max = max_threads;
 	return w;
 }
@@ -76,7 +80,7 @@ void workers_push(struct workers *w, struct work *work)
 	work->next = NULL;
 	pthread_mutex_lock(&w->lock);
 	if (++w->queued > w->idle && w->n < w->max) {
-		int err = pthread_create(&w->threads[w->n], NULL, loop, w);
+		int err = thread_start(&w->threads[w->n], loop, w);
 
 		if (!err)
 			w->n++;

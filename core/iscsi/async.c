@@ -23,7 +23,7 @@ void async_send(struct conn *c, enum async_event event, uint16_t p1, uint16_t p2
 
 void async_drop(struct conn *c, enum async_event event)
 {
-	if (c->state != CONN_LOGGED_IN || c->close_when_sent) {
+	if (!conn_is_full(c) || c->close_when_sent) {
 		conn_drop(c, NULL);
 		return;
 	}
@@ -34,6 +34,6 @@ void async_drop(struct conn *c, enum async_event event)
 
 void async_negotiate(struct conn *c)
 {
-	if (c->state == CONN_LOGGED_IN && !c->close_when_sent)
+	if (conn_is_full(c) && !c->close_when_sent)
 		async_send(c, ASYNC_NEGOTIATE, 0, 0, NEGOTIATE_S);
 }

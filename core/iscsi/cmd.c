@@ -225,7 +225,7 @@ static void data_progress(struct cmd *cmd)
 		cmd->state = CMD_RUNNING;
 		end_lent(cmd);
 		if (cmd->sense_override)
-			task_refuse(&cmd->task, STATUS_CHECK_CONDITION, cmd->override);
+			task_refuse(&cmd->task, cmd->override ? STATUS_CHECK_CONDITION : STATUS_BUSY, cmd->override);
 		else
 			task_execute(&cmd->task);
 	} else if (!cmd->sense_override) {
@@ -249,6 +249,7 @@ static void data_arrived(struct cmd *cmd, uint32_t len, bool final)
 	data_progress(cmd);
 }
 
+/* SENSE_NONE: BUSY. */
 static void fail_later(struct cmd *cmd, enum sense_code code)
 {
 	if (cmd->sense_override)
@@ -311,12 +312,13 @@ uint32_t cmd_into_iov(struct conn *c, struct iovec *iov, uint32_t max)
 	return n;
 }
 
+/* A full file system, or a file that was cut?  When it comes again nothing is lent, and the device says which. */
 void cmd_into_fault(struct conn *c)
 {
 	struct cmd *cmd = c->into.cmd;
 
 	c->into.discard = true;
-	fail_later(cmd, SENSE_WRITE_ERROR);
+	fail_later(cmd, SENSE_NONE);
 	task_lent_fault(&cmd->task);
 }
 

@@ -62,7 +62,7 @@ struct verdict cmd_on_data_out(struct conn *c, const struct pdu *p, uint32_t ava
 struct verdict cmd_into_done(struct conn *c, bool digest_bad);
 /* Where the next `left` bytes of conn->into go; elements written to iov. */
 uint32_t cmd_into_iov(struct conn *c, struct iovec *iov, uint32_t max);
-/* The kernel could not write there (EFAULT): the command fails, the rest is discarded. */
+/* The kernel could not write there (EFAULT): the command is told BUSY, the rest is discarded. */
 void cmd_into_fault(struct conn *c);
 
 /* The last PDU of an answered command left the transmit queue (or was thrown away). */

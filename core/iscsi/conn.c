@@ -12,6 +12,7 @@
 #include "iscsi/logout.h"
 #include "iscsi/nop.h"
 #include "iscsi/pdu.h"
+#include "iscsi/portal.h"
 #include "iscsi/rx.h"
 #include "iscsi/session.h"
 #include "iscsi/text.h"
@@ -63,13 +64,28 @@ static void ready(struct watch *w, uint32_t events)
 	update_events(c);
 }
 
+bool conn_event(struct conn *c, enum conn_event e)
+{
+	const struct transition *t = conn_transition(c->state, e);
+
+	if (!t->number) {
+		log_warning("%s: no transition for %s in state %s", c->peer, conn_event_name(e), conn_state_name(c->state));
+		conn_drop(c, NULL);
+		return false;
+	}
+	log_debug("%s: %s (%s): %s to %s", c->peer, conn_event_name(e), t->number, conn_state_name(c->state),
+		  conn_state_name(t->next));
+	c->state = t->next;
+	return true;
+}
+
 static void tick(struct timer *t)
 {
 	struct conn *c = container_of(t, struct conn, timer);
 
 	if (c->state < CONN_LOGGED_IN)
 		conn_drop(c, "login took too long");
-	else if (c->state == CONN_LOGGED_IN)
+	else if (conn_is_full(c))
 		nop_tick(c);
 	else
 		conn_drop(c, NULL);	/* it does not read its last answers */
@@ -79,9 +95,12 @@ void conn_logged_in(struct conn *c)
 {
 	struct node *n = c->node;
 
-	c->state = CONN_LOGGED_IN;
+	if (!conn_event(c, CONN_LOGIN_DONE))
+		return;
+	if (c->session->state == SESSION_ACTIVE)
+		session_event(c->session, SESSION_LOGIN_DONE);
 	pthread_mutex_lock(&n->lock);
-	n->logins--;
+	portal_login_over(n, &c->from);
 	pthread_mutex_unlock(&n->lock);
 	reactor_timer_cancel(c->reactor, &c->timer);
 	nop_tick(c);
@@ -170,7 +189,7 @@ static void reap(struct defer *d)
 	n->n_conns[r]--;
 	n->conns_total--;
 	if (!c->was_logged_in)
-		n->logins--;
+		portal_login_over(n, &c->from);
 	pthread_cond_broadcast(&n->idle);
 	pthread_mutex_unlock(&n->lock);
 	g_free(c);
@@ -183,7 +202,7 @@ void conn_drop(struct conn *c, const char *why)
 	if (why)
 		log_warning("%s: connection dropped: %s", c->peer, why);
 	c->was_logged_in = c->state >= CONN_LOGGED_IN;
-	c->state = CONN_CLOSING;
+	conn_event(c, c->logged_out && c->was_logged_in ? CONN_LEFT : CONN_FAILED);
 	reactor_unwatch(c->reactor, &c->watch);
 	close(c->watch.fd);
 	reactor_timer_cancel(c->reactor, &c->timer);
@@ -198,19 +217,16 @@ void conn_drop(struct conn *c, const char *why)
 
 /* ---- the beginning ---- */
 
-static void name_peer(struct conn *c, int fd)
+static void name_peer(struct conn *c)
 {
-	struct sockaddr_storage peer = { 0 };
-	socklen_t len = sizeof peer;
 	char host[48], port[8];
 
-	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0 ||
-	    (peer.ss_family != AF_INET && peer.ss_family != AF_INET6) ||
-	    getnameinfo((struct sockaddr *)&peer, len, host, sizeof host, port, sizeof port,
+	if ((c->from.ss_family != AF_INET && c->from.ss_family != AF_INET6) ||
+	    getnameinfo((struct sockaddr *)&c->from, sizeof c->from, host, sizeof host, port, sizeof port,
 			NI_NUMERICHOST | NI_NUMERICSERV))
 		g_strlcpy(c->peer, "local", sizeof c->peer);
 	else
-		g_snprintf(c->peer, sizeof c->peer, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+		g_snprintf(c->peer, sizeof c->peer, c->from.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 static void begin_here(struct conn *c, uint64_t login_ms)
@@ -329,7 +345,7 @@ static void watch_peer(const struct node *n, int fd)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
-void conn_start(struct node *n, struct portal *portal, struct reactor *r, int fd)
+void conn_start(struct node *n, struct portal *portal, struct reactor *r, int fd, const struct sockaddr_storage *from)
 {
 	struct conn *c = g_new0(struct conn, 1);
 	socklen_t len = sizeof c->local;
@@ -343,6 +359,7 @@ void conn_start(struct node *n, struct portal *portal, struct reactor *r, int fd
 	watch_peer(n, fd);
 	if (getsockname(fd, (struct sockaddr *)&c->local, &len) < 0)
 		memset(&c->local, 0, sizeof c->local);
-	name_peer(c, fd);
+	c->from = *from;
+	name_peer(c);
 	reactor_post(r, &c->post);
 }

@@ -10,6 +10,7 @@
 #include "engine/log.h"
 #include "engine/reactor.h"
 #include "iscsi/node.h"
+#include "iscsi/state.h"
 #include "iscsi/wire.h"
 
 struct session;
@@ -17,16 +18,14 @@ struct login;
 struct cmd;
 struct txblk;
 
-/* RFC 7143 8.1.1, the target's side */
-enum conn_state { CONN_XPT_UP, CONN_IN_LOGIN, CONN_LOGGED_IN, CONN_IN_LOGOUT, CONN_CLOSING };
-
 struct conn {
 	struct watch watch;
 	struct reactor *reactor;
 	struct node *node;
 	struct portal *portal;
 	struct sockaddr_storage local;
-	char peer[64];			/* "ADDR:PORT", for logs */
+	struct sockaddr_storage from;	/* the peer's address; of family 0 when it has none */
+	char peer[64];			/* the same as "ADDR:PORT", for logs */
 	enum conn_state state;
 	uint16_t cid;
 	uint32_t stat_sn;		/* of the next response */
@@ -57,6 +56,7 @@ struct conn {
 	uint32_t events;		/* watched now */
 	uint64_t heard_ms;		/* when bytes last came in */
 	uint64_t nop_sent_ms;		/* when our NOP-In under way went out, 0: none is */
+	bool probed;			/* somebody waits to know whether it lives */
 	struct buf *rx;
 	uint32_t rx_at, rx_len;		/* unparsed bytes are [rx_at, rx_len) */
 	bool large;			/* large data segments come: headers are read alone */
@@ -80,7 +80,7 @@ struct conn {
 	struct moving *moving;		/* conn.c: on its way to another reactor */
 };
 
-void conn_start(struct node *n, struct portal *p, struct reactor *r, int fd);	/* [any] */
+void conn_start(struct node *n, struct portal *p, struct reactor *r, int fd, const struct sockaddr_storage *from);	/* [any] */
 
 /*
  * Queue a PDU that is not part of the data path: bhs complete but for DataSegmentLength, data copied.  It goes out
@@ -89,6 +89,16 @@ void conn_start(struct node *n, struct portal *p, struct reactor *r, int fd);	/*
 void conn_send(struct conn *c, uint8_t bhs[BHS_LEN], const void *data, uint32_t len);
 /* StatSN (taking one when `advance`), ExpCmdSN and MaxCmdSN at their usual places (24, 28, 32). */
 void conn_stamp(struct conn *c, uint8_t bhs[BHS_LEN], bool advance);
+/*
+ * What happened to it, by the table of state.h.  False: there is no such transition, which is logged with both names, and
+ * the connection is closed.
+ */
+bool conn_event(struct conn *c, enum conn_event e);
+/* In its full feature phase, and not on its way out. */
+static inline bool conn_is_full(const struct conn *c)
+{
+	return c->state == CONN_LOGGED_IN || c->state == CONN_LOGOUT_REQUESTED;
+}
 /* The login is through: CONN_LOGGED_IN, with its timer. */
 void conn_logged_in(struct conn *c);
 /* Close now; why (static or formatted text) is logged, NULL: quietly. */

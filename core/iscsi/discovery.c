@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
+#include "iscsi/acl.h"
 #include "iscsi/discovery.h"
 #include "iscsi/keys.h"
 
@@ -42,10 +43,11 @@ bool discovery_address(char out[DISCOVERY_ADDR_MAX], const struct portal *p, con
 	return g_strlcpy(out, name, DISCOVERY_ADDR_MAX) < DISCOVERY_ADDR_MAX;
 }
 
-/* A target with portals of its own is told of, and reached, through these alone. */
-static bool visible(const struct node_target *t, const struct portal *p)
+/* A target is told of to whom may log in to it: through portals of its own, if it has some, and by its list. */
+static bool visible(const struct node_target *t, const struct acl_who *who)
 {
-	return !t->removed && (!t->portals->len || !p || g_ptr_array_find(t->portals, p, NULL));
+	return !t->removed && (!t->portals->len || !who->portal || g_ptr_array_find(t->portals, who->portal, NULL)) &&
+	       acl_admits(t->acl, who, NULL);
 }
 
 static void append_target(GByteArray *out, const struct node *n, const struct node_target *t,
@@ -69,7 +71,7 @@ static gint by_name(gconstpointer a, gconstpointer b)
 	return strcmp(a, b);
 }
 
-GByteArray *node_send_targets(struct node *n, const char *name, const struct portal *p,
+GByteArray *node_send_targets(struct node *n, const char *name, const struct acl_who *who,
 			      const struct sockaddr_storage *local)
 {
 	GByteArray *out = g_byte_array_new();
@@ -80,7 +82,7 @@ GByteArray *node_send_targets(struct node *n, const char *name, const struct por
 	for (GList *at = names; at; at = at->next) {
 		const struct node_target *t = g_hash_table_lookup(n->targets, at->data);
 
-		if (visible(t, p) && (!name || !strcmp(name, t->name)))
+		if (visible(t, who) && (!name || !strcmp(name, t->name)))
 			append_target(out, n, t, local);
 	}
 	g_list_free(names);

@@ -217,9 +217,11 @@ static const char *split(const char *text, const char *end, char name[KEY_NAME_M
 
 void keys_introduce(struct negotiation *n, const char *text, size_t len)
 {
-	const char *end = text + len, *nul;
+	const char *end, *nul;
 
-	for (; text < end && (nul = memchr(text, '\0', (size_t)(end - text))); text = nul + 1) {
+	if (!len)	/* text may be NULL then */
+		return;
+	for (end = text + len; text < end && (nul = memchr(text, '\0', (size_t)(end - text))); text = nul + 1) {
 		char name[KEY_NAME_MAX + 1];
 		const char *value = split(text, nul, name);
 		const struct key *k = value ? key_find(name) : NULL;

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <pthread.h>
 #include "engine/log.h"
+#include "iscsi/acl.h"
 #include "iscsi/auth.h"
 #include "iscsi/login.h"
 #include "iscsi/session.h"
@@ -188,8 +189,17 @@ static void established(struct conn *c, enum login_status status)
 	struct login *l = c->login;
 	char who[LOG_QUOTED], to[LOG_QUOTED];
 
+	static const struct refusal reasons[] = {
+		{ LOGIN_UNAVAILABLE, "another initiator has the target" }, { LOGIN_OUT_OF_RESOURCES, "too many sessions" },
+		{ LOGIN_FORBIDDEN, "it is not among those admitted" },
+	};
+	const char *why = "no session for it";
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(reasons); i++)
+		if (reasons[i].status == status)
+			why = reasons[i].why;
 	if (status != LOGIN_SUCCESS) {
-		refuse(c, l, REFUSE(status, "no session for it"));
+		refuse(c, l, REFUSE(status, why));
 		return;
 	}
 	respond_last(c, l);
@@ -235,15 +245,18 @@ static struct refusal join(struct login *l)
 
 static struct refusal find_target(struct conn *c, struct login *l)
 {
-	bool removed = false;
+	bool removed = false, admitted;
 
 	l->target = node_find_target(c->node, l->keys.said[SAID_TARGET_NAME], c->portal, &removed);
 	if (!l->target)
 		return removed ? REFUSE(LOGIN_REMOVED, "the target was removed") :
 		       REFUSE(LOGIN_NOT_FOUND, "no such target here");
-	pthread_mutex_lock(&c->node->lock);	/* node_update_target() */
+	pthread_mutex_lock(&c->node->lock);	/* node_update_target(), node_set_access() */
 	l->offer = l->target->offer;
+	admitted = acl_admits(l->target->acl, &(struct acl_who){ l->keys.said[SAID_INITIATOR_NAME], c->from, c->portal }, NULL);
 	pthread_mutex_unlock(&c->node->lock);
+	if (!admitted)
+		return REFUSE(LOGIN_FORBIDDEN, "it is not among those admitted");
 	l->keys.agreed.max_recv_dsl = l->offer.max_recv_dsl;
 	return ACCEPTED;
 }
@@ -434,7 +447,8 @@ struct verdict login_on_pdu(struct conn *c, const struct pdu *p)
 		l = c->login = login_new(c, p);
 	if (l->refused)
 		return VERDICT_DROP("a login after it was refused");
-	c->state = CONN_IN_LOGIN;
+	if (!conn_event(c, CONN_LOGIN_REQUEST))
+		return VERDICT_OK;
 	r = check(l, p);
 	if (!r.why && !sending) {
 		g_byte_array_append(l->in, p->data, p->data_len);

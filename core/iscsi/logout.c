@@ -51,16 +51,17 @@ static void finish(struct abort_job *job)
 		conn_drop(other, NULL);
 	if (asking)
 		answer(asking, l->itt, CLOSED);
-	if (asking && asking->logged_out) {
-		asking->state = CONN_IN_LOGOUT;
+	if (asking && asking->logged_out)
 		conn_finish(asking);
-	}
 	g_free(l);
 }
 
 /* 11.14: what it has sent and is not due yet is forgotten, and nothing more is taken from it. */
 static void begin(struct session *s, struct conn *c)
 {
+	if (c->logged_out)	/* it is leaving already */
+		return;
+	conn_event(c, CONN_LOGOUT_REQUEST);
 	c->logged_out = true;
 	session_drop_held(s, c);
 	session_unstall(c);
@@ -96,7 +97,8 @@ struct verdict logout_on_pdu(struct conn *c, const struct pdu *p)
 
 void logout_ask(struct conn *c, uint16_t seconds)
 {
-	async_send(c, ASYNC_LOGOUT, 0, 0, seconds);
+	if (conn_event(c, CONN_ASKS_LOGOUT))
+		async_send(c, ASYNC_LOGOUT, 0, 0, seconds);
 }
 
 void logout_tell_dropped(struct conn *c)

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <pthread.h>
 #include "engine/log.h"
+#include "iscsi/acl.h"
 #include "iscsi/async.h"
 #include "iscsi/auth.h"
 #include "iscsi/cmd.h"
@@ -30,6 +31,8 @@ struct node *node_new(struct engine *e)
 	n->removed_names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	n->max_conns = 4096;
 	n->max_logins = 256;
+	n->max_logins_per_address = 128;
+	n->logging_in = portal_logins_new();
 	n->login_timeout_s = 15;
 	n->nop_interval_s = 30;
 	n->nop_timeout_s = 30;
@@ -47,6 +50,7 @@ void node_free(struct node *n)
 	g_hash_table_unref(n->removed_names);
 	g_ptr_array_unref(n->portals);
 	g_ptr_array_unref(n->old_portals);
+	g_array_unref(n->logging_in);
 	auth_unref(n->discovery_auth);
 	auth_guard_free(n->guard);
 	pthread_mutex_destroy(&n->lock);
@@ -66,27 +70,29 @@ static gint by_rel_port(gconstpointer a, gconstpointer b)
 	return ((const struct target_port *)a)->rel_port - ((const struct target_port *)b)->rel_port;
 }
 
-/* Tell each target which ports it has.  Called with the lock. */
-static void tell_ports(struct node *n)
+/* Tell a target which ports it has.  Called with the lock. */
+static void tell_its_ports(struct node *n, struct node_target *t)
 {
 	g_autoptr(GArray) ports = g_array_new(FALSE, FALSE, sizeof(struct target_port));
+
+	for (unsigned i = 0; i < n->portals->len; i++) {
+		struct target_port port = { portal_tag(n->portals->pdata[i]), node_target_tag(t, n->portals->pdata[i]) };
+
+		if (reached_through(t, n->portals->pdata[i]))
+			g_array_append_val(ports, port);
+	}
+	g_array_sort(ports, by_rel_port);
+	target_set_ports(t->scsi, (const struct target_port *)(void *)ports->data, ports->len);
+}
+
+static void tell_ports(struct node *n)
+{
 	GHashTableIter it;
-	gpointer value;
+	gpointer t;
 
 	g_hash_table_iter_init(&it, n->targets);
-	while (g_hash_table_iter_next(&it, NULL, &value)) {
-		struct node_target *t = value;
-
-		g_array_set_size(ports, 0);
-		for (unsigned i = 0; i < n->portals->len; i++) {
-			struct target_port port = { portal_tag(n->portals->pdata[i]), node_target_tag(t, n->portals->pdata[i]) };
-
-			if (reached_through(t, n->portals->pdata[i]))
-				g_array_append_val(ports, port);
-		}
-		g_array_sort(ports, by_rel_port);
-		target_set_ports(t->scsi, (const struct target_port *)(void *)ports->data, ports->len);
-	}
+	while (g_hash_table_iter_next(&it, NULL, &t))
+		tell_its_ports(n, t);
 }
 
 static uint16_t free_tag(const struct node *n)
@@ -138,22 +144,32 @@ static void set_target(struct node_target *t, const char *alias, const struct pa
 		g_ptr_array_add(t->portals, portals[i]);
 }
 
+static void take_access(struct node_target *t, const struct node_access *access)
+{
+	t->auth = access->auth;
+	t->acl = access->acl;
+	t->single_initiator = access->single_initiator;
+	t->max_sessions = access->max_sessions;
+}
+
 struct node_target *node_add_target(struct node *n, const char *name, const char *alias, struct target *scsi,
 				    const struct params *offer, struct portal *const *portals, unsigned n_portals)
 {
-	return node_add_target_auth(n, name, alias, scsi, offer, portals, n_portals, NULL);
+	const struct node_access open = { .auth = NULL };
+
+	return node_add_target_access(n, name, alias, scsi, offer, portals, n_portals, &open);
 }
 
-struct node_target *node_add_target_auth(struct node *n, const char *name, const char *alias, struct target *scsi,
-					 const struct params *offer, struct portal *const *portals, unsigned n_portals,
-					 struct auth *auth)
+struct node_target *node_add_target_access(struct node *n, const char *name, const char *alias, struct target *scsi,
+					   const struct params *offer, struct portal *const *portals, unsigned n_portals,
+					   const struct node_access *access)
 {
 	struct node_target *t = g_new0(struct node_target, 1);
 
 	t->node = n;
 	t->name = g_strdup(name);
 	t->scsi = scsi;
-	t->auth = auth;
+	take_access(t, access);
 	t->tags = g_array_new(FALSE, FALSE, sizeof(struct portal_tag));
 	target_set_functions(scsi, tmf_functions());
 	t->portals = g_ptr_array_new();
@@ -163,7 +179,7 @@ struct node_target *node_add_target_auth(struct node *n, const char *name, const
 	pthread_mutex_lock(&n->lock);
 	g_hash_table_remove(n->removed_names, name);
 	g_hash_table_insert(n->targets, t->name, t);
-	tell_ports(n);
+	tell_its_ports(n, t);
 	pthread_mutex_unlock(&n->lock);
 	return t;
 }
@@ -188,7 +204,7 @@ void node_update_target(struct node *n, struct node_target *t, const char *alias
 	pthread_mutex_lock(&n->lock);
 	told = t->offer.max_recv_dsl == offer->max_recv_dsl;
 	set_target(t, alias, offer, portals, n_portals);
-	tell_ports(n);
+	tell_its_ports(n, t);
 	pthread_mutex_unlock(&n->lock);
 	if (!told)	/* the one key of ours that a session can learn anew: 13.12 */
 		engine_each(n->engine, negotiate_here, &v);
@@ -200,7 +216,7 @@ void node_set_tags(struct node *n, struct node_target *t, const struct portal_ta
 	g_array_set_size(t->tags, 0);
 	if (n_tags)
 		g_array_append_vals(t->tags, tags, n_tags);
-	tell_ports(n);
+	tell_its_ports(n, t);
 	pthread_mutex_unlock(&n->lock);
 }
 
@@ -228,6 +244,45 @@ void node_set_auth(struct node *n, struct node_target *t, struct auth *auth)
 	*at = auth;
 	pthread_mutex_unlock(&n->lock);
 	auth_unref(old);
+}
+
+struct readmit { struct node *node; const struct node_target *target; const struct acl *acl; };
+
+static void readmit_here(struct reactor *r, void *arg)
+{
+	const struct readmit *v = arg;
+	struct conn *next;
+
+	for (struct conn *c = v->node->conns[reactor_index(r)]; c; c = next) {
+		struct lun_view *view;
+
+		next = c->next;
+		if (!c->session || c->session->target != v->target || c->state == CONN_CLOSING)
+			continue;
+		if (!acl_admits(v->acl, &(struct acl_who){ c->session->initiator, c->from, c->portal }, &view)) {
+			log_warning("%s: %s is not admitted to %s any more", c->peer, c->session->initiator, v->target->name);
+			async_drop(c, ASYNC_SESSION_DROPPED);
+		} else if (c == c->session->conns) {	/* the session's newest connection says what it sees */
+			nexus_set_view(c->session->nexus, view);
+		} else {
+			lun_view_unref(view);
+		}
+	}
+}
+
+void node_set_access(struct node *n, struct node_target *t, const struct node_access *access)
+{
+	struct auth *old_auth = t->auth;
+	struct acl *old_acl = t->acl;
+	struct readmit v = { .node = n, .target = t, .acl = access->acl };
+
+	pthread_mutex_lock(&n->lock);
+	take_access(t, access);
+	pthread_mutex_unlock(&n->lock);
+	if (old_acl || access->acl)
+		engine_each(n->engine, readmit_here, &v);
+	auth_unref(old_auth);
+	acl_unref(old_acl);
 }
 
 struct auth *node_auth(struct node *n, const struct node_target *t)
@@ -259,6 +314,7 @@ void node_target_unref(struct node *n, struct node_target *t)
 	g_ptr_array_unref(t->portals);
 	g_array_unref(t->tags);
 	auth_unref(t->auth);
+	acl_unref(t->acl);
 	g_free(t->alias);
 	g_free(t->name);
 	g_free(t);
@@ -297,7 +353,7 @@ static void leave_here(struct reactor *r, void *arg)
 			async_drop(c, ASYNC_CONN_DROPPED);
 		else if (l->now || !c->session)
 			conn_drop(c, NULL);
-		else if (c->state == CONN_LOGGED_IN && !c->close_when_sent)
+		else if (conn_is_full(c) && !c->close_when_sent)
 			logout_ask(c, (uint16_t)((l->grace_ms + 999) / 1000));
 	}
 }

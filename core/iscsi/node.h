@@ -13,6 +13,8 @@
 #include "iscsi/keys.h"
 #include "scsi/target.h"
 
+struct acl;
+struct acl_who;
 struct auth;
 struct auth_guard;
 struct session;
@@ -33,6 +35,9 @@ struct node_target {
 	struct target *scsi;
 	struct params offer;
 	struct auth *auth;	/* a reference: who may log in; NULL: everybody; under node->lock */
+	struct acl *acl;	/* a reference: from where, and what they see; NULL: from everywhere; under node->lock */
+	bool single_initiator;	/* one initiator at a time; under node->lock */
+	uint32_t max_sessions;	/* 0: no limit; under node->lock */
 	GPtrArray *portals;	/* struct portal it is reached through; empty: all */
 	GArray *tags;		/* struct portal_tag; portals not named have tag 1 */
 	bool removed;		/* a login meets 0204 */
@@ -50,6 +55,9 @@ struct node {
 	GHashTable *removed_names;	/* of targets that were here */
 	unsigned n_conns[ENGINE_REACTORS_MAX];	/* under lock */
 	unsigned conns_total, logins;	/* logins: those not yet logged in */
+	GArray *logging_in;		/* portal.c's: logins by address; under lock */
+	gint64 refused_told_us;		/* portal.c's: when the log was told last, 0: never; under lock */
+	unsigned refused_untold;	/* since then; under lock */
 	struct auth *discovery_auth;	/* as a target's, for discovery sessions; under lock */
 	struct auth_guard *guard;
 	uint16_t next_tsih;
@@ -60,6 +68,7 @@ struct node {
 	/* Limits, [main] before the first portal. */
 	uint32_t max_conns;		/* all connections; default 4096 */
 	uint32_t max_logins;		/* connections not yet logged in; default 256 */
+	uint32_t max_logins_per_address;	/* of those; default 128 */
 	uint32_t login_timeout_s;	/* default 15 */
 	uint32_t nop_interval_s;	/* NOP-In after so much silence, 0: never; default 30 */
 	uint32_t nop_timeout_s;		/* no answer to it: the connection is dropped; default 30 */
@@ -83,10 +92,22 @@ uint16_t portal_tag(const struct portal *p);	/* relative target port identifier,
 /* Takes over scsi; portals (struct portal *, n_portals of them) may be none: all. */
 struct node_target *node_add_target(struct node *n, const char *name, const char *alias, struct target *scsi,
 				    const struct params *offer, struct portal *const *portals, unsigned n_portals);
-/* The same, with accounts from the first login on; takes the reference. */
-struct node_target *node_add_target_auth(struct node *n, const char *name, const char *alias, struct target *scsi,
-					 const struct params *offer, struct portal *const *portals, unsigned n_portals,
-					 struct auth *auth);
+/* Who may log in to a target, and how many.  References are taken over. */
+struct node_access {
+	struct auth *auth;		/* NULL: everybody who is admitted */
+	struct acl *acl;		/* NULL: everybody is */
+	bool single_initiator;
+	uint32_t max_sessions;		/* 0: no limit */
+};
+/* The same, restricted from the first login on. */
+struct node_target *node_add_target_access(struct node *n, const char *name, const char *alias, struct target *scsi,
+					   const struct params *offer, struct portal *const *portals, unsigned n_portals,
+					   const struct node_access *access);
+/*
+ * From here on.  Sessions of initiators that are not admitted any more are dropped, the others see what they now may;
+ * that they have authenticated, and how many there are, is not looked at again.
+ */
+void node_set_access(struct node *n, struct node_target *t, const struct node_access *access);
 /* Who may log in from here on: takes the reference; t NULL: to a discovery session. */
 void node_set_auth(struct node *n, struct node_target *t, struct auth *auth);
 /* A reference; t NULL: of discovery.  [any] */
@@ -134,8 +155,8 @@ bool node_drop_session(struct node *n, uint16_t tsih);
 struct node_target *node_find_target(struct node *n, const char *name, const struct portal *p, bool *removed);
 struct node_target *node_target_ref(struct node_target *t);	/* [any] */
 void node_target_unref(struct node *n, struct node_target *t);	/* [any] */
-/* What SendTargets answers (RFC 7143 appendix C): text keys with NULs; name NULL: all.  [any] */
-GByteArray *node_send_targets(struct node *n, const char *name, const struct portal *p, const struct sockaddr_storage *local);
+/* What SendTargets answers him who comes (RFC 7143 appendix C): text keys with NULs; name NULL: all.  [any] */
+GByteArray *node_send_targets(struct node *n, const char *name, const struct acl_who *who, const struct sockaddr_storage *local);
 
 
 /* A connected socket from elsewhere (tests: a socketpair); it is ours from here. */

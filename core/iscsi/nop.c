@@ -5,6 +5,7 @@
 #include "iscsi/session.h"
 #include "iscsi/tx.h"
 
+#define PROBE_MS 3000u	/* a whole round trip, and a pause of the initiator's */
 #define OUR_TTT 1u	/* one NOP-In at a time */
 
 struct verdict nop_on_pdu(struct conn *c, const struct pdu *p)
@@ -44,11 +45,17 @@ void nop_tick(struct conn *c)
 	uint64_t now = reactor_now_ms(c->reactor), silent_ms = now - c->heard_ms;
 	uint64_t interval_ms = n->nop_interval_s * UINT64_C(1000), timeout_ms = n->nop_timeout_s * UINT64_C(1000);
 
+	if (c->probed)
+		timeout_ms = MIN(timeout_ms, PROBE_MS);
+
 	/* 4.3: no NOP-Out in a discovery session, so no NOP-In either; TCP watches over these (conn.c). */
-	if (!interval_ms || !c->session->nexus)
+	if ((!interval_ms && !c->nop_sent_ms) || !c->session->nexus)
 		return;
-	if (c->nop_sent_ms && c->heard_ms >= c->nop_sent_ms)
-		c->nop_sent_ms = 0;	/* anything heard proves it alive */
+	if (c->nop_sent_ms && c->heard_ms > c->nop_sent_ms)
+		c->nop_sent_ms = 0;	/* anything heard after it proves it alive */
+	c->probed = c->probed && c->nop_sent_ms;
+	if (!interval_ms && !c->nop_sent_ms)
+		return;
 	if (c->nop_sent_ms && now - c->nop_sent_ms >= timeout_ms) {
 		conn_drop(c, "no answer to NOP-In");
 		return;
@@ -65,9 +72,21 @@ void nop_tick(struct conn *c)
 
 void nop_ask(struct conn *c)
 {
-	if (c->nop_sent_ms || c->state != CONN_LOGGED_IN)
+	if (c->nop_sent_ms || !conn_is_full(c))
 		return;
 	ping(c);
 	if (c->node->nop_interval_s)
 		reactor_timer_set(c->reactor, &c->timer, c->node->nop_timeout_s * UINT64_C(1000));
+}
+
+void nop_probe(struct conn *c)
+{
+	if (c->nop_sent_ms && c->heard_ms > c->nop_sent_ms)
+		c->nop_sent_ms = 0;
+	if (c->state != CONN_LOGGED_IN || (c->probed && c->nop_sent_ms))
+		return;
+	if (!c->nop_sent_ms)
+		ping(c);
+	c->probed = true;
+	reactor_timer_set(c->reactor, &c->timer, PROBE_MS);
 }

@@ -10,5 +10,7 @@ struct verdict nop_on_pdu(struct conn *c, const struct pdu *p);
 void nop_tick(struct conn *c);
 /* Have the initiator say something, if it is not asked to already. */
 void nop_ask(struct conn *c);
+/* The same, and drop the connection when it does not within seconds. */
+void nop_probe(struct conn *c);
 
 #endif

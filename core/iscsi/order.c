@@ -136,7 +136,7 @@ static void resume(struct defer *d)
 	struct session *s = container_of(d, struct session, resume);
 	struct conn *c;
 
-	while (!s->closing && (c = stalled_and_due(s))) {
+	while (!session_ending(s) && (c = stalled_and_due(s))) {
 		session_unstall(c);
 		conn_resume(c);
 	}

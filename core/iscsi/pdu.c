@@ -51,6 +51,16 @@ void pdu_reject(struct conn *c, const struct pdu *p, enum reject_reason reason)
 	tx_copy(c, bhs, p->bhs, BHS_LEN, NULL);
 }
 
+/*
+ * 7.3: the CmdSN of a command that is rejected counts as not received; the initiator fills the gap.  What was rejected
+ * has done nothing.
+ */
+static void give_back(struct session *s, const struct pdu *p, struct verdict v)
+{
+	if (v.act == PDU_REJECT && rows[pdu_opcode(p)].numbered && !pdu_immediate(p))
+		s->exp_cmd_sn--;
+}
+
 static struct verdict dispatch(struct conn *c, const struct pdu *p, uint32_t avail, bool digest_bad)
 {
 	const struct pdu_row *row = &rows[pdu_opcode(p)];
@@ -67,19 +77,20 @@ static void dispatch_held(struct session *s)
 {
 	struct held *h;
 
-	while (!s->closing && (h = session_next_held(s))) {
+	while (!session_ending(s) && (h = session_next_held(s))) {
 		struct conn *c = h->conn;
 		struct pdu p = { .bhs = h->bytes, .ahs = h->bytes + BHS_LEN, .ahs_len = h->ahs_len,
 				 .data = h->bytes + BHS_LEN + h->ahs_len, .data_len = h->data_len };
 		struct verdict v = dispatch(c, &p, p.data_len, false);
 
+		give_back(s, &p, v);
 		if (v.act == PDU_REJECT)
 			pdu_reject(c, &p, v.reason);
 		else if (v.act == PDU_DROP)
 			conn_drop(c, v.why);
 		g_free(h);
 	}
-	if (!s->closing)
+	if (!session_ending(s))
 		session_resume(s);
 }
 
@@ -135,6 +146,7 @@ struct verdict pdu_handle(struct conn *c, const struct pdu *p, uint32_t avail, b
 	if (row->numbered && pdu_immediate(p) && overtook(c, p))
 		return session_hold(c, p);
 	v = dispatch(c, p, avail, digest_bad);
+	give_back(c->session, p, v);
 	if (session_disordered(c->session))
 		dispatch_held(c->session);
 	return v;

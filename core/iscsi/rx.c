@@ -111,7 +111,7 @@ static bool data_digest_ok(const uint8_t *data, uint32_t padded)
 /* What forbids even looking at the data segment, or NULL. */
 static const char *header_wrong(const struct conn *c, const uint8_t *bhs, uint32_t hlen)
 {
-	uint32_t max = c->state == CONN_LOGGED_IN ? c->params.max_recv_dsl : LOGIN_MAX_DSL;
+	uint32_t max = conn_is_full(c) ? c->params.max_recv_dsl : LOGIN_MAX_DSL;
 
 	if (c->header_digest && !header_digest_ok(bhs, hlen))
 		return "header digest error";	/* 7.7: at level 0 the connection ends */
@@ -169,7 +169,7 @@ static bool parse_one(struct conn *c)
 	}
 	avail = unparsed(c) - hlen;
 	p = (struct pdu){ .bhs = bhs, .data_len = get24(bhs + 5) };
-	if (c->state != CONN_LOGGED_IN || !pdu_carries_data_out(pdu_opcode(&p)) || !pdu_in_order(c, &p) ||
+	if (!conn_is_full(c) || !pdu_carries_data_out(pdu_opcode(&p)) || !pdu_in_order(c, &p) ||
 	    (c->data_digest && pdu_opcode(&p) != OP_DATA_OUT) ||	/* no command before its digest is known: 7.8 */
 	    avail >= p.data_len || (p.data_len < PLACE_MIN && !c->lent_open))
 		return false;

@@ -2,8 +2,10 @@
 /* session.c - sessions come, abort commands, and go. */
 #include "config.h"
 #include <pthread.h>
+#include "iscsi/acl.h"
 #include "iscsi/cmd.h"
 #include "iscsi/logout.h"
+#include "iscsi/nop.h"
 #include "iscsi/session.h"
 #include "iscsi/tmf.h"
 
@@ -65,6 +67,22 @@ void session_abort(struct session *s, struct abort_job *job)
 
 /* ---- the end ---- */
 
+void session_event(struct session *s, enum session_event e)
+{
+	const struct transition *t = session_transition(s->state, e);
+
+	if (!t->number) {
+		log_warning("session %u of %s: no transition for %s in state %s", s->tsih, s->initiator,
+			    session_event_name(e), session_state_name(s->state));
+		for (struct conn *c = s->conns; c; c = c->mate)
+			conn_finish(c);
+		return;
+	}
+	log_debug("session %u of %s: %s (%s): %s to %s", s->tsih, s->initiator, session_event_name(e), t->number,
+		  session_state_name(s->state), session_state_name(t->next));
+	s->state = t->next;
+}
+
 /* A login that waits for an older session of its nexus, or for the connection it replaces, to end. */
 struct establish {
 	struct post post;
@@ -93,6 +111,8 @@ static void session_end(struct defer *d)
 	struct node *n = s->node;
 
 	reactor_undefer(s->reactor, &s->resume);
+	if (s->state == SESSION_FAILED)
+		session_event(s, SESSION_GONE);
 	if (s->nexus)
 		nexus_free(s->nexus);
 	pthread_mutex_lock(&n->lock);
@@ -113,7 +133,7 @@ void session_cmd_gone(struct session *s)
 {
 	if (s->jobs)
 		check_jobs(s);
-	if (s->closing && !s->n_cmds && !s->conns && !s->joining)
+	if (session_ending(s) && !s->n_cmds && !s->conns && !s->joining)
 		reactor_defer(s->reactor, &s->end);
 }
 
@@ -130,9 +150,9 @@ static void abort_all(struct session *s, uint32_t allegiance)
 	session_abort(s, job);
 }
 
-static void close_session(struct session *s)
+static void close_session(struct session *s, enum session_event e)
 {
-	s->closing = true;
+	session_event(s, e);
 	session_drop_held(s, NULL);
 	abort_all(s, 0);
 	session_cmd_gone(s);
@@ -163,7 +183,7 @@ static void close_others(struct session *s)
 
 	for (struct conn *c = s->conns; c; c = next) {
 		next = c->mate;
-		if (c->state == CONN_LOGGED_IN && !c->close_when_sent)
+		if (conn_is_full(c) && !c->close_when_sent)
 			logout_tell_dropped(c);
 		conn_finish(c);
 	}
@@ -174,12 +194,13 @@ void session_conn_lost(struct conn *c)
 	struct session *s = c->session;
 
 	remove_conn(s, c);
-	if (s->closing)
+	if (session_ending(s))
 		session_cmd_gone(s);
 	else if (c->logged_out && (s->conns || s->joining))
 		abort_all(s, c->allegiance);
 	else {
-		close_session(s);
+		close_session(s, s->state == SESSION_ACTIVE ? SESSION_LOGIN_FAILED :
+			      c->logged_out ? SESSION_CLOSED : SESSION_LOST);
 		close_others(s);
 	}
 }
@@ -202,36 +223,49 @@ struct conn *session_conn_by_cid(const struct session *s, uint16_t cid)
 	return c;
 }
 
-struct kill {
+/* Something for a session, on its reactor. */
+struct tell {
 	struct post post;
 	struct node *node;
 	struct session *session;
 	uint16_t tsih;
 };
 
-/* The session may have ended meanwhile; it ends only on this thread. */
-static void kill_run(struct post *p)
+/* It may have ended meanwhile: NULL; it ends only on this thread. */
+static struct session *told_session(const struct tell *k)
 {
-	struct kill *k = container_of(p, struct kill, post);
 	struct session *s = NULL;
 
 	pthread_mutex_lock(&k->node->lock);
 	if (g_list_find(k->node->sessions, k->session) && k->session->tsih == k->tsih)
 		s = k->session;
 	pthread_mutex_unlock(&k->node->lock);
-	if (s && !s->closing)
-		close_session(s);
+	return s;
+}
+
+static void kill_run(struct post *p)
+{
+	struct tell *k = container_of(p, struct tell, post);
+	struct session *s = told_session(k);
+
+	if (s && !session_ending(s))
+		close_session(s, SESSION_CLEARED);
 	while (s && s->conns)
 		conn_drop(s->conns, "session ended by the target or replaced by its initiator");
 	g_free(k);
 }
 
+static void tell(struct node *n, struct session *s, uint16_t tsih, struct reactor *r, void (*run)(struct post *p))
+{
+	struct tell *k = g_new0(struct tell, 1);
+
+	*k = (struct tell){ .post.run = run, .node = n, .session = s, .tsih = tsih };
+	reactor_post(r, &k->post);
+}
+
 void session_kill(struct node *n, struct session *s, uint16_t tsih, struct reactor *r)
 {
-	struct kill *k = g_new0(struct kill, 1);
-
-	*k = (struct kill){ .post.run = kill_run, .node = n, .session = s, .tsih = tsih };
-	reactor_post(r, &k->post);
+	tell(n, s, tsih, r, kill_run);
 }
 
 /* ---- the beginning ---- */
@@ -284,13 +318,14 @@ static struct session *add_session(struct conn *c, const struct session_open *o)
 	memcpy(s->isid, o->isid, sizeof s->isid);
 	s->initiator = g_strdup(o->initiator);
 	s->initiator_alias = g_strdup(o->initiator_alias);
+	session_event(s, SESSION_LOGIN);
 	n->sessions = g_list_prepend(n->sessions, s);
 	if (o->target)
 		o->target->sessions = g_list_prepend(o->target->sessions, s);
 	return s;
 }
 
-static void add_nexus(struct session *s, const struct conn *c)
+static void add_nexus(struct session *s, const struct conn *c, struct lun_view *view)
 {
 	char name[ISCSI_NAME_MAX + 32];
 
@@ -298,6 +333,7 @@ static void add_nexus(struct session *s, const struct conn *c)
 	g_snprintf(name, sizeof name, "%s,i,0x%02x%02x%02x%02x%02x%02x", s->initiator, s->isid[0], s->isid[1], s->isid[2],
 		   s->isid[3], s->isid[4], s->isid[5]);
 	s->nexus = nexus_new(s->target->scsi, s->reactor, name, c->portal ? portal_tag(c->portal) : 1, s->tpgt);
+	nexus_set_view(s->nexus, view);
 }
 
 static void establish_free(struct establish *e)
@@ -324,8 +360,8 @@ static void establish_again(struct post *p)
 		node_target_unref(e->open.target->node, e->open.target);
 	}
 	/* The connection it had is gone, and none came in its place. */
-	if (s && !s->conns && !s->joining && !s->closing)
-		close_session(s);
+	if (s && !s->conns && !s->joining && !session_ending(s))
+		close_session(s, SESSION_CLOSED);
 	else if (s)
 		session_cmd_gone(s);
 	establish_free(e);
@@ -389,7 +425,7 @@ struct session *session_named(struct node *n, const struct node_target *t, uint1
 			found = s;
 	}
 	pthread_mutex_unlock(&n->lock);
-	return found && !found->closing ? found : NULL;
+	return found && !session_ending(found) ? found : NULL;
 }
 
 static void replaced_gone(struct abort_job *job)
@@ -438,12 +474,60 @@ static void join(struct conn *c, const struct session_open *o, void (*ready)(str
 	ready(c, status);
 }
 
+/* Is one still there?  If it does not say so soon, it goes. */
+static void probe_run(struct post *p)
+{
+	struct tell *k = container_of(p, struct tell, post);
+	struct session *s = told_session(k);
+
+	for (struct conn *c = s ? s->conns : NULL; c; c = c->mate)
+		nop_probe(c);
+	g_free(k);
+}
+
+/* Another initiator than the one that comes: who has a single_initiator target.  With the lock. */
+static bool has_another(const struct session_open *o)
+{
+	bool found = false;
+
+	for (GList *l = o->target->sessions; l; l = l->next) {
+		struct session *s = l->data;
+
+		if (!strcmp(s->initiator, o->initiator))
+			continue;
+		found = true;
+		tell(s->node, s, s->tsih, s->reactor, probe_run);
+	}
+	return found;
+}
+
+/*
+ * A new session of a target, with the lock; *view is what its initiator sees there.  What was looked at when the login
+ * began is looked at again: a reload may have come between.  The two limits are of the kind that passes, so the status
+ * is one after which initiators try again (11.13.5: target errors), and a dead session has been found out by then.
+ */
+static enum login_status may_begin(const struct conn *c, const struct session_open *o, struct lun_view **view)
+{
+	const struct node_target *t = o->target;
+
+	if (t->removed)
+		return LOGIN_REMOVED;
+	if (!acl_admits(t->acl, &(struct acl_who){ o->initiator, c->from, c->portal }, view))
+		return LOGIN_FORBIDDEN;
+	if (t->single_initiator && has_another(o))
+		return LOGIN_UNAVAILABLE;
+	if (t->max_sessions && g_list_length(t->sessions) >= t->max_sessions)
+		return LOGIN_OUT_OF_RESOURCES;
+	return LOGIN_SUCCESS;
+}
+
 void session_establish(struct conn *c, const struct session_open *o,
 		       void (*ready)(struct conn *c, enum login_status status))
 {
 	struct node *n = c->node;
 	enum login_status status = LOGIN_SUCCESS;
 	struct session *s = NULL, *older;
+	struct lun_view *view = NULL;
 
 	if (o->tsih) {
 		join(c, o, ready);
@@ -456,13 +540,14 @@ void session_establish(struct conn *c, const struct session_open *o,
 		pthread_mutex_unlock(&n->lock);
 		return;
 	}
-	if (o->target && o->target->removed)
-		status = LOGIN_REMOVED;
-	else
+	status = o->target ? may_begin(c, o, &view) : LOGIN_SUCCESS;
+	if (status == LOGIN_SUCCESS)
 		s = add_session(c, o);
 	pthread_mutex_unlock(&n->lock);
 	if (s && s->target)
-		add_nexus(s, c);
+		add_nexus(s, c, view);
+	else
+		lun_view_unref(view);
 	if (!s && o->target)
 		node_target_unref(n, o->target);
 	c->session = s;

@@ -38,10 +38,18 @@ struct session {
 	size_t buffered;		/* bytes of memory its commands hold */
 	struct tmf *fenced;		/* task management whose answers wait for acknowledgements */
 	struct abort_job *jobs;		/* waiting for aborted commands to be gone */
-	bool closing;			/* ends when its commands and connections are gone */
+	enum session_state state;
 	GSList *waiting;		/* struct establish: logins that wait for our end; under node->lock */
 	struct defer end, resume;
 };
+
+/* It ends when its commands and connections are gone. */
+static inline bool session_ending(const struct session *s)
+{
+	return s->state == SESSION_FREE || s->state == SESSION_FAILED;
+}
+/* What happened to it, by the table of state.h; where that has no such transition, its connections are closed. */
+void session_event(struct session *s, enum session_event e);
 
 /* A whole PDU whose CmdSN is not yet due. */
 struct held {

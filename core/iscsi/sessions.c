@@ -37,7 +37,7 @@ static void describe_here(struct reactor *r, void *arg)
 
 	pthread_mutex_lock(&v->node->lock);	/* of v->found: other reactors may be at it */
 	for (const struct conn *c = v->node->conns[reactor_index(r)]; c; c = c->next)
-		if (c->session && c->state == CONN_LOGGED_IN && c == c->session->conns)	/* once a session */
+		if (c->session && conn_is_full(c) && c == c->session->conns)	/* once a session */
 			describe(c, v->found);
 	pthread_mutex_unlock(&v->node->lock);
 }
@@ -64,7 +64,7 @@ static void drop_here(struct reactor *r, void *arg)
 
 	for (struct conn *c = v->node->conns[reactor_index(r)]; c; c = next) {
 		next = c->next;
-		if (!c->session || c->state != CONN_LOGGED_IN || c->session->tsih != v->tsih)
+		if (!c->session || !conn_is_full(c) || c->session->tsih != v->tsih)
 			continue;
 		log_warning("%s: session dropped by the administrator", c->peer);
 		async_drop(c, ASYNC_SESSION_DROPPED);

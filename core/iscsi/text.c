@@ -2,6 +2,7 @@
 /* text.c - Text Requests in the full feature phase, and answers longer than a PDU (RFC 7143 11.10, 11.11). */
 #include "config.h"
 #include <pthread.h>
+#include "iscsi/acl.h"
 #include "iscsi/session.h"
 #include "iscsi/text.h"
 
@@ -68,7 +69,7 @@ static void answer_send_targets(struct conn *c, struct text *t)
 		keys_append(t->out, "SendTargets", "Reject");
 		return;
 	}
-	found = node_send_targets(c->node, all ? NULL : name, c->portal, &c->local);
+	found = node_send_targets(c->node, all ? NULL : name, &(struct acl_who){ c->session->initiator, c->from, c->portal }, &c->local);
 	g_byte_array_append(t->out, found->data, found->len);
 }
 
@@ -105,15 +106,18 @@ static const char *negotiate(struct conn *c, struct text *t)
 		answer_send_targets(c, t);
 		g_clear_pointer(&t->keys.said[SAID_SEND_TARGETS], g_free);
 	}
-	c->params.peer_max_recv_dsl = t->keys.agreed.peer_max_recv_dsl;
 	tell_changes(c, t);
 	return NULL;
 }
 
-/* Send what fits; the exchange ends with the last of it when the initiator is through as well. */
+/*
+ * Send what fits; the exchange ends with the last of it when the initiator is through as well.  What was agreed holds
+ * from then on (6.4), so that an exchange that is reset has changed nothing; but no PDU is longer than what was declared.
+ */
 static void respond(struct conn *c, struct text *t, bool final)
 {
-	uint32_t len = MIN(t->out->len - t->out_at, c->params.peer_max_recv_dsl);
+	uint32_t most = MIN(c->params.peer_max_recv_dsl, t->keys.agreed.peer_max_recv_dsl);
+	uint32_t len = MIN(t->out->len - t->out_at, most);
 	bool rest = t->out_at + len < t->out->len;
 	uint8_t bhs[BHS_LEN] = { OP_TEXT_RESPONSE };
 
@@ -130,6 +134,7 @@ static void respond(struct conn *c, struct text *t, bool final)
 		t->out_at = 0;
 	}
 	if (final) {
+		c->params.peer_max_recv_dsl = t->keys.agreed.peer_max_recv_dsl;
 		text_free(t);
 		c->text = NULL;
 	}

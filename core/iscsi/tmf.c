@@ -8,9 +8,10 @@
 #include "iscsi/cmd.h"
 #include "iscsi/nop.h"
 #include "iscsi/tmf.h"
+#include "scsi/view.h"
 
 /* 11.6.1 */
-enum { COMPLETE = 0, NO_TASK = 1, NO_LUN = 2, NO_REASSIGN = 4, NOT_SUPPORTED = 5, REJECTED = 255 };
+enum { COMPLETE = 0, NO_TASK = 1, NO_LUN = 2, NO_REASSIGN = 4, NOT_SUPPORTED = 5, NOT_AUTHORIZED = 6, REJECTED = 255 };
 
 /* A request whose answer waits. */
 struct tmf {
@@ -296,8 +297,14 @@ static void reset_lun(struct conn *c, const struct pdu *p, uint32_t itt, struct 
 
 static void reset_target(struct conn *c, uint32_t itt, bool cold)
 {
-	struct tmf *t = purge_new(c, itt, NULL, target_reset_done);
+	struct tmf *t;
 
+	/* 11.6.1: who sees a part of the target does not reset the whole of it. */
+	if (nexus_sees_part(c->session->nexus)) {
+		answer(c, itt, NOT_AUTHORIZED);
+		return;
+	}
+	t = purge_new(c, itt, NULL, target_reset_done);
 	t->cold = cold;
 	t->target = node_target_ref(c->session->target);
 	target_purge(t->target->scsi, &t->purge);

@@ -88,12 +88,59 @@ static void compare_old(struct task *t)
 		write_from(t, t->out + len, len);
 }
 
+/* By the plugin, so that nobody else who writes to its storage comes between either. */
+struct native {
+	struct device_compare compare;
+	struct task *task;
+};
+G_STATIC_ASSERT(sizeof(struct native) <= BUF_MIN);
+
+static void natively_done(struct device_compare *c)
+{
+	struct task *t = container_of(c, struct native, compare)->task;
+	enum gotgt_status status = c->status;
+	uint64_t same = c->same;
+
+	bufpool_put(reactor_pool(t->reactor), t->buf2);
+	t->buf2 = NULL;
+	if (!task_back(t))
+		return;
+	if (status == GOTGT_ERR_UNSUPPORTED) {
+		read_old(t, t->out_len / 2, compare_old);
+	} else if (status != GOTGT_OK) {
+		task_fail_device(t, status);
+	} else if (same < t->out_len / 2) {
+		task_fail_info(t, SENSE_MISCOMPARE, same);
+	} else if (task_fua(t)) {
+		task_io(t, GOTGT_OP_FLUSH, 0, 0, 0);
+		task_submit(t, task_done);
+	} else {
+		task_done(t);
+	}
+}
+
+static void compare_natively(struct task *t)
+{
+	uint32_t len = t->out_len / 2;
+	struct native *n;
+
+	if (!task_get_buf(t, &t->buf2, sizeof *n))
+		return;
+	n = (struct native *)(void *)t->buf2->data;
+	*n = (struct native){ .task = t, .compare = { .reactor = t->reactor, .offset = offset_of(t), .length = len,
+						      .expected = t->out, .data = t->out + len, .done = natively_done } };
+	t->in_query = true;
+	device_compare(t->lun->dev, &n->compare);
+}
+
 void compare_and_write_run(struct task *t)
 {
-	if (t->out_len)
-		read_old(t, t->out_len / 2, compare_old);
-	else
+	if (!t->out_len)
 		task_done(t);
+	else if (t->lun->info->compares)
+		compare_natively(t);
+	else
+		read_old(t, t->out_len / 2, compare_old);
 }
 
 /* ---- ORWRITE ---- */

@@ -64,7 +64,7 @@ static const struct cdb_op ops[] = {
 	{ .name = "RELEASE(6)", .opcode = OP_RELEASE_6, .len = 6, .flags = CDB_RESERVE_OK, .pr = PR_FREE,
 	  .usage = { 0xff }, .run = release_run },
 	{ .name = "RECEIVE DIAGNOSTIC RESULTS", .opcode = OP_RECEIVE_DIAGNOSTIC, .len = 6, .dir = CDB_IN, .unit = CDB_BYTES,
-	  LEN(3, 2), .usage = { 0xff, 0x01, 0xff, B2 }, .run = receive_diagnostic_run },
+	  LEN(3, 2), .flags = CDB_STANDBY_OK, .usage = { 0xff, 0x01, 0xff, B2 }, .run = receive_diagnostic_run },
 	{ .name = "SEND DIAGNOSTIC", .opcode = OP_SEND_DIAGNOSTIC, .len = 6, .dir = CDB_OUT, .unit = CDB_BYTES,
 	  LEN(3, 2), .flags = CDB_STANDBY_OK | CDB_MEDIUM, .io_error = SENSE_SELF_TEST_FAILED,
 	  .usage = { 0xff, 0x17, 0, B2 },

@@ -90,7 +90,7 @@ static bool check_medium(struct task *t)
 		task_fail(t, lun_not_ready(state));
 		return false;
 	}
-	if (flags & CDB_WRITE && G_UNLIKELY(state & LUN_PROTECTED)) {
+	if (flags & CDB_WRITE && (G_UNLIKELY(state & LUN_PROTECTED) || nexus_protects(t->nexus, t->lun))) {
 		task_fail(t, SENSE_WRITE_PROTECTED);
 		return false;
 	}

@@ -23,6 +23,7 @@ struct copy {
 	const uint8_t *cscds, *segments;	/* in the parameter list */
 	unsigned n_cscds, n_segments, segment;
 	struct lun *luns[COPY_CSCDS_MAX];	/* held; NULL: not found */
+	bool read_only[COPY_CSCDS_MAX];		/* to this initiator */
 	/* the segment */
 	struct lun *from, *to;
 	uint64_t from_offset, to_offset, done, total;	/* bytes */
@@ -135,7 +136,7 @@ static bool find_luns(struct copy *c)
 	for (unsigned i = 0; i < c->n_cscds; i++) {
 		const uint8_t *d = cscd(c, i);
 
-		c->luns[i] = lun_find_named(t->lun, d + 4, 24, t->reactor);
+		c->luns[i] = lun_find_named(t->nexus, t->lun, d + 4, 24, t->reactor, &c->read_only[i]);
 		if (c->luns[i] && is_block_device(d) && get_be24(d + 29) != c->luns[i]->block_size) {
 			task_fail_param(t, (unsigned)(d - t->out) + 29, -1);
 			return false;
@@ -151,7 +152,7 @@ static bool stays(const struct copy *c, const struct lun *lun)
 }
 
 /* May the nexus read, or write, this logical unit now?  As the checks of READ and WRITE would say. */
-static struct refusal copy_may_access(struct lun *lun, struct nexus *n, bool write)
+static struct refusal copy_may_access(struct lun *lun, struct nexus *n, bool write, bool read_only)
 {
 	unsigned state = lun_state(lun);
 	struct sense_field field;
@@ -162,7 +163,7 @@ static struct refusal copy_may_access(struct lun *lun, struct nexus *n, bool wri
 		return (struct refusal){ STATUS_CHECK_CONDITION, job_sense(lun, &field) };
 	if (state & LUN_NOT_READY)
 		return (struct refusal){ STATUS_CHECK_CONDITION, lun_not_ready(state) };
-	if (write && state & LUN_PROTECTED)
+	if (write && (state & LUN_PROTECTED || read_only))
 		return (struct refusal){ STATUS_CHECK_CONDITION, SENSE_WRITE_PROTECTED };
 	return (struct refusal){ STATUS_GOOD, SENSE_NONE };
 }
@@ -298,15 +299,24 @@ static bool in_range(const struct lun *lun, uint64_t lba, uint64_t bytes)
 	return lba <= blocks && bytes >> lun->block_shift <= blocks - lba;
 }
 
+/* By what the initiator may write, where it is not the logical unit that says so. */
+static bool protected_from(const struct copy *c)
+{
+	for (unsigned i = 0; i < c->n_cscds; i++)
+		if (c->luns[i] == c->to)
+			return c->read_only[i];
+	return nexus_protects(c->task->nexus, c->to);
+}
+
 static bool accessible(struct copy *c)
 {
-	struct refusal why = copy_may_access(c->from, c->task->nexus, false);
+	struct refusal why = copy_may_access(c->from, c->task->nexus, false, false);
 
 	if (why.status != STATUS_GOOD) {
 		device_refused(c, OF_SOURCE, why);
 		return false;
 	}
-	why = copy_may_access(c->to, c->task->nexus, true);
+	why = copy_may_access(c->to, c->task->nexus, true, protected_from(c));
 	if (why.status != STATUS_GOOD)
 		device_refused(c, OF_DESTINATION, why);
 	return why.status == STATUS_GOOD;

@@ -60,6 +60,7 @@ void lun_name_remove(struct lun *lun);	/* nobody finds it any more.  [main] */
  * The one a designation descriptor (SPC-4 7.8.6.1) names, `first` if it is among them, with a hold by r.
  * NULL: none.  [reactor r]
  */
-struct lun *lun_find_named(struct lun *first, const uint8_t *designator, size_t room, struct reactor *r);
+struct lun *lun_find_named(const struct nexus *n, struct lun *first, const uint8_t *designator, size_t room, struct reactor *r,
+			   bool *read_only);
 
 #endif

@@ -20,10 +20,13 @@ struct job {
 	struct range range;
 	struct device_io dio;
 	struct timer timer;
-	struct post post;
+	union { struct post post; struct work work; };
+	int kept;			/* 0 or a negative errno */
 	uint32_t op, flags, step;
 	unsigned pass, passes;
-	bool invert, flushing;
+	bool invert, flushing, immed, ause;
+	unsigned failed_before;		/* bits of LUN_JOB_FAILED, for give_up() */
+	bool ause_before;
 	uint64_t size, at;		/* bytes: of a pass, done of this one */
 	uint64_t began_ms;
 	uint32_t least_ms;
@@ -101,9 +104,47 @@ static void end(struct job *j, enum outcome outcome)
 	lun_release(lun, reactor);
 }
 
+/* ---- the state file; a worker has the job, and brings it home ---- */
+
+static bool has_file(const struct job *j)
+{
+	return target_state_dir(j->lun->target);
+}
+
+static void go_home(struct job *j, void (*run)(struct post *p))
+{
+	j->post = (struct post){ .run = run };
+	reactor_post(j->reactor, &j->post);
+}
+
+static void to_worker(struct job *j, void (*run)(struct work *w))
+{
+	j->work = (struct work){ .run = run };
+	workers_push(j->lun->target->engine->workers, &j->work);
+}
+
+static void forgotten(struct post *p)
+{
+	end(container_of(p, struct job, post), DONE);
+}
+
+static void forget(struct work *w)
+{
+	struct job *j = container_of(w, struct job, work);
+
+	job_forget(j->lun, j->kind->busy);
+	go_home(j, forgotten);
+}
+
 static double fraction(const struct job *j)
 {
 	return ((double)j->pass + (double)j->at / (double)j->size) / (double)j->passes;
+}
+
+static void turn_over(struct job *j)
+{
+	for (uint32_t i = 0; i < sizeof j->pattern; i++)
+		j->pattern[i] = (uint8_t)~j->pattern[i];
 }
 
 static void step(struct job *j);
@@ -116,8 +157,16 @@ static void step_posted(struct post *p)
 /* Never deeper on the stack, and other events of the reactor first. */
 static void step_soon(struct job *j)
 {
-	j->post.run = step_posted;
-	reactor_post(j->reactor, &j->post);
+	go_home(j, step_posted);
+}
+
+/* All is written, and stable. */
+static void whole(struct job *j)
+{
+	if (has_file(j))
+		to_worker(j, forget);
+	else
+		end(j, DONE);
 }
 
 static void step_done(struct device_io *dio, enum gotgt_status status)
@@ -129,15 +178,15 @@ static void step_done(struct device_io *dio, enum gotgt_status status)
 		return;
 	}
 	if (j->flushing) {
-		end(j, DONE);
+		whole(j);
 		return;
 	}
 	j->at += dio->io.length;
 	if (j->at == j->size) {
 		j->at = 0;
 		j->pass++;
-		for (uint32_t i = 0; j->invert && i < sizeof j->pattern; i++)
-			j->pattern[i] = (uint8_t)~j->pattern[i];
+		if (j->invert)
+			turn_over(j);
 	}
 	atomic_store(&j->lun->job_progress, (unsigned)MIN(fraction(j) * PROGRESS_WHOLE, PROGRESS_WHOLE - 1));
 	step_soon(j);
@@ -211,6 +260,8 @@ static bool claim(struct task *t, struct job *j)
 	free_now = !(lun_state(lun) & LUN_JOB_BUSY) && !atomic_load(&lun->job_stop);
 	if (free_now) {
 		atomic_store(&lun->job_progress, 0);
+		j->failed_before = lun_state(lun) & LUN_JOB_FAILED;
+		j->ause_before = atomic_exchange(&lun->sanitize_ause, j->ause);
 		lun_set_state(lun, LUN_JOB_FAILED, j->kind->busy);
 		lun->job = j;
 	}
@@ -236,11 +287,63 @@ static struct job *job_new(struct task *t, const struct job_conf *conf)
 	j->step = conf->pattern ? STEP_WRITE : STEP_RANGE;
 	j->passes = conf->passes;
 	j->invert = conf->invert;
+	j->immed = conf->immed;
+	j->ause = conf->ause;
 	j->least_ms = conf->least_ms;
 	j->size = lun_blocks(t->lun) << t->lun->block_shift;
 	if (conf->pattern)
 		memcpy(j->pattern, conf->pattern, t->lun->block_size);
+	if (j->invert && j->passes % 2 == 0)	/* so that the last pass is the pattern's */
+		turn_over(j);
 	return j;
+}
+
+/* The unit is as it was. */
+static void give_up(struct job *j)
+{
+	struct task *t = j->task;
+	struct lun *lun = j->lun;
+	struct reactor *reactor = j->reactor;
+
+	lun->job = NULL;
+	atomic_store(&lun->sanitize_ause, j->ause_before);
+	lun_set_state(lun, j->kind->busy, j->failed_before);
+	g_free(j);
+	if (t && task_back(t))
+		task_fail(t, SENSE_INTERNAL_FAILURE);
+	lun_release(lun, reactor);
+}
+
+static void begin(struct job *j)
+{
+	struct task *t = j->task;
+
+	if (t && j->immed) {
+		j->task = NULL;
+		if (task_back(t))
+			task_done(t);
+	}
+	j->range.granted = alone;
+	if (range_take(&j->range, j->lun, j->reactor, 0, UINT64_MAX, true))
+		alone(&j->range);
+}
+
+static void kept(struct post *p)
+{
+	struct job *j = container_of(p, struct job, post);
+
+	if (j->kept < 0)
+		give_up(j);
+	else
+		begin(j);
+}
+
+static void keep(struct work *w)
+{
+	struct job *j = container_of(w, struct job, work);
+
+	j->kept = job_keep(j->lun, j->kind->failed);
+	go_home(j, kept);
 }
 
 void job_start(struct task *t, const struct job_conf *conf)
@@ -254,14 +357,11 @@ void job_start(struct task *t, const struct job_conf *conf)
 		return;
 	}
 	lun_hold(j->lun, j->reactor);
-	if (conf->immed) {
-		task_done(t);
-	} else {
-		j->task = t;
-		t->in_query = true;
-		t->leave = leave;
-	}
-	j->range.granted = alone;
-	if (range_take(&j->range, j->lun, j->reactor, 0, UINT64_MAX, true))
-		alone(&j->range);
+	j->task = t;
+	t->in_query = true;
+	t->leave = leave;
+	if (has_file(j))
+		to_worker(j, keep);
+	else
+		begin(j);
 }

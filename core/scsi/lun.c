@@ -296,6 +296,7 @@ struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const
 	lun_set_state(lun, 0, configured_state(lun, conf) | (target_state_dir(t) ? LUN_SAVES : 0) |
 		      (lun->info->flags & GOTGT_DEV_WRITE_CACHE ? LUN_CACHE : 0));
 	mode_restore(lun);
+	job_restore(lun);
 	device_on_resized(dev, resized, lun);
 	return lun;
 }

@@ -8,6 +8,7 @@
 #include "scsi/alua.h"
 #include "scsi/range.h"
 #include "scsi/target.h"
+#include "scsi/view.h"
 #include "scsi/taskset.h"
 
 /* What VPD B0h says, beside LUN_TRANSFER_MAX. */
@@ -74,7 +75,7 @@ struct lun {
 	bool can_unmap;
 	atomic_uint state;		/* enum lun_bits */
 	atomic_uint saved_mode;		/* LUN_MODE_BITS after a reset */
-	pthread_mutex_t save_lock;	/* one writer of the file */
+	pthread_mutex_t save_lock;	/* one writer of the files */
 	struct pr *pr;			/* reservations */
 	struct ranges ranges;
 	struct job *job;		/* changes under lock while a bit of LUN_JOB_BUSY is set, on its reactor */
@@ -151,6 +152,7 @@ struct nexus {
 	char *initiator_port;
 	uint16_t rel_port;
 	struct port_group *group;		/* the target port group of its port */
+	struct lun_view *view;			/* changes on its reactor, under target->lock; NULL: the target as it is */
 	struct copy_records *copies;	/* copy-results.c's; NULL: none yet */
 	_Atomic(struct nexus_chunk *) chunks[NEXUS_CHUNKS];
 };
@@ -212,6 +214,20 @@ static inline struct lun *target_find_lun(struct target *t, int number)
 	struct lun_map *map = atomic_load_explicit(&t->map, memory_order_acquire);
 
 	return number >= 0 && (uint32_t)number < map->n ? map->luns[number] : NULL;
+}
+
+/* What a nexus calls so.  [reactor of the nexus] */
+static inline struct lun *nexus_find(const struct nexus *n, int number)
+{
+	if (G_UNLIKELY(n->view))
+		number = lun_view_find(n->view, number);
+	return target_find_lun(n->target, number);
+}
+
+/* It may not write there, whoever else may.  [reactor of the nexus] */
+static inline bool nexus_protects(const struct nexus *n, const struct lun *lun)
+{
+	return G_UNLIKELY(n->view) && lun_view_read_only(n->view, lun->number);
 }
 
 /* The state of a nexus with a LUN; NULL when memory is out.  [reactor] */

@@ -112,7 +112,7 @@ static size_t put_header(struct task *t, uint8_t *d, size_t *descriptor_len)
 	size_t len = ten ? 8 : 4;
 
 	*descriptor_len = no_descriptor ? 0 : put_block_descriptor(t->lun, long_lba, d + len);
-	d[ten ? 3 : 2] = DPOFUA | (lun_state(t->lun) & LUN_PROTECTED ? WP : 0);
+	d[ten ? 3 : 2] = DPOFUA | (lun_state(t->lun) & LUN_PROTECTED || nexus_protects(t->nexus, t->lun) ? WP : 0);
 	if (ten) {
 		d[4] = long_lba;
 		put_be16(d + 6, (uint16_t)*descriptor_len);

@@ -60,17 +60,51 @@ static bool is_called(const struct lun *lun, const uint8_t *designator)
 	return false;
 }
 
-struct lun *lun_find_named(struct lun *first, const uint8_t *designator, size_t room, struct reactor *r)
+/* Is it the same initiator?  The part of the names of both ports before ",i,0x". */
+static bool same_initiator(const struct nexus *a, const struct nexus *b)
+{
+	const char *end = strstr(a->initiator_port, ",i,0x");
+	size_t len = end ? (size_t)(end - a->initiator_port) : strlen(a->initiator_port);
+
+	return !strncmp(a->initiator_port, b->initiator_port, len) && (b->initiator_port[len] == ',' || !b->initiator_port[len]);
+}
+
+/*
+ * A copy reaches what its initiator reaches itself: logical units it sees here, and those it sees in another target
+ * where it is logged in.
+ */
+static bool within_reach(const struct lun *lun, const struct nexus *n, bool *read_only)
+{
+	bool within = false;
+
+	*read_only = true;
+	pthread_mutex_lock(&lun->target->lock);
+	for (guint i = 0; i < lun->target->nexuses->len; i++) {
+		const struct nexus *other = lun->target->nexuses->pdata[i];
+
+		if (lun->target == n->target ? other != n : !same_initiator(n, other))
+			continue;
+		if (other->view && lun_view_number(other->view, lun->number) < 0)
+			continue;
+		within = true;
+		*read_only &= nexus_protects(other, lun);
+	}
+	pthread_mutex_unlock(&lun->target->lock);
+	return within;
+}
+
+struct lun *lun_find_named(const struct nexus *n, struct lun *first, const uint8_t *designator, size_t room, struct reactor *r,
+			   bool *read_only)
 {
 	struct lun *found = NULL;
 
 	if (room < 4 || designator[3] > room - 4 || !designator[3])
 		return NULL;
 	pthread_mutex_lock(&lock);
-	if (is_called(first, designator))
+	if (is_called(first, designator) && within_reach(first, n, read_only))
 		found = first;
 	for (struct lun *l = named; l && !found; l = l->next_named)
-		if (l->target->engine == first->target->engine && is_called(l, designator))
+		if (l->target->engine == first->target->engine && is_called(l, designator) && within_reach(l, n, read_only))
 			found = l;
 	/* Within the lock: who takes it away has to take it out of here first, and then waits for holds. */
 	if (found)

@@ -29,6 +29,7 @@ void nexus_free(struct nexus *n)
 	pthread_mutex_unlock(&n->target->lock);
 	for (unsigned i = 0; i < NEXUS_CHUNKS; i++)
 		g_free(atomic_load_explicit(&n->chunks[i], memory_order_relaxed));
+	lun_view_unref(n->view);
 	g_free(n->copies);
 	g_free(n->initiator_port);
 	g_free(n);
@@ -36,7 +37,7 @@ void nexus_free(struct nexus *n)
 
 struct lun *nexus_find_lun(struct nexus *n, const uint8_t addr[8])
 {
-	return target_find_lun(n->target, lun_parse(addr));
+	return nexus_find(n, lun_parse(addr));
 }
 
 struct nexus_lun *nexus_lun(struct nexus *n, uint32_t number)
@@ -108,4 +109,41 @@ bool nexus_task_cleared(struct nexus *n, struct lun *lun)
 	nexus_set_ua(n, lun->number, UA_COMMANDS_CLEARED);
 	pthread_mutex_unlock(&n->target->lock);
 	return false;
+}
+
+bool nexus_sees_part(const struct nexus *n)
+{
+	return lun_view_is_part(n->view);
+}
+
+/* By logical unit; with the lock. */
+static void tell_changes(struct nexus *n, const struct lun_view *old, const struct lun_view *v)
+{
+	const struct lun_map *map = atomic_load_explicit(&n->target->map, memory_order_acquire);
+
+	for (uint32_t i = 0; i < map->n; i++) {
+		if (v && lun_view_number(v, i) < 0)
+			continue;
+		if (old && lun_view_number(old, i) < 0)
+			nexus_forget_lun(n, i);
+		else if ((old && lun_view_read_only(old, i)) != (v && lun_view_read_only(v, i)))
+			nexus_set_ua(n, i, UA_MODE_CHANGED);
+	}
+}
+
+void nexus_set_view(struct nexus *n, struct lun_view *v)
+{
+	struct lun_view *old;
+
+	if (lun_view_equal(n->view, v)) {
+		lun_view_unref(v);
+		return;
+	}
+	pthread_mutex_lock(&n->target->lock);	/* names.c looks at it from elsewhere */
+	old = n->view;
+	n->view = v;
+	nexus_set_ua_all(n, UA_LUNS_CHANGED);
+	tell_changes(n, old, v);
+	pthread_mutex_unlock(&n->target->lock);
+	lun_view_unref(old);
 }

@@ -110,7 +110,13 @@ static void unmap_next(struct task *t)
 		task_submit(t, unmap_next);
 		return;
 	}
-	task_done(t);
+	if (!task_fua(t)) {
+		task_done(t);
+		return;
+	}
+	/* Without a write cache (WCE 0) nobody would flush: blocks that read as zeroes still do after a loss of power. */
+	task_io(t, GOTGT_OP_FLUSH, 0, 0, 0);
+	task_submit(t, task_done);
 }
 
 void unmap_run(struct task *t)

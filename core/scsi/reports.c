@@ -24,17 +24,18 @@ static const struct { uint8_t select; bool ordinary, well_known, of_device; } se
 static void list_luns(struct task *t, bool ordinary, bool well_known)
 {
 	struct lun_map *map = atomic_load_explicit(&t->nexus->target->map, memory_order_acquire);
+	uint32_t end = t->nexus->view ? lun_view_end(t->nexus->view) : map->n;
 	size_t len = well_known ? 16 : 8, at = 8;
 	uint8_t *d;
 
-	for (uint32_t i = 0; i < map->n && ordinary; i++)
-		len += map->luns[i] ? 8 : 0;
+	for (uint32_t i = 0; i < end && ordinary; i++)
+		len += nexus_find(t->nexus, (int)i) ? 8 : 0;
 	d = task_reply(t, len);
 	if (!d)
 		return;
 	put_be32(d, (uint32_t)(len - 8));
-	for (uint32_t i = 0; i < map->n && ordinary; i++)
-		if (map->luns[i]) {
+	for (uint32_t i = 0; i < end && ordinary; i++)
+		if (nexus_find(t->nexus, (int)i)) {
 			lun_format(d + at, i);
 			at += 8;
 		}

@@ -55,7 +55,7 @@ bool sanitize_overwrite_check(struct task *t)
 
 static void sanitize(struct task *t, struct job_conf *conf)
 {
-	atomic_store(&t->lun->sanitize_ause, t->cdb[1] & SANITIZE_AUSE);
+	conf->ause = t->cdb[1] & SANITIZE_AUSE;
 	conf->kind = JOB_SANITIZE;
 	conf->immed = t->cdb[1] & SANITIZE_IMMED;
 	job_start(t, conf);
@@ -87,14 +87,35 @@ void sanitize_erase_run(struct task *t)
 	sanitize(t, &conf);
 }
 
+static void exit_failure(struct task *t)
+{
+	lun_set_state(t->lun, LUN_SANITIZE_FAILED, 0);
+	task_done(t);
+}
+
+static void forget(struct task *t)
+{
+	t->forgotten = job_forget(t->lun, 0) == 0;
+}
+
+static void forgotten(struct task *t)
+{
+	if (t->forgotten)
+		exit_failure(t);
+	else
+		task_fail(t, SENSE_INTERNAL_FAILURE);
+}
+
 void sanitize_exit_failure_run(struct task *t)
 {
 	if (lun_state(t->lun) & LUN_SANITIZE_FAILED && !atomic_load(&t->lun->sanitize_ause)) {
 		task_fail_field(t, SENSE_INVALID_FIELD_IN_CDB, 1, 4);
 		return;
 	}
-	lun_set_state(t->lun, LUN_SANITIZE_FAILED, 0);
-	task_done(t);
+	if (lun_state(t->lun) & LUN_SANITIZE_FAILED && target_state_dir(t->lun->target))
+		task_offload(t, forget, forgotten);
+	else
+		exit_failure(t);
 }
 
 /* ---- FORMAT UNIT ---- */

@@ -348,7 +348,7 @@ enum task_begun task_begin(struct task *t)
 	bool known_opcode;
 
 	reset(t);
-	t->lun = target_find_lun(t->nexus->target, lun_parse(t->lun_addr));
+	t->lun = nexus_find(t->nexus, lun_parse(t->lun_addr));
 	t->well_known = !t->lun && lun_is_report_luns(t->lun_addr);
 	if (t->lun)
 		lun_count_up(t->lun, reactor_index(t->reactor));

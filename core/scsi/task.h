@@ -92,6 +92,7 @@ struct task {
 	uint32_t blocks;
 	uint64_t done_bytes, total_bytes;	/* progress of a command in several steps */
 	struct { unsigned clear, set, old; bool saved; } mode;	/* MODE SELECT's, of enum lun_bits */
+	bool forgotten;			/* SANITIZE's */
 	struct buf *buf;		/* from the reactor's pool, released by task_release() */
 	struct buf *buf2;		/* a second one (compare, patterns) */
 	const uint8_t *out;		/* Data-Out, contiguous, when it is not lent */

@@ -4,7 +4,8 @@
  * passing through the core, as EXTENDED COPY asks for.
  *
  * Not used with GOTGT_PLUGIN_SERIAL.  The core copies by READ and WRITE where a
- * plugin has no such thing, or says that it cannot.
+ * plugin has no such thing, or says that it cannot.  Since gotgt 0.1; the words of
+ * plugin.h on threads hold.
  */
 #ifndef GOTGT_EXT_COPY_H
 #define GOTGT_EXT_COPY_H
@@ -18,8 +19,8 @@ extern "C" {
 #define GOTGT_EXT_COPY "gotgt.copy/1"
 
 struct gotgt_copy {
-	uint32_t size;		/* sizeof(struct gotgt_copy) */
-	uint32_t reserved0;
+	uint32_t size;		/* bytes: sizeof(struct gotgt_copy) */
+	uint32_t reserved0;	/* 0 */
 	/*
 	 * Copy length bytes of one device to another of the same plugin, which
 	 * may be the same one; the ranges do not overlap then.  *copied says how

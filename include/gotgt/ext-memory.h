@@ -6,7 +6,8 @@
  * calls and never touches it itself, so memory that turns out not to be there
  * (a mapped file that shrank, a full disk under a hole) costs an EFAULT, not
  * a SIGBUS.  READ and WRITE of submit() must work as well: the core uses them
- * whenever the bytes have to pass through its hands.
+ * whenever the bytes have to pass through its hands.  Not used with
+ * GOTGT_PLUGIN_SERIAL.  Since gotgt 0.1; the words of plugin.h on threads hold.
  */
 #ifndef GOTGT_EXT_MEMORY_H
 #define GOTGT_EXT_MEMORY_H
@@ -20,13 +21,14 @@ extern "C" {
 #define GOTGT_EXT_MEMORY "gotgt.memory/1"
 
 struct gotgt_memory {
-	uint32_t size;		/* sizeof(struct gotgt_memory) */
-	uint32_t reserved0;
+	uint32_t size;		/* bytes: sizeof(struct gotgt_memory) */
+	uint32_t reserved0;	/* 0 */
 	/*
-	 * Lend [offset, offset + length) for reading by the core (write 0) or
+	 * Lend [offset, offset + length), bytes, for reading by the core (write 0) or
 	 * for writing (write 1).  Fills up to iovmax elements and returns how
 	 * many, in all length bytes; 0: not lent this time, use submit().
-	 * Never blocks.  [io]
+	 * The memory stays the plugin's and where it is until reclaim(); several
+	 * may have borrowed it at once.  Never blocks.  [io]
 	 */
 	uint32_t (*lend)(void *dev, uint64_t offset, uint64_t length, int write,
 			 struct iovec *iov, uint32_t iovmax);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* gotgt/ext-size.h - "gotgt.size/1": a device whose size may change without anybody telling. */
+/*
+ * gotgt/ext-size.h - "gotgt.size/1": a device whose size may change without anybody
+ * telling.  Since gotgt 0.1; the words of plugin.h on threads and ownership hold.
+ */
 #ifndef GOTGT_EXT_SIZE_H
 #define GOTGT_EXT_SIZE_H
 
@@ -12,8 +15,8 @@ extern "C" {
 #define GOTGT_EXT_SIZE "gotgt.size/1"
 
 struct gotgt_size {
-	uint32_t size;		/* sizeof(struct gotgt_size) */
-	uint32_t reserved0;
+	uint32_t size;		/* bytes: sizeof(struct gotgt_size) */
+	uint32_t reserved0;	/* 0 */
 	/*
 	 * Look how large the device is, and call gotgt_host->resized() when that
 	 * has changed.  Called when an initiator asks for the capacity or whether

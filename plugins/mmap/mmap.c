@@ -81,12 +81,6 @@ static enum gotgt_status rw(struct disk *d, const struct gotgt_io *io)
 	return disk_rw(d, io, sync ? RWF_DSYNC : 0);
 }
 
-/* A full disk under a hole looks the same here as through lent memory: the medium fails. */
-static enum gotgt_status as_medium(enum gotgt_status status)
-{
-	return status == GOTGT_ERR_NO_SPACE ? GOTGT_ERR_IO : status;
-}
-
 static void mmap_submit(void *dev, struct gotgt_io *io)
 {
 	static enum gotgt_status (*const ops[])(struct disk *d, const struct gotgt_io *io) = {
@@ -96,7 +90,7 @@ static void mmap_submit(void *dev, struct gotgt_io *io)
 	struct mmap_dev *d = dev;
 	enum gotgt_status status = mmap_check(d);
 
-	gotgt_io_done(io, status == GOTGT_OK ? as_medium(ops[io->op](&d->disk, io)) : status);
+	gotgt_io_done(io, status == GOTGT_OK ? ops[io->op](&d->disk, io) : status);
 }
 
 static uint32_t mmap_lend(void *dev, uint64_t offset, uint64_t length, int write, struct iovec *iov, uint32_t iovmax)
@@ -121,12 +115,23 @@ static enum gotgt_status mmap_extents(void *dev, uint64_t offset, uint64_t lengt
 	return disk_extents(&d->disk, offset, length, extents, max, count);
 }
 
+static enum gotgt_status mmap_copy(void *from, uint64_t from_offset, void *to, uint64_t to_offset, uint64_t length,
+				   uint64_t *copied)
+{
+	struct mmap_dev *f = from, *t = to;
+
+	return disk_copy(&f->disk, from_offset, &t->disk, to_offset, length, copied);
+}
+
 static const void *mmap_extension(const char *id)
 {
 	static const struct gotgt_memory memory = { .size = sizeof memory, .lend = mmap_lend, .check = mmap_check };
 	static const struct gotgt_extents extents = { .size = sizeof extents, .query = mmap_extents };
+	static const struct gotgt_copy copy = { .size = sizeof copy, .copy = mmap_copy };
 	static const struct gotgt_size size = { .size = sizeof size, .look = disk_look };
 
+	if (!strcmp(id, GOTGT_EXT_COPY))
+		return &copy;
 	if (!strcmp(id, GOTGT_EXT_SIZE))
 		return &size;
 	if (!strcmp(id, GOTGT_EXT_MEMORY))

@@ -58,6 +58,7 @@ portals = ( { address = "127.0.0.1"; port = 0; } );
 targets = ( { iqn = "$iqn"; luns = ( { number = 0; plugin = "null"; settings: { size = "1M"; }; } );
 	accounts = ( { user = "joe"; secret-file = "$tap_tmp/secret"; } ); } );
 EOF
+: >"$tap_tmp/daemon"	# tap_wait wants it there
 "$gotgt" daemon --config "$tap_tmp/conf" 2>"$tap_tmp/daemon" &
 pid=$!
 tap_cleanup() { kill "$pid" 2>/dev/null; }

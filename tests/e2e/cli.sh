@@ -49,7 +49,7 @@ helps() # TEXT COMMAND...
 }
 
 check "help lists the commands" helps "daemon" "$gotgt" --help
-for command in daemon serve "plugin list" "plugin show" version; do
+for command in daemon serve "plugin list" "plugin show" "plugin new" "plugin test" version; do
 	# shellcheck disable=SC2086
 	check "$command has help" helps "gotgt $command" "$gotgt" $command --help
 	check "help lists $command" helps "$command " "$gotgt" --help
@@ -111,7 +111,9 @@ check "serve at a name" complains 2 "numeric" "$gotgt" serve -p localhost:0 null
 check "serve at no port" complains 2 "from 0 to 65535" "$gotgt" serve -p 127.0.0.1:70000 null:
 check "serve under no iSCSI name" complains 2 "--iqn" "$gotgt" serve --iqn disk null:
 check "serve twice at one address" complains 2 "second one" "$gotgt" serve -p 127.0.0.1:1 -p 127.0.0.1:1 null:
-check "serve an address of others" complains 1 "192.0.2.1" "$gotgt" serve -p 192.0.2.1:0 null:
+check "serve others without saying whom" complains 2 "--allow" "$gotgt" serve -p 0.0.0.0:0 null:
+check "--allow: neither a name nor an address" complains 2 "all" "$gotgt" serve --allow disk null:
+check "serve an address of others" complains 1 "192.0.2.1" "$gotgt" serve -p 192.0.2.1:0 --allow all null:
 
 check "--run: its status" status 7 "$gotgt" serve -p 127.0.0.1:0 --run 'exit 7' null:
 check "--run: its signal" status 137 "$gotgt" serve -p 127.0.0.1:0 --run 'kill -9 $$' null:
@@ -124,7 +126,7 @@ run_env='test "$uri" = "iscsi://$portal/$iqn/0" && test "$uris" = "$uri iscsi://
 check "--run: its environment" status 0 "$gotgt" serve -p 127.0.0.1:0 --iqn iqn.2016-09.com.example:run --run "$run_env" \
 	null:,size=1M null:,block-size=4096,read-only=yes
 # shellcheck disable=SC2016
-check "--run: an address in place of all" status 0 "$gotgt" serve -p 0.0.0.0:0 --run 'case $uri in iscsi://127.0.0.1:*) ;; *) false ;; esac' null:
+check "--run: an address in place of all" status 0 "$gotgt" serve -p 0.0.0.0:0 --allow 127.0.0.0/8 --run 'case $uri in iscsi://127.0.0.1:*) ;; *) false ;; esac' null:
 check "a port in use" complains 1 "in use" "$gotgt" serve -p 127.0.0.1:0 --run "\"$gotgt\" serve -p \$portal null:" null:
 
 check "--size makes a file" status 0 "$gotgt" serve -p 127.0.0.1:0 --size 3M --run true "$tap_tmp/new,,file.img"

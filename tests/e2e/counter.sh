@@ -10,15 +10,20 @@ fi
 rounds=100000
 [ -z "${E2E_QUICK:-}" ] || rounds=4000
 log=$tap_tmp/log
+# ram compares and writes in one step itself.
+mods=$(cd "${G_TEST_BUILDDIR:-$PWD/tests}/mods/.libs" && pwd)
+export GOTGT_PLUGIN_PATH="$GOTGT_PLUGIN_PATH:$mods"
 
 count() # PLUGIN PROCESSES
 {
+	settings="settings = { path = \"$tap_tmp/$1.img\"; create = true; size = \"1M\"; };"
+	[ "$1" != ram ] || settings=
 	cat >"$tap_tmp/conf" <<-END
 		reactors = 2;
 		portals = ( { name = "a"; address = "127.0.0.1"; port = 0; } );
 		targets = ( {
-		  iqn = "iqn.2024-01.org.gotgt:counter";
-		  luns = ( { number = 0; plugin = "$1"; settings = { path = "$tap_tmp/$1.img"; create = true; size = "1M"; }; } );
+		  iqn = "iqn.2024-01.org.gotgt:counter"; open = true;
+		  luns = ( { number = 0; plugin = "$1"; $settings } );
 		} );
 	END
 	: >"$log"
@@ -32,7 +37,7 @@ count() # PLUGIN PROCESSES
 	tap_join "$pid" && [ "$status" -eq 0 ]
 }
 
-for plugin in ${E2E_PLUGINS:-file mmap}; do
+for plugin in ${E2E_PLUGINS:-file mmap ram}; do
 	check "$plugin: two sessions, $rounds updates" count "$plugin" 2
 	check "$plugin: five sessions, $rounds updates" count "$plugin" 5
 done

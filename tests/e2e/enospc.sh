@@ -27,8 +27,10 @@ q -c "read -P 3 8M 4M" -c "read -P 1 0 4M" -c "read -P 0 40M 1M"
 '
 full()
 {
-	timeout 60 unshare $as -m sh -c 'mkdir "$tap_tmp/fs"; mount -t tmpfs -o size=10m tmpfs "$tap_tmp/fs" &&
-		"$gotgt" serve "file:$tap_tmp/fs/disk.img" --size 64M --portal 127.0.0.1:0 --run "$io"'
+	plugin=$1 timeout 60 unshare $as -m sh -c 'mkdir -p "$tap_tmp/fs"; mount -t tmpfs -o size=10m tmpfs "$tap_tmp/fs" &&
+		"$gotgt" serve "$plugin:$tap_tmp/fs/disk.img" --size 64M --portal 127.0.0.1:0 --run "$io"'
 }
-check 'no space: SPACE ALLOCATION FAILED, and only for the write that needs it' full
+for plugin in file mmap; do
+	check "$plugin: no space: SPACE ALLOCATION FAILED, and only for the write that needs it" full $plugin
+done
 tap_end

@@ -4,40 +4,17 @@
  * each start they are as the last answer left them, or as the one command without an answer would have.
  */
 #include "config.h"
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include "../wire/ini.h"
+#include "life.h"
 #include "scsi/wire.h"
 
 enum { INITIATORS = 3, ALL = INITIATORS, KILL_MAX_US = 12000, GOOD = 0x00, CHECK_CONDITION = 0x02, CONFLICT = 0x18 };
 enum { LOST = 0xff };	/* no answer */
 
-static uint16_t port;
 static struct ini *ini[INITIATORS];
 static unsigned acknowledged, in_flight_done, in_flight_not;
-
-/* What ini.c asks of a server. */
-int server_connect(struct server *s)
-{
-	return server_connect_tcp(s);
-}
-
-int server_connect_tcp(struct server *s)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	g_assert_cmpint(connect(fd, (struct sockaddr *)&to, sizeof to), ==, 0);
-	return fd;
-}
 
 /* ---- what there should be ---- */
 
@@ -206,39 +183,6 @@ static void print(const char *what, const struct model *m)
 
 /* ---- a server's life ---- */
 
-static GPid start(const char *program, const char *state_dir)
-{
-	const char *argv[] = { program, "serve", "--iqn", DISK, "--portal", "127.0.0.1:0", "--state-dir",
-				state_dir,  "null:", "null:", NULL };
-	char line[512], *at;
-	GError *error = NULL;
-	GPid pid;
-	FILE *f;
-	int fd;
-
-	g_spawn_async_with_pipes(NULL, (char **)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL,
-				 NULL, NULL, &pid, NULL, &fd, NULL, &error);
-	g_assert_no_error(error);
-	f = fdopen(fd, "r");
-	g_assert_nonnull(fgets(line, sizeof line, f));
-	at = strstr(line, "127.0.0.1:");
-	g_assert_nonnull(at);
-	port = (uint16_t)atoi(at + strlen("127.0.0.1:"));
-	fclose(f);
-	return pid;
-}
-
-struct killer { GPid pid; unsigned delay_us; };
-
-static void *kill_later(void *arg)
-{
-	const struct killer *k = arg;
-
-	g_usleep(k->delay_us);
-	kill(k->pid, SIGKILL);
-	return NULL;
-}
-
 /* Until there is no answer: then *open is what the command would have made of *m. */
 static void traffic(struct model *m, struct model *open)
 {
@@ -274,20 +218,18 @@ static void check_state(struct model *m, const struct model *open)
 
 static void a_life(const char *program, const char *state_dir, struct model *m, struct model *open)
 {
-	struct killer k = { start(program, state_dir), (unsigned)g_random_int_range(0, KILL_MAX_US) };
-	pthread_t thread;
-	int status;
+	const char *argv[] = { program, "serve", "--iqn", DISK, "--portal", "127.0.0.1:0", "--state-dir",
+				state_dir,  "null:", "null:", NULL };
+	struct life *l = life_begin(argv, NULL);
 
 	for (uint8_t i = 0; i < INITIATORS; i++) {
 		ini[i] = ini_new_tcp(NULL, (uint8_t)(i + 1));
 		ini_login(ini[i], "");
 	}
 	check_state(m, open);
-	g_assert_cmpint(pthread_create(&thread, NULL, kill_later, &k), ==, 0);
+	life_kill_after(l, (unsigned)g_random_int_range(0, KILL_MAX_US));
 	traffic(m, open);
-	pthread_join(thread, NULL);
-	g_assert_cmpint(waitpid(k.pid, &status, 0), ==, k.pid);
-	g_assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	life_end(l);
 	for (int i = 0; i < INITIATORS; i++)
 		ini_free(ini[i]);
 }

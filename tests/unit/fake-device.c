@@ -250,3 +250,26 @@ void fake_copy_on(void)
 	c->copied = status == GOTGT_OK ? c->length : 0;
 	c->done(c, status);
 }
+
+void device_compare(struct device *dev, struct device_compare *c)
+{
+	g_assert_null(dev->held_compare);
+	g_assert_true(reactor_self() == c->reactor);
+	g_assert_true(dev->info.compares);
+	g_assert_cmpuint(c->offset + c->length, <=, dev->info.size);
+	dev->held_compare = c;
+}
+
+void fake_compare_on(struct device *dev, enum gotgt_status status)
+{
+	struct device_compare *c = dev->held_compare;
+	uint8_t *at = dev->ram + c->offset;
+
+	dev->held_compare = NULL;
+	c->status = status;
+	for (c->same = 0; status == GOTGT_OK && c->same < c->length && at[c->same] == c->expected[c->same]; )
+		c->same++;
+	if (status == GOTGT_OK && c->same == c->length)
+		memcpy(at, c->data, c->length);
+	c->done(c);
+}

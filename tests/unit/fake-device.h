@@ -32,11 +32,15 @@ struct device {
 	uint64_t last_offset, last_length;
 	struct device_io *held;
 	struct device_query *held_query;
+	struct device_compare *held_compare;	/* until fake_compare_on() */
 };
 
 /* The one copy under way, until it is told to go on. */
 extern struct device_copy *fake_copy;
 void fake_copy_on(void);
+
+/* The one comparison under way ends: so, or (OK) as the bytes are. */
+void fake_compare_on(struct device *dev, enum gotgt_status status);
 
 struct device *fake_new(uint64_t size, uint32_t block_size, uint32_t flags, uint32_t ops);
 void fake_free(struct device *dev);

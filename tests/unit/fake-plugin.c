@@ -200,6 +200,24 @@ static enum gotgt_status fake_copy(void *from, uint64_t from_offset, void *to, u
 	return GOTGT_OK;
 }
 
+static enum gotgt_status fake_compare(void *dev, uint64_t offset, uint64_t length, const void *expected,
+				      const void *data, uint64_t *same)
+{
+	uint8_t *at = fake.bytes + offset;
+
+	g_assert_null(reactor_self());
+	fake.n_compared++;
+	if (fake.no_compare || fake.fail_with)
+		return fake.no_compare ? GOTGT_ERR_UNSUPPORTED : fake.fail_with;
+	while (*same < length && at[*same] == ((const uint8_t *)expected)[*same])
+		++*same;
+	if (*same == length)
+		memcpy(at, data, length);
+	if (fake.lies_same)
+		*same = fake.lies_same;
+	return GOTGT_OK;
+}
+
 static const void *fake_extension(const char *id)
 {
 	static const struct gotgt_memory memory = { .size = sizeof memory, .lend = fake_lend, .reclaim = fake_reclaim,
@@ -207,12 +225,15 @@ static const void *fake_extension(const char *id)
 	static const struct gotgt_extents extents = { .size = sizeof extents, .query = fake_extents };
 
 	static const struct gotgt_copy copy = { .size = sizeof copy, .copy = fake_copy };
+	static const struct gotgt_compare compare = { .size = sizeof compare, .compare_and_write = fake_compare };
 	static const struct gotgt_size size = { .size = sizeof size, .look = fake_look };
 
 	if (g_str_equal(id, GOTGT_EXT_MEMORY))
 		return &memory;
 	if (g_str_equal(id, GOTGT_EXT_SIZE))
 		return &size;
+	if (g_str_equal(id, GOTGT_EXT_COMPARE))
+		return &compare;
 	if (g_str_equal(id, GOTGT_EXT_COPY))
 		return &copy;
 	return g_str_equal(id, GOTGT_EXT_EXTENTS) ? &extents : NULL;

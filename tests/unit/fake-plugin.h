@@ -36,6 +36,9 @@ struct fake {
 	bool opened_read_only;
 	uint64_t copy_max;		/* bytes a call of copy() does; 0: it cannot */
 	unsigned copy_left, n_copied;	/* calls until it cannot any more; calls */
+	bool no_compare;		/* compare_and_write() cannot */
+	uint64_t lies_same;		/* what it says is the same; 0: the truth */
+	unsigned n_compared;
 	uint64_t size_seen;		/* by look(); 0: as it was */
 	struct gotgt_lun *lun;
 

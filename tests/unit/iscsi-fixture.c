@@ -32,6 +32,15 @@ void conn_stamp(struct conn *c, uint8_t bhs[BHS_LEN], bool advance)
 	put32(bhs + 32, session.exp_cmd_sn + 31);
 }
 
+bool conn_event(struct conn *c, enum conn_event e)
+{
+	const struct transition *t = conn_transition(c->state, e);
+
+	g_assert_nonnull(t->number);
+	c->state = t->next;
+	return true;
+}
+
 void conn_logged_in(struct conn *c)
 {
 	c->state = CONN_LOGGED_IN;

@@ -52,6 +52,7 @@ static const char full[] =
 	"portals = ( { name = \"a\"; address = \"127.0.0.1\"; port = 0; }, { address = \"::1\"; } );\n"
 	"targets = ( {\n"
 	"  iqn = \"iqn.2016-09.com.example:x\"; alias = \"X\"; portals = [ \"a\" ];\n"
+	"  acls = ( { initiators = [ \"iqn.*\" ]; addresses = [ \"::1\" ]; luns = ( { number = 1; lun = 16383; } ); } );\n"
 	"  luns = (\n"
 	"    { number = 0; plugin = \"null\"; settings: { size = \"1G\"; fast = true; count = 5; }; },\n"
 	"    { number = 16383; plugin = \"file\"; block-size = 4096; read-only = true; thin = false;\n"
@@ -192,6 +193,18 @@ static const struct { const char *name, *text, *said; } bad[] = {
 	  "FILE:1: x: no such setting\nFILE:2: workers: expected a number from 1 to 1024\n"
 	  "FILE:4: portal 1: name: expected a string, not a number" },
 
+	{ "acl name", TARGET("acls = ( { initiators = [ \"iqn.x:*\", \"a b\" ]; } );"),
+	  "FILE:3: " AT_X " acl: \"a b\": an iSCSI name has letters, digits, '-', '.' and ':' only, a pattern '*' and '?'" },
+	{ "acl address", TARGET("acls = (\n{ addresses = [ \"10.0.0.1/8\", \"::/129\", \"x\" ]; } );"),
+	  "FILE:4: " AT_X " acl: \"10.0.0.1/8\": bits are set behind the prefix\n"
+	  "FILE:4: " AT_X " acl: \"::/129\": a prefix of 0 to 128 bits is expected\n"
+	  "FILE:4: " AT_X " acl: \"x\": not a numeric IPv4 or IPv6 address" },
+	{ "acl portal", TARGET("acls = ( { portals = [ \"b\" ]; } );"), "FILE:3: " AT_X " acl: no portal is called \"b\"" },
+	{ "acl lun", LUN("} );\nacls = ( { luns = (\n{ number = 0; lun = 3; },\n{ number = 0; lun = 3; },\n{ number = 1; lun = 4; } );"),
+	  "FILE:7: " AT_X " acl: a second LUN of number 0\nFILE:7: " AT_X " acl: lun 3 has a number already\n"
+	  "FILE:8: " AT_X " acl: the target has no lun 4" },
+	{ "open and acls", TARGET("open = true; acls = ( { } );"), "FILE:2: " AT_X ": it is open, its acls would mean nothing" },
+
 	/* What no single setting shows. */
 	{ "same iqn",
 	  PORTAL "targets = ( { iqn = \"iqn.2016-09.com.example:x\"; },\n{ iqn = \"iqn.2016-09.com.example:x\"; } );",
@@ -277,7 +290,8 @@ static void test_equal(void)
 		{ "workers = 3", "workers = 4" }, { "queue-depth = 7", "queue-depth = 8" }, { "port = 0", "port = 1" },
 		{ "\"X\"", "\"Y\"" }, { "[ \"a\" ]", "[ \"a\", \"a\" ]" }, { "count = 5", "count = 6" },
 		{ "count = 5;", "" }, { "thin = false", "thin = true" }, { "serial = \"s\"", "serial = \"t\"" },
-		{ "\"2M\"", "\"3M\"" }, { ", { iqn = \"eui.0123456789abcdef\"; }", "" },
+		{ "\"2M\"", "\"3M\"" },
+		{ "iqn.*", "iqn.?" }, { "number = 1; lun", "number = 2; lun" }, { "[ \"::1\" ]", "[ \"::2\" ]" }, { ", { iqn = \"eui.0123456789abcdef\"; }", "" },
 	};
 	struct conf *a = read_good(full), *b = read_good(full);
 
@@ -294,6 +308,29 @@ static void test_equal(void)
 		conf_free(b);
 	}
 	conf_free(a);
+}
+
+/* Equal, of memory of its own, and with what is no setting. */
+static void test_copy(void)
+{
+	struct conf *a = read_good(full), *b;
+	struct conf_lun *lun = ((struct conf_target *)a->targets->pdata[0])->luns->pdata[0], *copy;
+
+	lun->context = &lun;
+	b = conf_copy(a);
+	copy = ((struct conf_target *)b->targets->pdata[0])->luns->pdata[0];
+	g_assert_true(schema_equal(CONF_TOP, a, b));
+	g_assert_true(copy->context == &lun);
+	g_assert_cmpstr(copy->where.file, ==, lun->where.file);
+	g_assert_cmpuint(copy->where.line, ==, lun->where.line);
+	g_assert_nonnull(lun->setting_lines);
+	for (unsigned i = 0; lun->settings[2 * i]; i++)
+		g_assert_cmpuint(copy->setting_lines[i], ==, lun->setting_lines[i]);
+	g_strlcpy(lun->plugin, "x", 2);
+	g_assert_false(schema_equal(CONF_TOP, a, b));
+	conf_free(a);
+	g_assert_cmpstr(copy->settings[0], !=, NULL);
+	conf_free(b);
 }
 
 /* The table itself: names, defaults that parse, help that is a sentence. */
@@ -439,6 +476,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/config/no-file", test_no_file);
 	g_test_add_func("/config/iscsi-names", test_names);
 	g_test_add_func("/config/equal", test_equal);
+	g_test_add_func("/config/copy", test_copy);
 	g_test_add_func("/config/schema", test_schema);
 	g_test_add_func("/config/secret-file", test_secret_file);
 	g_test_add_func("/config/secret", test_secret);

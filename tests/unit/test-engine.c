@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "engine/engine.h"
@@ -186,6 +187,76 @@ static void test_log_quote(void)
 	g_assert_cmpint(log_level_parse("loud"), ==, -1);
 }
 
+/* ---- an engine's threads in a program that is not ours ---- */
+
+static void keep_lines(enum gotgt_log_level level, const char *line, void *data)
+{
+	g_string_append_printf(data, "%d %s\n", level, line);
+}
+
+static void say(void *arg)
+{
+	log_info("%s", (const char *)arg);
+	log_warning("%s", (const char *)arg);
+}
+
+struct said {
+	struct work work;
+	gint done;
+};
+
+static void say_work(struct work *w)
+{
+	struct said *s = container_of(w, struct said, work);
+
+	log_warning("at work");
+	g_atomic_int_set(&s->done, 1);
+}
+
+/* Lines go to the log of who made the engine, whatever thread of it has something to say. */
+static void test_logs(void)
+{
+	g_autoptr(GString) lines_a = g_string_new(NULL), lines_b = g_string_new(NULL);
+	struct log a = { keep_lines, lines_a, GOTGT_LOG_INFO }, b = { keep_lines, lines_b, GOTGT_LOG_WARNING };
+	struct engine *of_a, *of_b;
+	struct said said = { .work.run = say_work };
+
+	g_assert_null(log_enter(&a));
+	of_a = engine_new(1, 1, NULL);
+	g_assert_true(log_enter(&b) == &a);
+	of_b = engine_new(1, 1, NULL);
+	log_enter(NULL);
+	reactor_call(of_a->reactors[0], say, (void *)"one");
+	reactor_call(of_b->reactors[0], say, (void *)"two");
+	workers_push(of_b->workers, &said.work);
+	engine_free(of_b);
+	engine_free(of_a);
+	g_assert_true(g_atomic_int_get(&said.done));
+	g_assert_cmpstr(lines_a->str, ==, "2 one\n1 one\n");
+	g_assert_cmpstr(lines_b->str, ==, "1 two\n1 at work\n");
+}
+
+static void look_at_mask(void *arg)
+{
+	pthread_sigmask(SIG_BLOCK, NULL, arg);
+}
+
+static void test_signals(void)
+{
+	sigset_t before, after, theirs;
+
+	look_at_mask(&before);
+	reactor_call(engine->reactors[0], look_at_mask, &theirs);
+	look_at_mask(&after);
+	for (int n = 1; n < 32; n++) {
+		bool fault = n == SIGSEGV || n == SIGBUS || n == SIGFPE || n == SIGILL || n == SIGTRAP || n == SIGABRT ||
+			     n == SIGSYS || n == SIGKILL || n == SIGSTOP;
+
+		g_assert_cmpint(sigismember(&theirs, n), ==, !fault);
+		g_assert_cmpint(sigismember(&after, n), ==, sigismember(&before, n));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int rc;
@@ -198,6 +269,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/engine/unwatch-in-batch", test_unwatch_in_batch);
 	g_test_add_func("/engine/bufpool", test_bufpool);
 	g_test_add_func("/log/quote", test_log_quote);
+	g_test_add_func("/engine/logs", test_logs);
+	g_test_add_func("/engine/signals", test_signals);
 	rc = g_test_run();
 	engine_free(engine);
 	return rc;

@@ -6,7 +6,7 @@
 #include <glib.h>
 
 /* From the bottom up. */
-static const char *const layers[] = { "engine", "backstore", "scsi", "iscsi", "config", "cli" };
+static const char *const layers[] = { "engine", "backstore", "sdk", "scsi", "iscsi", "config", "control", "lib", "cli" };
 
 static int rank(const char *name, size_t len)
 {

@@ -62,6 +62,8 @@ static void test_states(void)
 		{ { OP_REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 16 }, true, true },
 		{ { OP_MAINTENANCE_IN, 0x0a, 0, 0, 0, 0, 0, 0, 0, 64 }, true, true },
 		{ { OP_MODE_SENSE_6, 0, 0x3f, 0, 255 }, true, false },
+		{ { OP_RECEIVE_DIAGNOSTIC, 0, 0, 0, 255 }, true, false },
+		{ { OP_SEND_DIAGNOSTIC, 0x04 }, true, false },
 		{ { OP_MAINTENANCE_IN, 0x0c, 0, 0, 0, 0, 0, 0, 0, 64 }, false, false },
 	};
 

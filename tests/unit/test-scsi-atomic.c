@@ -371,6 +371,54 @@ static void test_compare_and_write(void)
 	assert_sense(WRITE_PROTECTED);
 }
 
+/* Where the plugin compares and writes in one step, it does; and where it says that it cannot, that is done here. */
+static void test_native(void)
+{
+	uint8_t fua[16];
+
+	go_alone();
+	rig.dev->info.compares = true;
+	fill(rig.dev->ram + 20 * BS, 2 * BS, 3);
+	fill(out, 2 * BS, 3);
+	fill(out + 2 * BS, 2 * BS, 4);
+	out[BS + 7] ^= 1;
+	begin(&sent[0], caw, out, 4 * BS, 0);
+	begin(&sent[1], caw, out, 4 * BS, 0);	/* it waits for the first */
+	task_abort(&sent[1].task);
+	g_assert_true(sent[1].ended && sent[1].task.aborted);
+	task_release(&sent[1].task);
+	g_assert_cmpuint(rig.dev->held_compare->offset, ==, 20 * BS);
+	fake_compare_on(rig.dev, GOTGT_OK);
+	end(&sent[0], STATUS_CHECK_CONDITION);
+	g_assert_cmpuint(sent[0].task.sense[2], ==, KEY_MISCOMPARE);
+	g_assert_cmpuint(get_be32(sent[0].task.sense + 3), ==, BS + 7);
+	out[BS + 7] ^= 1;
+	memcpy(fua, caw, 16);
+	fua[1] = 0x08;
+	begin(&sent[0], fua, out, 4 * BS, 0);
+	fake_compare_on(rig.dev, GOTGT_OK);
+	end(&sent[0], STATUS_GOOD);
+	g_assert_cmpuint(rig.dev->submits, ==, 1);
+	g_assert_cmpuint(rig.dev->flushes, ==, 1);
+	g_assert_cmpmem(rig.dev->ram + 20 * BS, 2 * BS, out + 2 * BS, 2 * BS);
+	begin(&sent[0], caw, out, 4 * BS, 0);
+	fake_compare_on(rig.dev, GOTGT_ERR_IO);
+	end(&sent[0], STATUS_CHECK_CONDITION);
+	g_assert_cmpuint(sent[0].task.sense[2], ==, KEY_MEDIUM_ERROR);
+	begin(&sent[0], caw, out + 2 * BS, 4 * BS, 0);
+	fake_compare_on(rig.dev, GOTGT_ERR_UNSUPPORTED);
+	end(&sent[0], STATUS_GOOD);
+	g_assert_cmpuint(rig.dev->submits, ==, 3);
+	g_assert_cmpmem(rig.dev->ram + 20 * BS, 2 * BS, out + 4 * BS, 2 * BS);
+	/* Aborted, it ends when the plugin has let go. */
+	begin(&sent[0], caw, out + 4 * BS, 4 * BS, 0);
+	task_abort(&sent[0].task);
+	g_assert_false(sent[0].ended);
+	fake_compare_on(rig.dev, GOTGT_OK);
+	g_assert_true(sent[0].ended && sent[0].task.aborted);
+	task_release(&sent[0].task);
+}
+
 static void test_orwrite(void)
 {
 	go_alone();
@@ -493,6 +541,7 @@ int main(int argc, char **argv)
 	g_test_add_data_func("/scsi/atomic/lent", lent_steps, run_on_rig);
 	g_test_add_data_func("/scsi/atomic/copy", copy_steps, run_on_rig);
 	rig_add("/scsi/atomic/compare-and-write", test_compare_and_write);
+	rig_add("/scsi/atomic/native", test_native);
 	rig_add("/scsi/atomic/orwrite", test_orwrite);
 	rig_add_dev("/scsi/atomic/write-atomic", make_512e, NULL, test_write_atomic);
 	return g_test_run();

@@ -6,7 +6,7 @@
 
 #define BS 512u
 
-static struct { struct target *target; struct device *dev, *big; struct lun *lun, *big_lun; } other;
+static struct { struct target *target; struct device *dev, *big; struct lun *lun, *big_lun; struct nexus *nexus; } other;
 
 /* Of another target, one like rig.lun and one with blocks of 4096 bytes. */
 static void add_others(void)
@@ -30,6 +30,12 @@ static void remove_others(void)
 	target_free(other.target);
 	fake_free(other.dev);
 	fake_free(other.big);
+}
+
+/* The initiator of rig.a is logged in there too. */
+static void log_in_there(void)
+{
+	other.nexus = nexus_new(other.target, rig.r, "iqn.x:a,i,0x7", 1, 1);
 }
 
 /* ---- parameter lists ---- */
@@ -307,6 +313,7 @@ static void test_other_target(void)
 	add_cscd(other.lun);
 	add_segment(0, 1, 9, 1, 7);
 	lun_set_state(other.lun, LUN_WCE, 0);
+	log_in_there();
 	send_list();
 	assert_good();
 	g_assert_cmpmem(other.dev->ram + 7 * BS, 9 * BS, rig.dev->ram + BS, 9 * BS);
@@ -316,12 +323,52 @@ static void test_other_target(void)
 	assert_good();
 	g_assert_cmpuint(other.dev->flushes, ==, 1);
 	g_assert_cmpuint(rig.dev->flushes, ==, 0);
+	nexus_free(other.nexus);
+}
+
+/* A copy reaches what its initiator reaches: where it is logged in, what it sees there, what it may write there. */
+static void test_within_reach(void)
+{
+	const struct lun_view_row four = { .number = 0, .lun = 4 }, three = { .number = 9, .lun = 3 };
+	struct lun_view *view;
+
+	begin_list(1, LIST_ID_HOLD);
+	add_cscd(rig.lun);
+	add_cscd(other.lun);
+	add_segment(0, 1, 1, 0, 0);
+	send_list();
+	assert_sense(COPY_DEVICE_NOT_REACHABLE);
+	other.nexus = nexus_new(other.target, rig.r, "iqn.x:ab,i,0x7", 1, 1);	/* somebody else */
+	send_list();
+	assert_sense(COPY_DEVICE_NOT_REACHABLE);
+	nexus_free(other.nexus);
+	log_in_there();
+	view = lun_view_new(&four, 1, false);
+	nexus_set_view(other.nexus, lun_view_ref(view));
+	send_list();
+	assert_sense(COPY_DEVICE_NOT_REACHABLE);
+	lun_view_unref(view);
+	nexus_set_view(other.nexus, lun_view_new(&three, 1, true));
+	send_list();
+	assert_sense(COPY_DEVICE_FAILURE);
+	nexus_set_view(other.nexus, lun_view_new(&three, 1, false));
+	send_list();
+	assert_good();
+	nexus_set_view(rig.a, lun_view_new(NULL, 0, true));	/* here it may read */
+	rig_clear_ua(rig.a);
+	send_list();
+	assert_good();
+	one_segment(1, 0, 8);
+	send_list();
+	assert_sense(COPY_DEVICE_FAILURE);
+	nexus_free(other.nexus);
 }
 
 static void test_block_sizes(void)
 {
 	uint8_t *d;
 
+	log_in_there();
 	fill_ram(rig.dev, 4);
 	begin_list(1, LIST_ID_HOLD);
 	add_cscd(rig.lun);
@@ -345,6 +392,7 @@ static void test_block_sizes(void)
 	send_list();
 	assert_good();
 	g_assert_cmpmem(rig.dev->ram + BS, 8192, other.big->ram + 3 * 4096, 8192);
+	nexus_free(other.nexus);
 }
 
 /* ---- what is told ---- */
@@ -505,6 +553,7 @@ static void test_going_away(void)
 	struct lun_count *count = &other.lun->count[reactor_index(rig.r)];
 	struct going g;
 
+	log_in_there();
 	begin_list(1, LIST_ID_HOLD);
 	add_cscd(rig.lun);
 	add_cscd(other.lun);
@@ -523,6 +572,7 @@ static void test_going_away(void)
 	g_assert_cmpuint(other.lun->left, ==, 0);
 	count->draining = false;
 	task_release(&g.task);
+	nexus_free(other.nexus);
 }
 
 int main(int argc, char **argv)
@@ -534,6 +584,7 @@ int main(int argc, char **argv)
 	rig_add("/scsi/copy/range-and-state", test_range_and_state);
 	rig_add("/scsi/copy/within", test_within);
 	rig_add_around("/scsi/copy/other-target", add_others, remove_others, test_other_target);
+	rig_add_around("/scsi/copy/within-reach", add_others, remove_others, test_within_reach);
 	rig_add_around("/scsi/copy/block-sizes", add_others, remove_others, test_block_sizes);
 	rig_add("/scsi/copy/status", test_status);
 	rig_add("/scsi/copy/parameters", test_parameters);

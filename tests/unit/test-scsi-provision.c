@@ -170,6 +170,24 @@ static void test_unmap(void)
 	assert_sense(INVALID_OPCODE);
 }
 
+/* With WCE 0 blocks that read as zeroes are stable, by one flush for all of them. */
+static void test_unmap_through(void)
+{
+	uint32_t len = unmap_list((const uint32_t[][2]){ { 1, 2 }, { 8, 1 } }, 2);
+
+	unmap(len, len);
+	assert_good();
+	g_assert_cmpuint(rig.dev->flushes, ==, 0);
+	atomic_fetch_and(&rig.lun->state, ~(unsigned)LUN_WCE);
+	unmap(len, len);
+	assert_good();
+	g_assert_cmpuint(rig.dev->flushes, ==, 1);
+	rig.dev->fail_op = GOTGT_OP_FLUSH;
+	rig.dev->fail = GOTGT_ERR_IO;
+	unmap(len, len);
+	assert_sense(WRITE_ERROR);
+}
+
 static void test_unmap_many(void)
 {
 	static uint32_t ranges[LUN_UNMAP_DESCRIPTORS_MAX + 1][2];
@@ -196,6 +214,7 @@ int main(int argc, char **argv)
 	rig_add("/scsi/write-same/anchor", test_write_same_anchor);
 	rig_add("/scsi/write-same/refused", test_write_same_refused);
 	rig_add("/scsi/unmap/lists", test_unmap);
+	rig_add("/scsi/unmap/through", test_unmap_through);
 	rig_add("/scsi/unmap/many", test_unmap_many);
 	return g_test_run();
 }

@@ -13,6 +13,7 @@
 
 #define NAME "iqn.2024-01.org.gotgt:saved"
 #define FILE_NAME NAME ",3.mode"
+#define JOB_NAME NAME ",3.job"
 enum { BS = 512 };
 
 static char *dir;
@@ -234,6 +235,118 @@ static void test_cannot_save(void)
 	stop();
 }
 
+/* ---- SANITIZE and FORMAT UNIT that were not done ---- */
+
+enum { ASC_FAILED = 0x31, AUSE = 0x20, IMMED = 0x80 };
+
+static bool job_file(void)
+{
+	g_autofree char *path = g_build_filename(dir, JOB_NAME, NULL);
+
+	return g_access(path, R_OK) == 0;
+}
+
+static void expect_ready(void)
+{
+	command((uint8_t[16]){ OP_TEST_UNIT_READY }, NULL, 0, 0);
+	g_assert_cmpuint(s.status, ==, STATUS_GOOD);
+	g_assert_false(job_file());
+}
+
+static void expect_failed(uint8_t key)
+{
+	g_assert_true(job_file());
+	command((uint8_t[16]){ OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1 }, NULL, 0, BS);
+	g_assert_cmpuint(s.status, ==, STATUS_CHECK_CONDITION);
+	g_assert_cmpuint(s.key, ==, key);
+	g_assert_cmpuint(s.asc, ==, ASC_FAILED);
+}
+
+static void start_thin(void)
+{
+	start(true);
+	lun_set_state(up.lun, LUN_SWP, LUN_THIN);	/* there is BLOCK ERASE */
+}
+
+static void again(void)
+{
+	stop();
+	start_thin();
+}
+
+/* The server ends while it runs, with a command that was answered long ago. */
+static void test_not_sanitized(void)
+{
+	start_thin();
+	command((uint8_t[16]){ OP_SANITIZE, IMMED | SA_OVERWRITE, 0, 0, 0, 0, 0, 0, 5 }, (uint8_t[5]){ 2, 0, 0, 1, 0x55 }, 5, 0);
+	g_assert_cmpuint(s.status, ==, STATUS_GOOD);
+	g_assert_true(job_file());
+	warnings = 0;
+	again();
+	g_assert_cmpuint(warnings, ==, 1);
+	expect_failed(KEY_MEDIUM_ERROR);
+	command((uint8_t[16]){ OP_SANITIZE, SA_EXIT_FAILURE_MODE }, NULL, 0, 0);
+	g_assert_cmpuint(s.key, ==, KEY_ILLEGAL_REQUEST);
+	again();
+	expect_failed(KEY_MEDIUM_ERROR);
+	command((uint8_t[16]){ OP_SANITIZE, SA_BLOCK_ERASE }, NULL, 0, 0);
+	g_assert_cmpuint(s.status, ==, STATUS_GOOD);
+	expect_ready();
+	again();
+	expect_ready();
+	stop();
+}
+
+/* What failed has failed after a restart, until it is left. */
+static void test_failed(void)
+{
+	start_thin();
+	up.dev->fail = GOTGT_ERR_IO;
+	up.dev->fail_op = GOTGT_OP_ZERO;
+	command((uint8_t[16]){ OP_SANITIZE, AUSE | SA_BLOCK_ERASE }, NULL, 0, 0);
+	g_assert_cmpuint(s.asc, ==, ASC_FAILED);
+	again();
+	expect_failed(KEY_MEDIUM_ERROR);
+	command((uint8_t[16]){ OP_SANITIZE, SA_EXIT_FAILURE_MODE }, NULL, 0, 0);
+	g_assert_cmpuint(s.status, ==, STATUS_GOOD);
+	expect_ready();
+	again();
+	expect_ready();
+	up.dev->fail = GOTGT_ERR_IO;
+	up.dev->fail_op = GOTGT_OP_ZERO;
+	command((uint8_t[16]){ OP_FORMAT_UNIT }, NULL, 0, 0);
+	g_assert_cmpuint(s.asc, ==, ASC_FAILED);
+	again();
+	expect_failed(KEY_MEDIUM_ERROR);
+	command((uint8_t[16]){ OP_FORMAT_UNIT }, NULL, 0, 0);
+	g_assert_cmpuint(s.status, ==, STATUS_GOOD);
+	expect_ready();
+	stop();
+	/* A damaged file says that there was something. */
+	g_assert_cmpint(statefile_save(dir, JOB_NAME, "x", 1), ==, 0);
+	start_thin();
+	expect_failed(KEY_MEDIUM_ERROR);
+	command((uint8_t[16]){ OP_SANITIZE, SA_BLOCK_ERASE }, NULL, 0, 0);
+	expect_ready();
+	stop();
+}
+
+/* Not begun where it cannot be written down. */
+static void test_cannot_begin(void)
+{
+	start_thin();
+	memset(up.dev->ram, 0x77, BS);
+	g_free(up.engine->state_dir);
+	up.engine->state_dir = g_strdup("/dev/null/nowhere");
+	command((uint8_t[16]){ OP_SANITIZE, IMMED | SA_BLOCK_ERASE }, NULL, 0, 0);
+	g_assert_cmpuint(s.status, ==, STATUS_CHECK_CONDITION);
+	g_assert_cmpuint(s.key, ==, KEY_HARDWARE_ERROR);
+	command((uint8_t[16]){ OP_TEST_UNIT_READY }, NULL, 0, 0);
+	g_assert_cmpuint(s.status, ==, STATUS_GOOD);
+	g_assert_cmpuint(up.dev->ram[0], ==, 0x77);
+	stop();
+}
+
 static void sink(enum gotgt_log_level level, const char *line, void *data)
 {
 	warnings += level <= GOTGT_LOG_WARNING;
@@ -249,6 +362,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/scsi/saved/restart", test_restart);
 	g_test_add_func("/scsi/saved/damaged", test_damaged);
 	g_test_add_func("/scsi/saved/cannot", test_cannot_save);
+	g_test_add_func("/scsi/saved/job/not-done", test_not_sanitized);
+	g_test_add_func("/scsi/saved/job/failed", test_failed);
+	g_test_add_func("/scsi/saved/job/cannot", test_cannot_begin);
 	status = g_test_run();
 	for (unsigned i = 0; i < 2; i++) {
 		g_autofree char *path = g_strconcat(dir, "/", FILE_NAME, i ? ".bad" : "", NULL);

@@ -93,11 +93,46 @@ static void failure(struct place *p, gconstpointer unused)
 	g_assert_cmpint(statefile_save("/proc/nowhere", "one", "new", 3), <, 0);
 }
 
+/* ---- what is made durable, in which order ---- */
+
+static GString *synced;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+	g_autofree char *self = g_strdup_printf("/proc/self/fd/%d", fd), *path = g_file_read_link(self, NULL);
+	g_autofree char *name = path ? g_path_get_basename(path) : NULL;
+
+	if (synced)
+		g_string_append_printf(synced, "%s ", name ? name : "?");
+	return __real_fsync(fd);
+}
+
+static void durable(struct place *p, gconstpointer unused)
+{
+	g_autofree char *top = g_path_get_basename(p->top), *first = g_strdup_printf("%s a one.new b ", top);
+
+	synced = g_string_new(NULL);
+	/* Each folder that was made is in one that knows it. */
+	g_assert_cmpint(statefile_save(p->dir, "one", "first", 5), ==, 0);
+	g_assert_cmpstr(synced->str, ==, first);
+	g_string_truncate(synced, 0);
+	g_assert_cmpint(statefile_save(p->dir, "one", "second", 6), ==, 0);
+	g_assert_cmpstr(synced->str, ==, "one.new b ");
+	g_string_truncate(synced, 0);
+	g_assert_cmpint(statefile_remove(p->dir, "one"), ==, 0);
+	g_assert_cmpstr(synced->str, ==, "b ");
+	g_string_free(synced, TRUE);
+	synced = NULL;
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add("/statefile/round-trip", struct place, NULL, set_up, round_trip, tear_down);
 	g_test_add("/statefile/damage", struct place, NULL, set_up, damage, tear_down);
 	g_test_add("/statefile/failure", struct place, NULL, set_up, failure, tear_down);
+	g_test_add("/statefile/durable", struct place, NULL, set_up, durable, tear_down);
 	return g_test_run();
 }

@@ -141,6 +141,11 @@ static void keep_quiet(enum gotgt_log_level level, const char *line, void *data)
 	g_test_message("%s", line);
 }
 
+void server_quiet(void)
+{
+	log_set_sink(keep_quiet, NULL);
+}
+
 static void add_lun(struct server *s, uint32_t number)
 {
 	const char *const settings[] = { NULL };
@@ -153,13 +158,13 @@ static void add_lun(struct server *s, uint32_t number)
 	g_assert_no_error(error);
 }
 
-static struct server *server_new(void)
+struct server *server_new(void)
 {
 	struct server *s = g_new0(struct server, 1);
 	struct params offer = params_offered;
 	GError *error = NULL;
 
-	log_set_sink(keep_quiet, NULL);
+	server_quiet();
 	held.ios = g_ptr_array_new();
 	held.devs = g_ptr_array_new();
 	s->engine = engine_new(2, 2, &error);
@@ -176,7 +181,7 @@ static struct server *server_new(void)
 	return s;
 }
 
-static void server_free(struct server *s)
+void server_free(struct server *s)
 {
 	node_shutdown(s->node, 0);
 	node_remove_target(s->node, s->target, 0);
@@ -188,6 +193,14 @@ static void server_free(struct server *s)
 	g_ptr_array_unref(held.ios);
 	g_ptr_array_unref(held.devs);
 	g_free(s);
+}
+
+void server_renew(struct server *s)
+{
+	for (uint32_t lun = 0; lun < 2; lun++) {
+		target_remove_lun(s->scsi, lun, NULL, NULL);
+		add_lun(s, lun);
+	}
 }
 
 void server_begin(int *argc, char ***argv)

@@ -20,9 +20,15 @@ struct server {
 
 extern struct server *server;
 
+struct server *server_new(void);
+void server_free(struct server *s);
+/* New logical units for the old ones; nobody is logged in. */
+void server_renew(struct server *s);
 /* What every main() here does: GLib's tests and a server; then, with the tests added, run them and end it. */
 void server_begin(int *argc, char ***argv);
 int server_run(void);
+/* Log lines go to GLib's tests again. */
+void server_quiet(void);
 /* Our end of a new connection. */
 int server_connect(struct server *s);
 int server_connect_tcp(struct server *s);

@@ -365,6 +365,7 @@ static void test_tag_in_use(void)
 	i->itt = itt;
 	ini_test_unit_ready(i, 0);
 	EXPECT_REJECT(i, REJECT_IN_PROGRESS);
+	g_assert_cmpuint(i->exp_cmd_sn, ==, --i->cmd_sn);	/* 7.3: as if it had not been sent */
 	ram_release();
 	g_assert_cmpuint(ini_finish_read(i, itt, got, 512), ==, 512);
 	ini_check(i);

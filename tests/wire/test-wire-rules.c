@@ -151,7 +151,7 @@ static void test_ahs(void)
 
 		pdu[4] = (uint8_t)(wrong[n].len / 4);
 		put32(pdu + 16, i->itt++);
-		put32(pdu + 24, i->cmd_sn++);
+		put32(pdu + 24, i->cmd_sn);
 		put32(pdu + 28, i->exp_stat_sn);
 		memcpy(pdu + BHS_LEN, wrong[n].ahs, wrong[n].len);
 		g_test_message("row %u", n);
@@ -206,6 +206,7 @@ static void test_nop_out(void)
 	ini_check(i);
 	nop(i, 0, TAG_NONE, TAG_NONE);
 	EXPECT_REJECT(i, REJECT_PROTOCOL_ERROR);
+	g_assert_cmpuint(i->exp_cmd_sn, ==, --i->cmd_sn);
 	nop(i, IMMEDIATE, TAG_NONE, 0x1234567);
 	EXPECT_REJECT(i, REJECT_INVALID_FIELD);
 	nop(i, 0, 0x77, TAG_NONE);

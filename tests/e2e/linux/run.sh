@@ -54,7 +54,7 @@ write_conf()
 	cat >"$conf" <<END
 state-dir = "$tap_tmp";
 portals = ( { name = "a"; address = "10.77.1.1"; }, { name = "b"; address = "10.77.2.1"; } );
-targets = ( { iqn = "iqn.2016-09.com.example:linux"; $accounts luns = ( $luns ); } );
+targets = ( { iqn = "iqn.2016-09.com.example:linux"; acls = ( { addresses = [ "10.77.0.0/16" ]; } ); $accounts luns = ( $luns ); } );
 END
 }
 

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* verbs.c - list, show, create, set and rm of a running daemon's objects. */
+#include "config.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/client.h"
+#include "cli/kind.h"
+#include "config/json.h"
+
+struct call;
+
+struct verb {
+	const char *name, *arguments, *summary;
+	unsigned bit;
+	int (*run)(struct call *call);
+};
+
+/* A verb, a kind, and what was given with them. */
+struct call {
+	struct command cmd;	/* "create target", for messages */
+	const struct kind *kind;
+	const struct verb *verb;
+	struct kind_options *options;	/* create and set, or NULL */
+	char *host, *target, *key;
+	gboolean json, force;
+	char **args;
+	struct client *client;
+};
+
+/* ---- paths ---- */
+
+static char *escape(const char *text)
+{
+	return g_uri_escape_string(text, ":", FALSE);
+}
+
+/* NULL: what it lacks has been said. */
+static char *list_path(struct call *c)
+{
+	g_autofree char *target = c->target ? escape(c->target) : NULL;
+
+	if (!c->kind->below)
+		return g_strdup(c->kind->path);
+	/* Discovery's accounts are in no target. */
+	if (c->kind->object == CONF_ACCOUNT && c->target && g_str_equal(c->target, "discovery"))
+		return g_strdup("/v1/discovery/accounts");
+	if (target)
+		return g_strdup_printf("/v1/targets/%s/%s", target, c->kind->below);
+	cli_usage(&c->cmd, "--target is missing");
+	return NULL;
+}
+
+/* By its option or as an argument.  NULL: that has been said. */
+static const char *key_of(struct call *c)
+{
+	const char *name = c->key ? c->key : *c->args;
+
+	if (name && !(c->key && *c->args))
+		return name;
+	if (name)
+		cli_usage(&c->cmd, "unexpected argument \"%s\"", *c->args);
+	else
+		cli_usage(&c->cmd, "--%s is missing", c->kind->key);
+	return NULL;
+}
+
+static char *element_path(struct call *c)
+{
+	g_autofree char *list = list_path(c), *key = NULL;
+	const char *name = list ? key_of(c) : NULL;
+
+	if (!name)
+		return NULL;
+	key = escape(name);
+	return g_strdup_printf("%s/%s", list, key);
+}
+
+/* ---- verbs ---- */
+
+static bool is_wanted(const struct call *c, JsonObject *row)
+{
+	const struct kind_column *first = c->kind->columns;
+	const char *target = json_object_get_string_member_with_default(row, "target", NULL);
+
+	if (c->target && c->kind->below && g_strcmp0(target, c->target) != 0)
+		return false;
+	return !c->key || g_strcmp0(json_object_get_string_member_with_default(row, first->member, NULL), c->key) == 0;
+}
+
+static void add_row(const struct call *c, JsonArray *rows, JsonNode *node)
+{
+	if (is_wanted(c, json_node_get_object(node)))
+		json_array_add_element(rows, json_node_copy(node));
+}
+
+/* The rows of an answer, those within each of its objects with their target's name. */
+static JsonArray *rows_of(const struct call *c, JsonNode *answer)
+{
+	const struct kind *k = c->kind;
+	JsonArray *all = k->rows ? json_object_get_array_member(json_node_get_object(answer), k->rows) :
+				   json_node_get_array(answer);
+	JsonArray *rows = json_array_new();
+
+	for (unsigned i = 0; i < json_array_get_length(all); i++) {
+		JsonObject *o = json_array_get_object_element(all, i);
+		JsonArray *inner = k->nested ? json_object_get_array_member(o, k->nested) : NULL;
+
+		if (!k->nested)
+			add_row(c, rows, json_array_get_element(all, i));
+		for (unsigned j = 0; inner && j < json_array_get_length(inner); j++) {
+			json_object_set_string_member(json_array_get_object_element(inner, j), "target",
+						      json_object_get_string_member(o, "iqn"));
+			add_row(c, rows, json_array_get_element(inner, j));
+		}
+	}
+	return rows;
+}
+
+static int run_list(struct call *c)
+{
+	JsonNode *answer, *all;
+	int status;
+
+	if (!client_ask(c->client, "GET", c->kind->from, NULL, &answer, &status))
+		return status;
+	all = json_of_array(rows_of(c, answer));
+	if (c->json)
+		kind_print_json(all);
+	else
+		kind_print(c->kind, json_node_get_array(all));
+	json_node_unref(all);
+	json_node_unref(answer);
+	return EXIT_SUCCESS;
+}
+
+static int run_show(struct call *c)
+{
+	g_autofree char *path = element_path(c);
+	JsonNode *answer;
+	int status = EXIT_USAGE;
+
+	if (!path || !client_ask(c->client, "GET", path, NULL, &answer, &status))
+		return status;
+	if (c->json)
+		kind_print_json(answer);
+	else
+		kind_print_one(answer);
+	json_node_unref(answer);
+	return EXIT_SUCCESS;
+}
+
+/* Of what was made or changed nothing is printed but for programs. */
+static int send_call(struct call *c, const char *method, const char *path, JsonNode *body)
+{
+	JsonNode *answer;
+	int status;
+
+	if (!client_ask(c->client, method, path, body, &answer, &status))
+		return status;
+	if (c->json && answer)
+		kind_print_json(answer);
+	if (answer)
+		json_node_unref(answer);
+	return EXIT_SUCCESS;
+}
+
+/* A number, where the key is one. */
+static void set_key(JsonNode *body, const struct setting *key, const char *text)
+{
+	JsonObject *o = json_node_get_object(body);
+	guint64 n;
+
+	if (key->type == SETTING_UINT && g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT32, &n, NULL))
+		json_object_set_int_member(o, key->name, (gint64)n);
+	else
+		json_object_set_string_member(o, key->name, text);
+}
+
+static int run_create(struct call *c)
+{
+	bool nameless = c->kind->object == CONF_PORTAL && !c->key && !*c->args;
+	g_autofree char *path = list_path(c);
+	const char *name = nameless || !path ? NULL : key_of(c);
+	JsonNode *body = path && (name || nameless) ? kind_document(&c->cmd, c->kind, c->options) : NULL;
+
+	if (!body)
+		return EXIT_USAGE;
+	if (name)
+		set_key(body, schema_next(c->kind->object, NULL), name);
+	return send_call(c, "POST", path, body);
+}
+
+static int run_set(struct call *c)
+{
+	g_autofree char *path = element_path(c), *at = g_strconcat(path ? path : "", c->force ? "?force=1" : "", NULL);
+	JsonNode *body = path ? kind_document(&c->cmd, c->kind, c->options) : NULL;
+
+	return body ? send_call(c, "PATCH", at, body) : EXIT_USAGE;
+}
+
+static int run_rm(struct call *c)
+{
+	g_autofree char *path = element_path(c), *at = g_strconcat(path ? path : "", c->force ? "?force=1" : "", NULL);
+
+	return path ? send_call(c, "DELETE", at, NULL) : EXIT_USAGE;
+}
+
+static const struct verb verbs[] = {
+	{ "list", NULL, "List", KIND_LIST, run_list },
+	{ "show", "[NAME]", "Show one", KIND_SHOW, run_show },
+	{ "create", "[NAME]", "Create a", KIND_CREATE, run_create },
+	{ "set", "[NAME]", "Change settings of a", KIND_SET, run_set },
+	{ "rm", "[NAME]", "Remove a", KIND_RM, run_rm },
+};
+
+/* ---- options ---- */
+
+static void add(GArray *entries, bool wanted, GOptionEntry e)
+{
+	if (wanted)
+		g_array_append_val(entries, e);
+}
+
+static bool parse(struct call *c, int argc, char **argv)
+{
+	const struct kind *k = c->kind;
+	unsigned bit = c->verb->bit;
+	const GOptionEntry host = { "host", 0, 0, G_OPTION_ARG_STRING, &c->host, "The daemon's socket", "unix:PATH" };
+	const GOptionEntry json = { "json", 'j', 0, G_OPTION_ARG_NONE, &c->json, "Print JSON", NULL };
+	const GOptionEntry key = { k->key, 0, 0, G_OPTION_ARG_STRING, &c->key, "Which one", "NAME" };
+	const GOptionEntry target = { "target", 't', 0, G_OPTION_ARG_STRING, &c->target, "Of which target", "IQN" };
+	const GOptionEntry force = {
+		"force", 'f', 0, G_OPTION_ARG_NONE, &c->force, "Also when it is in use: that is ended", NULL,
+	};
+	g_autoptr(GArray) entries = g_array_new(TRUE, FALSE, sizeof(GOptionEntry));
+
+	add(entries, true, host);
+	add(entries, true, json);
+	add(entries, k->key && (bit != KIND_LIST || k->object == CONF_TARGET), key);
+	add(entries, k->below, target);
+	add(entries, k->verbs & KIND_FORCE && bit & (KIND_RM | KIND_SET), force);
+	if (bit & (KIND_CREATE | KIND_SET)) {
+		c->options = kind_options_new(k);
+		g_array_append_vals(entries, c->options->entries->data, c->options->entries->len);
+	}
+	return cli_options(&c->cmd, (const GOptionEntry *)(void *)entries->data, argc, argv, &c->args);
+}
+
+/* "gotgt list": what it can be said of. */
+static int without_kind(const struct command *cmd, const struct verb *v, int argc, char **argv)
+{
+	g_autofree char *names = kind_names(v->bit);
+	struct command general = *cmd;
+	g_autofree char *summary = g_strdup_printf("%s: KIND is %s.  gotgt %s KIND --help says more.", cmd->summary,
+						   names, cmd->name);
+	const GOptionEntry none[] = { { NULL } };
+	g_auto(GStrv) args = NULL;
+
+	general.summary = summary;
+	if (argc > 1 && *argv[1] == '-' && !cli_options(&general, none, argc, argv, &args))
+		return EXIT_USAGE;
+	return cli_usage(cmd, "expected %s", names);
+}
+
+int cmd_verb(const struct command *cmd, int argc, char **argv)
+{
+	const struct verb *v = verbs;
+	struct call c = { 0 };
+	g_autofree char *name = NULL, *summary = NULL;
+	int status = EXIT_USAGE;
+
+	while (!g_str_equal(v->name, cmd->name))
+		v++;
+	c.kind = argc > 1 ? kind_find(argv[1], v->bit) : NULL;
+	if (!c.kind)
+		return without_kind(cmd, v, argc, argv);
+	name = g_strdup_printf("%s %s", v->name, c.kind->name);
+	summary = g_strdup_printf("%s %s of a running daemon", v->summary, c.kind->name);
+	c.verb = v;
+	c.cmd = (struct command){ .name = name, .arguments = v->arguments, .summary = summary };
+	c.cmd.max_args = v->arguments ? 1 : 0;
+	if (parse(&c, argc - 1, argv + 1) && (c.client = client_new(&c.cmd, c.host)))
+		status = v->run(&c);
+	client_free(c.client);
+	kind_options_free(c.options);
+	g_strfreev(c.args);
+	g_free(c.host);
+	g_free(c.target);
+	g_free(c.key);
+	return status;
+}

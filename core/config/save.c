@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* save.c - what reader.c reads, written by the schema. */
+#include "config.h"
+#include <libconfig.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "config/save.h"
+#include "config/server.h"
+#include "engine/statefile.h"
+
+struct writer {
+	const struct conf *conf;
+	GError **error;
+};
+
+static bool write_number(config_setting_t *group, const char *name, uint32_t n)
+{
+	config_setting_t *cs = config_setting_add(group, name, n > INT_MAX ? CONFIG_TYPE_INT64 : CONFIG_TYPE_INT);
+
+	return n > INT_MAX ? config_setting_set_int64(cs, n) : config_setting_set_int(cs, (int)n);
+}
+
+static bool write_string(config_setting_t *group, const char *name, const char *text)
+{
+	config_setting_t *cs = config_setting_add(group, name, CONFIG_TYPE_STRING);
+
+	return cs && config_setting_set_string(cs, text);
+}
+
+static bool write_choice(config_setting_t *group, const struct setting *s, const void *obj)
+{
+	g_autofree char *name = setting_format(s, obj);
+
+	return write_string(group, s->name, name);
+}
+
+static bool write_names(config_setting_t *group, const char *name, char **names)
+{
+	config_setting_t *cs = config_setting_add(group, name, CONFIG_TYPE_ARRAY);
+
+	for (; *names; names++)
+		if (!write_string(cs, NULL, *names))
+			return false;
+	return true;
+}
+
+static bool write_plugin(struct writer *w, config_setting_t *group, const char *name, char **pairs)
+{
+	config_setting_t *cs = config_setting_add(group, name, CONFIG_TYPE_GROUP);
+
+	for (; *pairs; pairs += 2)
+		if (!write_string(cs, pairs[0], pairs[1])) {
+			g_set_error(w->error, SERVER_ERROR, 0, "settings: \"%s\" cannot be written to a file",
+				    pairs[0]);
+			return false;
+		}
+	return true;
+}
+
+static bool write_object(struct writer *w, config_setting_t *group, enum conf_object object, const void *obj,
+			 const void *defaults);
+
+static bool write_list(struct writer *w, config_setting_t *group, const struct setting *s, const GPtrArray *list)
+{
+	config_setting_t *cs = list->len ? config_setting_add(group, s->name, CONFIG_TYPE_LIST) : NULL;
+	void *defaults = schema_new(s->child);
+	bool ok = true;
+
+	if (s->child == CONF_TARGET)
+		((struct conf_target *)defaults)->iscsi = w->conf->iscsi;
+	for (unsigned i = 0; i < list->len && ok; i++)
+		ok = write_object(w, config_setting_add(cs, NULL, CONFIG_TYPE_GROUP), s->child, list->pdata[i],
+				  defaults);
+	schema_free(s->child, defaults);
+	return ok;
+}
+
+static bool write_setting(struct writer *w, config_setting_t *group, const struct setting *s, const void *obj,
+			  const void *defaults)
+{
+	void *f = setting_field(s, obj);
+
+	switch (s->type) {
+	case SETTING_BOOL:
+		return config_setting_set_bool(config_setting_add(group, s->name, CONFIG_TYPE_BOOL),
+					       *(uint32_t *)f != 0);
+	case SETTING_UINT:
+	case SETTING_SIZE:
+		return write_number(group, s->name, *(uint32_t *)f);
+	case SETTING_CHOICE:
+		return write_choice(group, s, obj);
+	case SETTING_STRING:
+		return write_string(group, s->name, *(char **)f);
+	case SETTING_NAMES:
+		return write_names(group, s->name, *(char ***)f);
+	case SETTING_PLUGIN:
+		return write_plugin(w, group, s->name, *(char ***)f);
+	case SETTING_GROUP:
+		return write_object(w, config_setting_add(group, s->name, CONFIG_TYPE_GROUP), s->child, f,
+				    setting_field(s, defaults));
+	case SETTING_LIST:
+		return write_list(w, group, s, *(GPtrArray **)f);
+	}
+	return false;
+}
+
+static bool write_object(struct writer *w, config_setting_t *group, enum conf_object object, const void *obj,
+			 const void *defaults)
+{
+	const struct setting *s = NULL;
+
+	while ((s = schema_next(object, s)))
+		if (setting_is_set(s, obj) && (s->required || !setting_equal(s, obj, defaults)) &&
+		    !write_setting(w, group, s, obj, defaults))
+			return false;
+	return true;
+}
+
+static char *print(const config_t *cfg, GError **error)
+{
+	static const char header[] = "# gotgt.conf - written by gotgt, see gotgt.conf(5).\n";
+	char *text = NULL, *all = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (f) {
+		fputs(header, f);
+		config_write(cfg, f);
+		if (fclose(f) == 0)
+			all = g_strdup(text);
+		free(text);
+	}
+	if (!all)
+		g_set_error(error, SERVER_ERROR, 0, "out of memory");
+	return all;
+}
+
+char *conf_text(const struct conf *c, GError **error)
+{
+	struct writer w = { c, error };
+	struct conf *defaults = conf_new();
+	char *text = NULL;
+	config_t cfg;
+
+	config_init(&cfg);
+	if (write_object(&w, config_root_setting(&cfg), CONF_TOP, c, defaults))
+		text = print(&cfg, error);
+	config_destroy(&cfg);
+	conf_free(defaults);
+	return text;
+}
+
+bool conf_save(const struct conf *c, const char *path, GError **error)
+{
+	char *text = conf_text(c, error);
+	int r;
+
+	if (!text)
+		return false;
+	r = statefile_replace_text(path, text);
+	explicit_bzero(text, strlen(text));
+	g_free(text);
+	if (r)
+		g_set_error(error, SERVER_ERROR, 0, "%s: %s", path, g_strerror(-r));
+	return !r;
+}

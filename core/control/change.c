@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* change.c - from a configuration somebody wants to the one that runs, and to the file. */
+#include "config.h"
+#include <string.h>
+#include "config/diff.h"
+#include "config/save.h"
+#include "control/control-internal.h"
+#include "iscsi/node.h"
+
+/* ---- entity tags ---- */
+
+char *change_etag(const struct control *c, JsonNode *with_secrets)
+{
+	g_autofree char *text = json_to_string(with_secrets, FALSE), *mac = NULL;
+
+	mac = g_compute_hmac_for_string(G_CHECKSUM_SHA256, (const guchar *)c->etag_key, strlen(c->etag_key), text, -1);
+	explicit_bzero(text, strlen(text));
+	return g_strdup_printf("\"%.32s\"", mac);
+}
+
+/* RFC 9110 8.8.3.  Weak ones are equal to none of ours where it matters (13.1.1). */
+static bool among(const char *header, const char *etag)
+{
+	g_auto(GStrv) tags = g_strsplit(header, ",", -1);
+
+	for (char **tag = tags; *tag; tag++)
+		if (g_str_equal(g_strstrip(*tag), "*") ? etag != NULL : g_strcmp0(*tag, etag) == 0)
+			return true;
+	return false;
+}
+
+bool change_allowed(struct request *r, const char *etag)
+{
+	const char *match = request_header(r, "If-Match"), *none = request_header(r, "If-None-Match");
+	const char *method = soup_server_message_get_method(r->msg);
+
+	if (match && !among(match, etag)) {
+		answer_problem(r, SOUP_STATUS_PRECONDITION_FAILED, NULL,
+			       etag ? "it has changed since: its ETag is another" : "there is none");
+		return false;
+	}
+	if (!none || !among(none, etag))
+		return true;
+	if (g_str_equal(method, "GET") || g_str_equal(method, "HEAD")) {
+		r->answered = true;
+		soup_server_message_set_status(r->msg, SOUP_STATUS_NOT_MODIFIED, NULL);
+	} else {
+		answer_problem(r, SOUP_STATUS_PRECONDITION_FAILED, NULL, "it is there already");
+	}
+	return false;
+}
+
+/* ---- who would notice ---- */
+
+static const struct conf_target *find_target(const struct conf *c, const char *iqn)
+{
+	for (unsigned i = 0; i < c->targets->len; i++) {
+		const struct conf_target *t = c->targets->pdata[i];
+
+		if (g_str_equal(t->iqn, iqn))
+			return t;
+	}
+	return NULL;
+}
+
+/* The LUN of a target that ends, or is opened anew; NULL: none. */
+static const struct conf_lun *disturbed(const struct conf_target *t, const struct conf_target *next)
+{
+	for (unsigned i = 0; i < t->luns->len; i++) {
+		const struct conf_lun *l = t->luns->pdata[i];
+		bool stays = false;
+
+		for (unsigned j = 0; j < next->luns->len && !stays; j++) {
+			const struct conf_lun *m = next->luns->pdata[j];
+
+			stays = m->number == l->number && server_same_device(l, m);
+		}
+		if (!stays)
+			return l;
+	}
+	return NULL;
+}
+
+static void add_user(JsonArray *users, const struct session_info *s)
+{
+	JsonObject *o = json_object_new();
+
+	json_object_set_string_member(o, "target", s->target);
+	json_object_set_string_member(o, "initiator", s->initiator);
+	json_object_set_string_member(o, "peer", s->peer);
+	json_object_set_int_member(o, "tsih", s->tsih);
+	json_array_add_object_element(users, o);
+}
+
+/* A session uses all of its target. */
+static bool refused_in_use(struct request *r, const struct conf *next)
+{
+	const struct conf *now = server_conf(r->control->options.server);
+	GArray *sessions = node_sessions(server_node(r->control->options.server));
+	JsonArray *users = json_array_new();
+	g_autoptr(GString) what = g_string_new(NULL);
+	JsonObject *o;
+
+	for (unsigned i = 0; i < sessions->len; i++) {
+		const struct session_info *s = &g_array_index(sessions, struct session_info, i);
+		const struct conf_target *t = s->target ? find_target(now, s->target) : NULL;
+		const struct conf_target *u = t ? find_target(next, s->target) : NULL;
+		const struct conf_lun *l = u ? disturbed(t, u) : NULL;
+
+		if (!t || (u && !l))
+			continue;
+		if (!what->len && l)
+			g_string_printf(what, "target %s lun %u: in use by %s (%s)", t->iqn, l->number, s->initiator,
+					s->peer);
+		else if (!what->len)
+			g_string_printf(what, "target %s: in use by %s (%s)", t->iqn, s->initiator, s->peer);
+		add_user(users, s);
+	}
+	g_array_unref(sessions);
+	if (!what->len) {
+		json_array_unref(users);
+		return false;
+	}
+	o = json_object_new();
+	json_object_set_array_member(o, "users", users);
+	answer_problem(r, SOUP_STATUS_CONFLICT, o, "%s; force=1 ends that", what->str);
+	return true;
+}
+
+/* ---- apply ---- */
+
+/* "OBJECT: REASON" of conf_check() and its kin. */
+static void add_error(GPtrArray *wrongs, const char *text)
+{
+	const char *colon = g_strrstr(text, ": ");
+	g_autofree char *field = colon ? g_strndup(text, (gsize)(colon - text)) : g_strdup("");
+
+	wrong_add(wrongs, field, "%s", colon ? colon + 2 : text);
+}
+
+static bool checked(struct request *r, const struct conf *next)
+{
+	g_autoptr(GPtrArray) errors = conf_errors_new();
+
+	conf_check(next, errors);
+	/* One whose plugin is gone may stay; a new one does not open. */
+	plugins_check(server_plugin_dirs(r->control->options.server), next, false, errors);
+	for (unsigned i = 0; i < errors->len; i++)
+		add_error(r->wrongs, errors->pdata[i]);
+	if (r->wrongs->len)
+		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
+	return !r->wrongs->len;
+}
+
+static void answer_plan(struct request *r, const struct conf *next)
+{
+	g_autoptr(GPtrArray) changes = conf_diff(server_conf(r->control->options.server), next);
+	JsonObject *plan = json_object_new();
+	JsonArray *list = json_array_new();
+
+	for (unsigned i = 0; i < changes->len; i++) {
+		const struct change *c = changes->pdata[i];
+		JsonObject *o = json_object_new();
+
+		json_set_text(o, "op", change_kind_name(c->kind));
+		json_set_text(o, "path", c->path);
+		if (c->from)
+			json_set_text(o, "from", c->from);
+		if (c->to)
+			json_set_text(o, "to", c->to);
+		json_object_set_boolean_member(o, "restart", c->restart);
+		json_array_add_object_element(list, o);
+	}
+	json_object_set_array_member(plan, "changes", list);
+	answer_json(r, SOUP_STATUS_OK, json_of_object(plan));
+}
+
+bool change_apply(struct request *r, struct conf *next, unsigned flags)
+{
+	struct server *s = r->control->options.server;
+	bool same = schema_equal(CONF_TOP, server_conf(s), next);
+	g_autoptr(GError) error = NULL;
+
+	if (!checked(r, next) ||
+	    (flags & CHANGE_USE_CHECKED && !request_flag(r, "force") && refused_in_use(r, next))) {
+		conf_free(next);
+		return false;
+	}
+	if (request_flag(r, "dry_run")) {
+		answer_plan(r, next);
+		conf_free(next);
+		return false;
+	}
+	if (!server_apply(s, next, &error)) {
+		add_error(r->wrongs, error->message);
+		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
+		return false;
+	}
+	r->control->unsaved |= !same;
+	return true;
+}
+
+/* ---- save ---- */
+
+/* The file itself, or one beside it: who may use the socket is not to write anywhere. */
+static char *save_path(struct request *r)
+{
+	const char *own = r->control->config_path, *name = NULL;
+	g_autoptr(JsonNode) body = request_has_body(r) ? request_body(r) : NULL;
+	g_autofree char *dir = NULL;
+
+	if (r->answered)
+		return NULL;
+	if (!own) {
+		answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "there is no configuration file");
+		return NULL;
+	}
+	if (body)
+		name = json_object_get_string_member_with_default(json_node_get_object(body), "name", NULL);
+	if (body && (!name || strchr(name, '/') || !g_str_has_suffix(name, ".conf") || *name == '.')) {
+		wrong_add(r->wrongs, "name", "expected the name of a file, NAME.conf without a folder");
+		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
+		return NULL;
+	}
+	dir = g_path_get_dirname(own);
+	return name ? g_build_filename(dir, name, NULL) : g_strdup(own);
+}
+
+void change_save(struct request *r)
+{
+	struct control *c = r->control;
+	g_autofree char *path = save_path(r);
+	g_autoptr(GError) error = NULL;
+	struct conf *copy;
+	JsonObject *o;
+	bool ok;
+
+	if (!path)
+		return;
+	copy = schema_dup(CONF_TOP, server_conf(c->options.server));
+	if (c->options.strip)
+		c->options.strip(copy, c->options.data);
+	ok = conf_save(copy, path, &error);
+	conf_free(copy);
+	if (!ok) {
+		answer_problem(r, SOUP_STATUS_INTERNAL_SERVER_ERROR, NULL, "%s", error->message);
+		return;
+	}
+	if (g_str_equal(path, c->config_path))
+		c->unsaved = false;
+	o = json_object_new();
+	json_object_set_string_member(o, "path", path);
+	answer_json(r, SOUP_STATUS_OK, json_of_object(o));
+}

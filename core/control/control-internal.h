@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control-internal.h - what the files of control/ share. */
+#ifndef GOTGT_CONTROL_INTERNAL_H
+#define GOTGT_CONTROL_INTERNAL_H
+
+#include <sys/stat.h>
+#include <libsoup/soup.h>
+#include "control/control.h"
+#include "control/request.h"
+
+struct control {
+	struct control_options options;
+	char *path, *config_path;
+	GSocket *socket;
+	struct stat file;		/* of the socket */
+	GSource *accept;
+	GSocketAddress *nowhere;	/* what libsoup takes for a peer's address */
+	SoupServer *http;
+	GHashTable *connections;	/* struct connection */
+	GPtrArray *routes;		/* struct route */
+	char *etag_key;
+	bool unsaved;
+};
+
+/* ---- routes.c ---- */
+
+struct route {
+	const char *method;
+	char *pattern;			/* "/v1/targets/{iqn}" */
+	void (*handle)(struct request *r);
+	char *summary;
+	const struct setting *row;	/* the list or group of the schema it is about, or NULL */
+	bool element;			/* of the list */
+	enum route_answer { ANSWER_OBJECT, ANSWER_LIST, ANSWER_NONE, ANSWER_OTHER } answer;
+	bool body;			/* takes one */
+	bool change;			/* takes dry_run and force */
+};
+
+GPtrArray *routes_new(void);
+/* The one for method and path (steps, decoded); NULL: then *allow is what methods the path has, or NULL. */
+const struct route *routes_find(const GPtrArray *routes, const char *method, const char *const *steps, char **allow);
+/* Handlers, by file. */
+void objects_get(struct request *r);
+void objects_create(struct request *r);
+void objects_put(struct request *r);
+void objects_patch(struct request *r);
+void objects_delete(struct request *r);
+void objects_get_config(struct request *r);
+void objects_put_config(struct request *r);
+void objects_patch_config(struct request *r);
+void objects_get_log_level(struct request *r);
+void objects_put_log_level(struct request *r);
+void change_save(struct request *r);
+void views_accounts(struct request *r);
+void views_health(struct request *r);
+void views_plugins(struct request *r);
+void views_session(struct request *r);
+void views_sessions(struct request *r);
+void views_session_drop(struct request *r);
+void views_status(struct request *r);
+void openapi_get(struct request *r);
+void go_target_list(struct request *r);
+void go_target_create(struct request *r);
+void go_target_remove(struct request *r);
+
+/* ---- change.c ---- */
+
+enum { CHANGE_USE_CHECKED = 1 };	/* refused where a LUN or target in use goes away, unless ?force=1 */
+/* Make next, which is taken over, what runs; or with ?dry_run=1 tell what would change.  False: it has been answered. */
+bool change_apply(struct request *r, struct conf *next, unsigned flags);
+/* The entity tag of an object (or the list of them) as it runs. */
+char *change_etag(const struct control *c, JsonNode *with_secrets);
+/* If-Match and If-None-Match; etag NULL: there is no such thing.  False: it has been answered. */
+bool change_allowed(struct request *r, const char *etag);
+
+#endif

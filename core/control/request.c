@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* request.c - what is read of a request, and written as its answer. */
+#include "config.h"
+#include <string.h>
+#include "control/control-internal.h"
+
+bool request_flag(const struct request *r, const char *name)
+{
+	const char *value = r->query ? g_hash_table_lookup(r->query, name) : NULL;
+
+	return value && (!*value || g_str_equal(value, "1") || g_str_equal(value, "true"));
+}
+
+bool request_has_body(const struct request *r)
+{
+	return soup_server_message_get_request_body(r->msg)->length > 0;
+}
+
+const char *request_header(const struct request *r, const char *name)
+{
+	return soup_message_headers_get_list(soup_server_message_get_request_headers(r->msg), name);
+}
+
+JsonNode *request_body(struct request *r)
+{
+	SoupMessageBody *body = soup_server_message_get_request_body(r->msg);
+	GBytes *bytes = soup_message_body_flatten(body);
+	size_t len;
+	const char *text = g_bytes_get_data(bytes, &len);
+	JsonNode *node = json_read(text ? text : "", len, r->wrongs);
+
+	g_bytes_unref(bytes);
+	if (!node)
+		answer_wrongs(r, SOUP_STATUS_BAD_REQUEST);
+	return node;
+}
+
+void answer_header(struct request *r, const char *name, const char *value)
+{
+	soup_message_headers_replace(soup_server_message_get_response_headers(r->msg), name, value);
+}
+
+static void answer(struct request *r, unsigned status, const char *type, const char *text)
+{
+	g_return_if_fail(!r->answered);
+	r->answered = true;
+	soup_server_message_set_status(r->msg, status, NULL);
+	if (text)
+		soup_server_message_set_response(r->msg, type, SOUP_MEMORY_COPY, text, strlen(text));
+	answer_header(r, "Cache-Control", "no-store");
+}
+
+static void answer_node(struct request *r, unsigned status, const char *type, JsonNode *node)
+{
+	g_autofree char *text = json_to_string(node, TRUE);
+	g_autofree char *line = g_strconcat(text, "\n", NULL);
+
+	json_node_unref(node);
+	answer(r, status, type, line);
+}
+
+void answer_json(struct request *r, unsigned status, JsonNode *node)
+{
+	answer_node(r, status, "application/json", node);
+}
+
+void answer_text(struct request *r, const char *type, const char *text)
+{
+	answer(r, SOUP_STATUS_OK, type, text);
+}
+
+void answer_none(struct request *r)
+{
+	answer(r, SOUP_STATUS_NO_CONTENT, NULL, NULL);
+}
+
+void answer_problem(struct request *r, unsigned status, JsonObject *more, const char *fmt, ...)
+{
+	JsonObject *o = more ? more : json_object_new();
+	g_autofree char *detail = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	detail = g_strdup_vprintf(fmt, ap);
+	va_end(ap);
+	json_object_set_string_member(o, "type", "about:blank");
+	json_object_set_string_member(o, "title", soup_status_get_phrase(status));
+	json_object_set_int_member(o, "status", status);
+	json_set_text(o, "detail", detail);
+	answer_node(r, status, "application/problem+json", json_of_object(o));
+}
+
+void answer_wrongs(struct request *r, unsigned status)
+{
+	const struct wrong *first = r->wrongs->pdata[0];
+	JsonObject *o = json_object_new();
+	JsonArray *errors = json_array_new();
+
+	for (unsigned i = 0; i < r->wrongs->len; i++) {
+		const struct wrong *w = r->wrongs->pdata[i];
+		JsonObject *e = json_object_new();
+
+		json_set_text(e, "field", w->field);
+		json_set_text(e, "reason", w->reason);
+		json_array_add_object_element(errors, e);
+	}
+	json_object_set_array_member(o, "errors", errors);
+	answer_problem(r, status, o, "%s%s%s", first->field, *first->field ? ": " : "", first->reason);
+}

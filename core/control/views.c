@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* views.c - what runs, beside the configuration: sessions, plugins, state. */
+#include "config.h"
+#include <string.h>
+#include "backstore/describe.h"
+#include "config/place.h"
+#include "control/control-internal.h"
+#include "iscsi/node.h"
+#include "scsi/lun.h"
+
+/* ---- sessions ---- */
+
+static JsonObject *session_object(const struct session_info *s)
+{
+	JsonObject *o = json_object_new();
+	char isid[13];
+
+	for (unsigned i = 0; i < 6; i++)
+		g_snprintf(isid + 2 * i, 3, "%02x", s->isid[i]);
+	json_object_set_int_member(o, "tsih", s->tsih);
+	json_set_text(o, "target", s->target);
+	json_set_text(o, "initiator", s->initiator);
+	json_object_set_string_member(o, "isid", isid);
+	json_object_set_string_member(o, "peer", s->peer);
+	json_object_set_int_member(o, "connections", s->connections);
+	json_object_set_int_member(o, "commands", s->commands);
+	return o;
+}
+
+static GArray *sessions(const struct request *r)
+{
+	return node_sessions(server_node(r->control->options.server));
+}
+
+void views_sessions(struct request *r)
+{
+	g_autoptr(GArray) all = sessions(r);
+	JsonArray *list = json_array_new();
+
+	for (unsigned i = 0; i < all->len; i++)
+		json_array_add_object_element(list, session_object(&g_array_index(all, struct session_info, i)));
+	answer_json(r, SOUP_STATUS_OK, json_of_array(list));
+}
+
+/* False: there is none, which has been answered. */
+static bool session_of(struct request *r, const GArray *all, struct session_info *found)
+{
+	const char *text = r->steps[2];
+	uint64_t tsih;
+
+	if (g_ascii_string_to_unsigned(text, 10, 1, G_MAXUINT16, &tsih, NULL))
+		for (unsigned i = 0; i < all->len; i++) {
+			*found = g_array_index(all, struct session_info, i);
+			if (found->tsih == tsih)
+				return true;
+		}
+	answer_problem(r, SOUP_STATUS_NOT_FOUND, NULL, "there is no session %s", text);
+	return false;
+}
+
+void views_session(struct request *r)
+{
+	g_autoptr(GArray) all = sessions(r);
+	struct session_info s;
+
+	if (session_of(r, all, &s))
+		answer_json(r, SOUP_STATUS_OK, json_of_object(session_object(&s)));
+}
+
+void views_session_drop(struct request *r)
+{
+	g_autoptr(GArray) all = sessions(r);
+	struct session_info s;
+
+	if (!session_of(r, all, &s))
+		return;
+	if (node_drop_session(server_node(r->control->options.server), s.tsih))
+		answer_none(r);
+	else
+		answer_problem(r, SOUP_STATUS_NOT_FOUND, NULL, "session %u has ended", s.tsih);
+}
+
+/* ---- accounts ---- */
+
+static void add_accounts(struct request *r, JsonArray *list, const GPtrArray *accounts, const char *iqn)
+{
+	for (unsigned i = 0; i < accounts->len; i++) {
+		JsonNode *node = conf_to_json(CONF_ACCOUNT, accounts->pdata[i],
+					      server_plugin_dirs(r->control->options.server));
+
+		json_set_text(json_node_get_object(node), "target", iqn);
+		json_array_add_element(list, node);
+	}
+}
+
+/* Those of discovery have no target. */
+void views_accounts(struct request *r)
+{
+	const struct conf *c = server_conf(r->control->options.server);
+	JsonArray *list = json_array_new();
+
+	for (unsigned i = 0; i < c->targets->len; i++) {
+		const struct conf_target *t = c->targets->pdata[i];
+
+		add_accounts(r, list, t->accounts, t->iqn);
+	}
+	add_accounts(r, list, c->discovery.accounts, NULL);
+	answer_json(r, SOUP_STATUS_OK, json_of_array(list));
+}
+
+/* ---- plugins ---- */
+
+static JsonNode *plugin_node(const char *const *dirs, const char *name)
+{
+	g_autoptr(GError) error = NULL;
+	const struct module *m = plugins_get(dirs, name, &error);
+	g_autoptr(GString) text = g_string_new(NULL);
+	JsonObject *o;
+
+	if (m) {
+		describe_json(m, text);
+		return json_from_string(text->str, NULL);
+	}
+	o = json_object_new();
+	json_set_text(o, "name", name);
+	json_set_text(o, "error", error->message);
+	return json_of_object(o);
+}
+
+void views_plugins(struct request *r)
+{
+	const char *const *dirs = server_plugin_dirs(r->control->options.server);
+	g_auto(GStrv) names = module_list(dirs);
+	JsonArray *list = json_array_new();
+
+	for (char **name = names; *name; name++)
+		json_array_add_element(list, plugin_node(dirs, *name));
+	answer_json(r, SOUP_STATUS_OK, json_of_array(list));
+}
+
+/* ---- state ---- */
+
+static JsonObject *lun_object(const struct server *s, const struct conf_target *t, const struct conf_lun *l)
+{
+	struct lun *lun = server_lun(s, t->iqn, l->number);
+	JsonObject *o = json_object_new();
+
+	json_object_set_int_member(o, "number", l->number);
+	json_set_text(o, "plugin", l->plugin);
+	json_set_text(o, "state", lun ? "online" : "failed");
+	if (lun)
+		json_object_set_int_member(o, "size", (gint64)device_size(lun_device(lun)));
+	return o;
+}
+
+static JsonObject *target_object(const struct server *s, const struct conf_target *t, unsigned logged_in)
+{
+	JsonArray *luns = json_array_new();
+	JsonObject *o = json_object_new();
+
+	json_set_text(o, "iqn", t->iqn);
+	json_set_text(o, "state", logged_in ? "online" : "ready");
+	json_object_set_int_member(o, "sessions", logged_in);
+	for (unsigned i = 0; i < t->luns->len; i++)
+		json_array_add_object_element(luns, lun_object(s, t, t->luns->pdata[i]));
+	json_object_set_array_member(o, "luns", luns);
+	return o;
+}
+
+static JsonArray *portals_array(const struct server *s)
+{
+	const GPtrArray *portals = server_conf(s)->portals;
+	JsonArray *list = json_array_new();
+
+	for (unsigned i = 0; i < portals->len; i++) {
+		const struct conf_portal *p = portals->pdata[i];
+		JsonObject *o = json_object_new();
+
+		json_set_text(o, "name", p->name);
+		json_set_text(o, "address", p->address);
+		json_object_set_int_member(o, "port", p->port);
+		json_set_text(o, "listening", server_portal(s, i));
+		json_array_add_object_element(list, o);
+	}
+	return list;
+}
+
+/* How many of each target. */
+static GHashTable *count_sessions(const GArray *all)
+{
+	GHashTable *counts = g_hash_table_new(g_str_hash, g_str_equal);
+
+	for (unsigned i = 0; i < all->len; i++) {
+		const char *target = g_array_index(all, struct session_info, i).target;
+
+		if (target)
+			g_hash_table_insert(counts, (gpointer)target,
+					    GUINT_TO_POINTER(GPOINTER_TO_UINT(g_hash_table_lookup(counts, target)) + 1));
+	}
+	return counts;
+}
+
+void views_status(struct request *r)
+{
+	const struct server *s = r->control->options.server;
+	g_autoptr(GArray) all = sessions(r);
+	g_autoptr(GHashTable) counts = count_sessions(all);
+	const GPtrArray *targets = server_conf(s)->targets;
+	JsonArray *list = json_array_new();
+	JsonObject *o = json_object_new();
+
+	for (unsigned i = 0; i < targets->len; i++) {
+		const struct conf_target *t = targets->pdata[i];
+
+		json_array_add_object_element(list, target_object(s, t,
+					      GPOINTER_TO_UINT(g_hash_table_lookup(counts, t->iqn))));
+	}
+	json_object_set_boolean_member(o, "unsaved", r->control->unsaved);
+	json_object_set_array_member(o, "portals", portals_array(s));
+	json_object_set_array_member(o, "targets", list);
+	answer_json(r, SOUP_STATUS_OK, json_of_object(o));
+}
+
+/* 200 in any case: to start a daemon anew for one logical unit would end the sessions of all. */
+void views_health(struct request *r)
+{
+	const struct server *s = r->control->options.server;
+	const GPtrArray *targets = server_conf(s)->targets;
+	JsonObject *o = json_object_new();
+	unsigned luns = 0, served = server_luns(s);
+
+	for (unsigned i = 0; i < targets->len; i++)
+		luns += ((const struct conf_target *)targets->pdata[i])->luns->len;
+	json_set_text(o, "status", served == luns ? "ok" : "degraded");
+	json_object_set_int_member(o, "targets", targets->len);
+	json_object_set_int_member(o, "luns", luns);
+	json_object_set_int_member(o, "luns-served", served);
+	answer_json(r, SOUP_STATUS_OK, json_of_object(o));
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lib.h - what the files of libgotgt share.  Everything is for any thread that is not one of a server's; what
+ * the layers below call [main] is whoever holds the server's lock here.
+ */
+#ifndef GOTGT_LIB_H
+#define GOTGT_LIB_H
+
+#include <pthread.h>
+#include <glib.h>
+#include <gotgt/gotgt.h>
+#include "config/server.h"
+#include "engine/log.h"
+
+struct events;
+
+enum lib_state { LIB_IDLE, LIB_RUNNING, LIB_STOPPING };
+
+struct gotgt_server {
+	pthread_mutex_t lock;		/* all but log and what it writes to, which change while nothing runs only */
+	enum lib_state state;
+	struct server *running;		/* NULL: it does not */
+	struct conf *draft;		/* what is described */
+	char **plugin_dirs;
+	GHashTable *modules;		/* name -> struct module, of gotgt_server_add_plugin() */
+	GHashTable *stores;		/* set of struct gotgt_store, a reference each: those of draft and running */
+
+	struct log log;
+	gotgt_log_fn *log_fn;
+	void *log_data;
+	struct events *events;		/* NULL: callbacks come on any thread */
+
+	pthread_t stopper;		/* of gotgt_server_stop_begin() */
+	bool stopper_started;		/* and not joined yet */
+	unsigned grace_ms;
+	gotgt_stopped_fn *stopped;
+	void *stopped_data;
+};
+
+/* The beginning and the end of a call: 0 or a negative errno; leave() returns r. */
+int lib_enter(struct gotgt_server *s);
+int lib_leave(struct gotgt_server *s, int r);
+/* Keep a line for gotgt_last_error(); -err. */
+int lib_fail(int err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+/* The same of a GError, which it frees. */
+int lib_fail_error(int err, GError *error);
+
+/* One setting from text, NULL: its default; GROUP.NAME is one of a group. */
+int lib_set(enum conf_object object, void *obj, const char *name, const char *value);
+
+/* Is there a LUN over the store? */
+bool lib_uses_store(const struct conf *c, const struct gotgt_store *store);
+/* Let go of stores that are neither described nor running. */
+void lib_sweep_stores(struct gotgt_server *s);
+
+/* store.c */
+struct gotgt_store *store_ref(struct gotgt_store *store);
+const struct module *store_module(const struct gotgt_store *store);
+
+/* events.c: what waits for gotgt_server_dispatch(). */
+struct events *events_new(GError **error);
+void events_free(struct events *e);
+int events_fd(const struct events *e);
+void events_log(struct events *e, enum gotgt_log_level level, const char *line);	/* [any] */
+void events_stopped(struct events *e);							/* [any] */
+/* Call what is due; nothing of s is used after its stopped(). */
+void events_run(struct gotgt_server *s);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gotgt/ext-memory.h - "gotgt.memory/1": a device whose bytes are in memory.
+ *
+ * The core sends from, and receives into, the device's own memory with system
+ * calls and never touches it itself, so memory that turns out not to be there
+ * (a mapped file that shrank, a full disk under a hole) costs an EFAULT, not
+ * a SIGBUS.  READ and WRITE of submit() must work as well: the core uses them
+ * whenever the bytes have to pass through its hands.
+ */
+#ifndef GOTGT_EXT_MEMORY_H
+#define GOTGT_EXT_MEMORY_H
+
+#include <gotgt/plugin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GOTGT_EXT_MEMORY "gotgt.memory/1"
+
+struct gotgt_memory {
+	uint32_t size;		/* sizeof(struct gotgt_memory) */
+	uint32_t reserved0;
+	/*
+	 * Lend [offset, offset + length) for reading by the core (write 0) or
+	 * for writing (write 1).  Fills up to iovmax elements and returns how
+	 * many, in all length bytes; 0: not lent this time, use submit().
+	 * Never blocks.  [io]
+	 */
+	uint32_t (*lend)(void *dev, uint64_t offset, uint64_t length, int write,
+			 struct iovec *iov, uint32_t iovmax);
+	/* What lend() gave is no longer used; NULL: nothing to do.  [io], the same thread. */
+	void (*reclaim)(void *dev, const struct iovec *iov, uint32_t iovcnt);
+	/*
+	 * Is all of the memory still there?  Asked once per batch of requests,
+	 * so it may cost a system call; NULL: always.  Anything but GOTGT_OK
+	 * ends the commands of the batch with that error.  [io]
+	 */
+	enum gotgt_status (*check)(void *dev);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

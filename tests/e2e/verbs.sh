@@ -1,0 +1,223 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# list, show, create, set, rm, apply, save and log-level against a running daemon.
+. "${srcdir:-.}/tests/tap.sh"
+export LC_ALL=C
+
+conf=$tap_tmp/gotgt.conf
+log=$tap_tmp/log
+one=iqn.2016-09.com.example:one
+two=iqn.2016-09.com.example:two
+GOTGT_HOST=unix:$tap_tmp/run/gotgt.sock
+export GOTGT_HOST
+
+# run STATUS ARGUMENT...: standard output in out, errors in err: one line when it fails, none else.
+run()
+{
+	want=$1
+	shift
+	"$gotgt" "$@" >"$tap_tmp/out" 2>"$tap_tmp/err"
+	got=$?
+	cat "$tap_tmp/out" "$tap_tmp/err"
+	echo "exit $got"
+	[ "$got" -eq "$want" ] || return 1
+	if [ "$want" -eq 0 ]; then
+		[ ! -s "$tap_tmp/err" ]
+	else
+		[ "$(wc -l <"$tap_tmp/err")" -eq 1 ]
+	fi
+}
+
+out_has()
+{
+	grep -qE -e "$1" "$tap_tmp/out" || { cat "$tap_tmp/out"; return 1; }
+}
+
+err_has()
+{
+	grep -qF -e "$1" "$tap_tmp/err" || { cat "$tap_tmp/err"; return 1; }
+}
+
+not()
+{
+	! "$@"
+}
+
+check 'no daemon' run 3 list target
+cat >"$conf" <<END
+portals = ( { name = "a"; address = "127.0.0.1"; port = 0; } );
+targets = ( { iqn = "$one"; luns = ( { number = 0; plugin = "null"; settings: { size = "1M"; }; } ); } );
+END
+start()
+{
+	: >"$log"
+	"$gotgt" daemon --config "$conf" 2>"$log" &
+	daemon_pid=$!
+	tap_wait "$log" "logical units" || { cat "$log"; return 1; }
+}
+check 'start' start
+
+check 'list target' run 0 list target
+check 'has the columns of gotgt in Go' out_has "^TARGET NAME {16,}STATE {15}SESSIONS$"
+check 'and the target' out_has "^$one +ready +0$"
+check 'create target' run 0 create target --name $two --alias second
+check 'create target without a name' run 2 create target
+check 'create it again' run 5 create target --name $two
+check 'says why' err_has "there is one already"
+check 'list one of two' run 0 list target --name $two
+check 'is the one' not out_has $one
+check 'list as JSON' run 0 list target --json
+check 'is JSON' out_has '"iqn" : "iqn.2016-09.com.example:two"'
+check 'show target' run 0 show target $two
+check 'has its alias' out_has '^alias: second$'
+check 'set target' run 0 set target $two --unset alias --iscsi-time2wait 9 --explicit-alua yes
+check 'show it as JSON' run 0 show target --name $two --json
+check 'has what was set' out_has '"time2wait" : 9'
+check 'and not what was unset' not out_has second
+check 'a wrong value' run 2 set target $two --explicit-alua perhaps
+check 'a wrong name' run 1 create target disk
+check 'names the field' err_has 'iqn: an iSCSI name starts with'
+
+check 'create lu' run 0 create lu 3 --target $two --plugin null --setting size=2M --read-only yes --block-size 4096
+check 'list lu' run 0 list lu
+check 'shows its size' out_has "^$two +3 +null +online +2097152$"
+check 'of one target' run 0 list lu --target $one
+check 'without the other' not out_has $two
+check 'set lu' run 0 set lu 3 --target $two --setting size=3M
+check 'show lu' run 0 show lu --target $two --number 3
+check 'has the new size' out_has '^settings.size: 3M$'
+check 'and what was not changed' out_has '^block-size: 4096$'
+check 'a setting the plugin does not have' run 1 set lu 3 --target $two --setting speed=1
+check 'a target is needed' run 2 rm lu 3
+check 'rm lu' run 0 rm lu 3 --target $two
+check 'rm it again' run 4 rm lu 3 --target $two
+
+check 'create portal' run 0 create portal b --address 127.0.0.1 --port 0
+check 'list portal' run 0 list portal
+check 'has both' out_has '^b +127.0.0.1 +0 +127.0.0.1:[1-9]'
+check 'create port-group' run 0 create port-group 7 --target $two --portals b --state standby
+check 'list port-group' run 0 list port-group
+check 'has it' out_has "^$two +7 +standby +b$"
+check 'a portal that is needed' run 1 rm portal b
+check 'rm port-group' run 0 rm port-group 7 --target $two
+check 'set portal' run 0 set portal b --address 127.0.0.2
+check 'show portal' run 0 show portal b
+check 'has the new address' out_has '^address: 127.0.0.2$'
+check 'rm portal' run 0 rm portal b
+
+echo a-secret-of-ours >"$tap_tmp/secret"
+check 'create account' run 0 create account joe --target $two --secret-from "$tap_tmp/secret"
+secret_in()
+{
+	echo another-of-ours | "$gotgt" set account joe --target $two --secret-from -
+}
+check 'set account, the secret from standard input' secret_in
+check 'list account' run 0 list account
+check 'has him' out_has "^$two +joe +-$"
+check 'show account' run 0 show account joe --target $two
+check 'without his secret' not out_has ours
+check 'a secret is no argument' run 2 set account joe --target $two --secret xxxxxxxxxxxxxxxx
+
+check 'list plugin' run 0 list plugin
+check 'has null' out_has '^null '
+check 'list session' run 0 list session
+check 'rm a session that is not there' run 4 rm session 1
+check 'log-level' run 0 log-level
+check 'is info' out_has '^info$'
+check 'log-level debug' run 0 log-level debug
+check 'a level that is none' run 1 log-level loud
+check 'log-level info' run 0 --host "$GOTGT_HOST" log-level info
+
+check 'save to another file' run 0 save other.conf
+other_is_good()
+{
+	"$gotgt" daemon --check --config "$tap_tmp/other.conf" && grep -q another-of-ours "$tap_tmp/other.conf" &&
+		[ "$(stat -c %a "$tap_tmp/other.conf")" = 600 ]
+}
+check 'which is a configuration of mode 600' other_is_good
+check 'save elsewhere is refused' run 1 save ../other.conf
+check 'apply what runs' run 0 apply "$tap_tmp/other.conf"
+check 'changes nothing' test ! -s "$tap_tmp/out"
+check 'apply --dry-run' run 0 apply --dry-run "$conf"
+check 'tells what would go' out_has "^- targets/$two$"
+check 'and changes nothing' run 0 show target $two
+check 'apply' run 0 apply "$conf"
+check 'which removes it' run 4 show target $two
+check 'an account is back with its secret' run 0 apply "$tap_tmp/other.conf"
+cat >"$tap_tmp/bad.conf" <<END
+portals = ( { name = "a"; address = "127.0.0.1"; port = 0; } );
+targets = ( { iqn = "$one"; luns = ( { number = 0; plugin = "file"; settings: { path = "/nonexistent/x"; }; } ); } );
+END
+check 'apply what does not open' run 1 apply "$tap_tmp/bad.conf"
+check 'says which' err_has "$one lun 0"
+check 'changes nothing' run 0 show target $two
+echo '{"portals": [' >"$tap_tmp/bad.json"
+check 'apply JSON that is cut off' run 1 apply "$tap_tmp/bad.json"
+cat >"$tap_tmp/good.json" <<END
+{ "portals": [ { "name": "a", "address": "127.0.0.1", "port": 0 } ], "targets": [ { "iqn": "$two" } ] }
+END
+check 'apply JSON' run 0 apply "$tap_tmp/good.json"
+check 'removes the other' run 4 show target $one
+check 'rm target' run 0 rm target --name $two
+check 'list without targets' run 0 list target
+check 'has the heading' test "$(wc -l <"$tap_tmp/out")" -eq 1
+
+# In use: a client that waits until it has been tried.
+if command -v qemu-io >/dev/null && qemu-io --version >/dev/null 2>&1; then
+	check 'apply a target' run 0 apply "$conf"
+	portal=$("$gotgt" list portal | awk '$1 == "a" { print $4 }')
+	mkfifo "$tap_tmp/hold"
+	qemu-io -r -f raw "iscsi://$portal/$one/0" <"$tap_tmp/hold" >"$tap_tmp/qemu" 2>&1 &
+	client=$!
+	exec 8>"$tap_tmp/hold"
+	echo 'read 0 512' >&8
+	if tap_wait "$tap_tmp/qemu" 'read 512/512'; then
+		check 'a session is listed' run 0 list session
+		check 'with its target' out_has "$one"
+		check 'rm target in use' run 5 rm target --name $one
+		check 'says by whom' err_has 'in use by iqn.'
+		check 'rm lu in use' run 5 rm lu 0 --target $one
+		check 'rm target --force' run 0 rm target --name $one --force
+	else
+		cat "$tap_tmp/qemu" >&2
+		tap_skip 'a target in use' 'qemu-io has no iSCSI'
+	fi
+	exec 8>&-
+	tap_join "$client"
+else
+	tap_skip 'a target in use' 'no qemu-io'
+fi
+
+# Killed at any moment of a save, the file is the old or the new one.
+kill -TERM "$daemon_pid"
+check 'stop' tap_join "$daemon_pid"
+cp "$tap_tmp/other.conf" "$conf"
+killed()
+{
+	round=0
+	while [ $round -lt 12 ]; do
+		start || return 1
+		"$gotgt" create target iqn.2016-09.com.example:round$round || return 1
+		"$gotgt" save 2>/dev/null &
+		saving=$!
+		# The later the round, the more of the save there has been.
+		i=0
+		while [ $i -lt $((round * 400)) ]; do i=$((i + 1)); done
+		kill -KILL "$daemon_pid"
+		wait "$daemon_pid"
+		wait "$saving"
+		"$gotgt" daemon --check --config "$conf" && grep -q "$two" "$conf" || { cat "$conf"; return 1; }
+		round=$((round + 1))
+	done
+}
+check 'killed while it saves' killed
+check 'start after that' start
+
+for verb in list show create set rm; do
+	check "$verb --help" run 0 $verb --help
+	check "$verb alone" run 2 $verb
+	check "$verb nonsense" run 2 $verb nonsense
+done
+kill -TERM "$daemon_pid"
+check 'stop' tap_join "$daemon_pid"
+tap_end
