@@ -32,10 +32,10 @@ skip() # NAME WHY
 	echo "ok $n - $1 # SKIP $2"
 }
 
-build_deb() # FOLDER OPTIONS
+build_deb() # FOLDER OPTIONS WRAPPER...
 {
 	mkdir -p "$1" && tar -xf "$tarball" -C "$1" && cp -r "$here/debian" "$1/$name/" && cd "$1/$name" &&
-		DEB_BUILD_OPTIONS="$2" dpkg-buildpackage -b -us -uc
+		DEB_BUILD_OPTIONS="$2" "${@:3}" dpkg-buildpackage -b -us -uc
 }
 
 same_bytes()
@@ -109,6 +109,13 @@ try_installed() # TEST
 	mkdir -p "$tmp/try-$1" && AUTOPKGTEST_TMP=$tmp/try-$1 PATH=/usr/bin:/bin "$here/debian/tests/$1"
 }
 
+# "make installcheck" as a stranger has it: the source is read for its examples only.
+try_interfaces()
+{
+	CC=gcc SRCDIR=$tmp/one/$name DESTDIR='' BINDIR=/usr/bin SYSCONFDIR=/etc \
+		PKGCONFIGDIR=/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)/pkgconfig sh "$tmp/one/$name/tests/thirdparty.sh"
+}
+
 build_rpm()
 {
 	rpmbuild -ba --nodeps --define "_topdir $tmp/rpm" --define "_sourcedir $(dirname "$tarball")" "$here/gotgt.spec"
@@ -116,7 +123,10 @@ build_rpm()
 
 if command -v dpkg-buildpackage >/dev/null && command -v dh >/dev/null; then
 	ok "Debian packages build" build_deb "$tmp/one" "parallel=$(nproc)"
-	ok "and build again elsewhere" build_deb "$tmp/another/folder" "parallel=1 nocheck"
+	# Where one can be without it; nocheck, as tests may use the loopback.
+	apart=(env)
+	unshare -n true 2>/dev/null && apart=(unshare -n)
+	ok "and build again elsewhere, without a network" build_deb "$tmp/another/folder" "parallel=$(nproc) nocheck" "${apart[@]}"
 	ok "both have the same bytes" same_bytes
 	ok "programs and libraries are hardened" hardened
 	if command -v lintian >/dev/null; then
@@ -130,6 +140,7 @@ if command -v dpkg-buildpackage >/dev/null && command -v dh >/dev/null; then
 		ok "with a user, a configuration and no service started" set_up
 		ok "the installed program serves" try_installed serve
 		ok "a plugin is built from what is installed" try_installed plugin
+		ok "so are plugins and programs of all kinds" try_interfaces
 		ok "they are removed without a trace" remove_debs
 	else
 		skip "they install" "only as root, with CI set, where there is no gotgt"
