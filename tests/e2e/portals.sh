@@ -97,6 +97,55 @@ check "reload: redirect" reload "target $iqn: changed"
 check "an initiator follows" inquires "127.0.0.1:$a"
 check "it was sent" grep -qF "is sent to 127.0.0.2:$b (0101)" "$log"
 check "it stays where it was sent" inquires "127.0.0.2:$b"
+if command -v qemu-img >/dev/null && qemu-img --version >/dev/null; then
+	check "QEMU follows" qemu-img info -f raw "iscsi://127.0.0.1:$a/$iqn/0"
+else
+	tap_skip "QEMU follows" "no qemu-img"
+fi
+accounts='accounts = ( { user = "joe"; secret = "twelve-bytes-1"; } );'
+write "$two" "$accounts redirect: { address = \"127.0.0.2:$b\"; };"
+check "reload: only who has authenticated is sent" reload "target $iqn: changed"
+check "who has" iscsi-inq "iscsi://joe%twelve-bytes-1@127.0.0.1:$a/$iqn/0"
+check "was sent" grep -qF "is sent to 127.0.0.2:$b (0101)" "$log"
+: >"$log"
+not_sent()
+{
+	! iscsi-inq "iscsi://joe%another-secret@127.0.0.1:$a/$iqn/0" || return 1
+	cat "$log"
+	! grep -qF "is sent to" "$log"
+}
+check "who has not is refused" not_sent
+write "$two" "redirect: { address = \"127.0.0.2:$b\"; permanent = true; };"
+check "reload: for good" reload "target $iqn: changed"
+moved()		# which this client does not follow
+{
+	iscsi-inq "iscsi://127.0.0.1:$a/$iqn/0" >"$tap_tmp/moved" 2>&1
+	cat "$tap_tmp/moved" "$log"
+	grep -qF "is sent to 127.0.0.2:$b (0102)" "$log" && grep -q "moved permanently" "$tap_tmp/moved"
+}
+check "it has moved permanently" moved
+write "$two" "port-groups = ( { tag = 1; portals = [ \"a\" ]; }, { tag = 2; portals = [ \"b\" ]; } ); redirect: { balance = true; };"
+check "reload: to the least loaded group" reload "target $iqn: changed"
+balances() # the second session, while the first one is there, is sent to the other group
+{
+	mkfifo "$tap_tmp/go"
+	qemu-io -f raw "iscsi://127.0.0.1:$a/$iqn/0" <"$tap_tmp/go" >"$tap_tmp/io" 2>&1 &
+	io=$!
+	exec 7>"$tap_tmp/go"
+	echo 'read 0 512' >&7
+	tap_wait "$tap_tmp/io" "read 512/512" || { cat "$tap_tmp/io"; return 1; }
+	inquires "127.0.0.1:$a"
+	got=$?
+	exec 7>&-
+	wait "$io"
+	cat "$log"
+	[ "$got" -eq 0 ] && [ "$(grep -cF "is sent to 127.0.0.2:$b (0101)" "$log")" -eq 1 ]
+}
+if command -v qemu-io >/dev/null; then
+	check "the second of two sessions is sent to the other group" balances
+else
+	tap_skip "the second of two sessions is sent to the other group" "no qemu-io"
+fi
 check "stop" stop
 
 same_port() # a free one, for both families
