@@ -380,8 +380,9 @@ static struct refusal may_go(struct login *l)
 }
 
 /*
- * Is it sent elsewhere?  Who is to authenticate has done so by then: before, an initiator need not believe us (RFC 7143
- * 11.13.5).  A discovery session names no target that could have moved, and a connection that joins a session (TSIH) has
+ * Is it sent elsewhere?  As soon as it has said who it is and where it wants to go: the RFC leaves open whether it
+ * authenticates first (11.13.5), initiators follow then (libiscsi is at a loss later), and who is sent here has to
+ * authenticate there.  A discovery session names no target that could have moved, and a connection that joins a session (TSIH) has
  * to come to where that is.
  */
 static bool redirected(struct conn *c, struct login *l)
@@ -392,8 +393,7 @@ static bool redirected(struct conn *c, struct login *l)
 	enum login_status status;
 	uint8_t bhs[BHS_LEN];
 
-	if (l->stays || l->tsih || !l->introduced || !l->target ||
-	    (l->auth && l->stage == STAGE_SECURITY && l->wanted == STAGE_SECURITY))
+	if (l->stays || l->tsih || !l->introduced || !l->target)
 		return false;
 	l->stays = true;
 	status = redirect_login(c->node, l->target, &who, address);
