@@ -387,7 +387,7 @@ static struct refusal may_go(struct login *l)
  */
 static bool redirected(struct conn *c, struct login *l)
 {
-	const struct redirect_who who = { c->portal, &c->local, l->keys.said[SAID_INITIATOR_NAME], l->isid };
+	const struct redirect_who who = { c->portal, &c->from, &c->local, l->keys.said[SAID_INITIATOR_NAME], l->isid };
 	char address[ADDRESS_MAX], name[LOG_QUOTED], to[LOG_QUOTED];
 	g_autoptr(GByteArray) text = NULL;
 	enum login_status status;

@@ -2,6 +2,7 @@
 /* redirect.c - see redirect.h */
 #include "config.h"
 #include <pthread.h>
+#include "iscsi/acl.h"
 #include "iscsi/discovery.h"
 #include "iscsi/redirect.h"
 #include "iscsi/session.h"
@@ -101,6 +102,12 @@ static bool reachable(char out[ADDRESS_MAX], const struct portal *p, const struc
 	return discovery_address(out, p, local) && (portal_advertised(p) || (*out == '[') == (plain.ss_family == AF_INET6));
 }
 
+/* A list can admit by portal: nobody is sent to where it is refused. */
+static bool admitted(const struct node_target *t, const struct portal *p, const struct redirect_who *who)
+{
+	return acl_admits(t->acl, &(struct acl_who){ who->initiator, *who->from, p }, NULL);
+}
+
 static bool balance(struct node *n, struct node_target *t, const struct redirect_who *who, char out[ADDRESS_MAX])
 {
 	const GPtrArray *portals = t->portals->len ? t->portals : n->portals;
@@ -115,7 +122,7 @@ static bool balance(struct node *n, struct node_target *t, const struct redirect
 		char address[ADDRESS_MAX];
 
 		if (tag == best || tag == own || !usable(t, tag) || sessions_of(t, tag) >= least ||
-		    !reachable(address, portals->pdata[i], who->local))
+		    !reachable(address, portals->pdata[i], who->local) || !admitted(t, portals->pdata[i], who))
 			continue;
 		best = tag;
 		least = sessions_of(t, tag);

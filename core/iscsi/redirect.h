@@ -15,7 +15,7 @@ struct redirect;
 /* A login, as far as it matters here. */
 struct redirect_who {
 	const struct portal *portal;
-	const struct sockaddr_storage *local;
+	const struct sockaddr_storage *from, *local;
 	const char *initiator;
 	const uint8_t *isid;
 };

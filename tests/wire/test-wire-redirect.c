@@ -2,6 +2,7 @@
 /* Logins that are sent elsewhere (RFC 7143 11.13.5, 13.8). */
 #include "config.h"
 #include "ini.h"
+#include "iscsi/acl.h"
 
 #define TO_DISK "InitiatorName=" HOST ";TargetName=" DISK ";"
 
@@ -124,6 +125,31 @@ static void test_balance(void)
 	node_remove_portal(server->node, there);
 }
 
+/* Nobody is sent to a portal that does not admit it. */
+static void test_balance_admits(void)
+{
+	GError *error = NULL;
+	struct portal *here = server->portal, *there = node_add_portal(server->node, "127.0.0.2", 0, &error);
+	const struct portal_tag tags[] = { { here, 1 }, { there, 2 } };
+	struct node_access access = { .acl = acl_new() };
+	struct ini *in[3];
+
+	g_assert_no_error(error);
+	acl_add(access.acl, NULL, NULL, 0, &here, 1, NULL);
+	node_set_tags(server->node, server->target, tags, 2);
+	node_set_access(server->node, server->target, &access);
+	redirect(NULL, false, true);
+	for (uint8_t n = 0; n < G_N_ELEMENTS(in); n++)
+		in[n] = logged_in_as((uint8_t)(n + 1), TO_DISK);
+	redirect(NULL, false, false);
+	for (unsigned n = 0; n < G_N_ELEMENTS(in); n++)
+		ini_free(in[n]);
+	access = (struct node_access){ .acl = NULL };
+	node_set_access(server->node, server->target, &access);
+	node_set_tags(server->node, server->target, NULL, 0);
+	node_remove_portal(server->node, there);
+}
+
 int main(int argc, char **argv)
 {
 	server_begin(&argc, &argv);
@@ -131,5 +157,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/redirect/stays", test_stays);
 	g_test_add_func("/wire/redirect/no-loop", test_no_loop);
 	g_test_add_func("/wire/redirect/balance", test_balance);
+	g_test_add_func("/wire/redirect/balance-admits", test_balance_admits);
 	return server_run();
 }
