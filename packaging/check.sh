@@ -53,7 +53,7 @@ hardened() # every program and library of the packages: RELRO, bound at start, P
 		case $deb in *-dbgsym_*) continue ;; esac
 		dpkg-deb -x "$deb" "$tmp/root" || return 1
 	done
-	find "$tmp/root" -type f \( -name '*.so*' -o -path '*/bin/*' \) >"$tmp/binaries"
+	find "$tmp/root" -type f \( -name '*.so' -o -name '*.so.*' -o -path '*/bin/*' \) >"$tmp/binaries"
 	[ "$(wc -l <"$tmp/binaries")" -ge 5 ] || return 1
 	while read -r file; do
 		readelf -dW "$file" | grep -q BIND_NOW && readelf -lW "$file" | grep -q GNU_RELRO &&

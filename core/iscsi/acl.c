@@ -20,6 +20,8 @@ struct acl {
 	GPtrArray *rules;
 };
 
+static const uint8_t v4mapped[12] = { [10] = 0xff, [11] = 0xff };	/* RFC 4291 2.5.5.2 */
+
 const char *acl_prefix_parse(const char *text, struct acl_prefix *p)
 {
 	const char *slash = strchr(text, '/');
@@ -39,7 +41,7 @@ const char *acl_prefix_parse(const char *text, struct acl_prefix *p)
 	for (unsigned bit = p->len; bit < most; bit++)
 		if (p->bytes[bit / 8] & 0x80 >> bit % 8)
 			return "bits are set behind the prefix";
-	if (p->family == AF_INET6 && p->len >= 96 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)p->bytes)) {
+	if (p->family == AF_INET6 && p->len >= 96 && !memcmp(p->bytes, v4mapped, sizeof v4mapped)) {
 		memmove(p->bytes, p->bytes + 12, 4);	/* as address_of() */
 		p->family = AF_INET;
 		p->len = (uint8_t)(p->len - 96);

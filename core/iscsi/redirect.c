@@ -82,6 +82,12 @@ static bool usable(const struct node_target *t, uint16_t tag)
 	return port_group_state(target_group(t->scsi, tag)) < ALUA_STANDBY;
 }
 
+/* Nobody is sent from an optimized group to one that is not. */
+static bool worse(const struct node_target *t, uint16_t tag, uint16_t own)
+{
+	return usable(t, own) && port_group_state(target_group(t->scsi, tag)) > port_group_state(target_group(t->scsi, own));
+}
+
 /* Was it sent here?  Then it stays, whoever has come here since: it would be sent to and fro. */
 static bool was_sent(struct redirect *r, guint initiator, uint16_t tag)
 {
@@ -93,13 +99,22 @@ static bool was_sent(struct redirect *r, guint initiator, uint16_t tag)
 	return false;
 }
 
-/* An initiator that came by IPv4 may have nothing else. */
+/* What only this machine, or this link, reaches. */
+static bool is_near(const char *address)
+{
+	return g_str_has_prefix(address, "127.") || g_str_has_prefix(address, "[::1]") || g_str_has_prefix(address, "[fe80:");
+}
+
+/* An initiator that came by IPv4 may have nothing else, and one from elsewhere reaches no loopback of ours. */
 static bool reachable(char out[ADDRESS_MAX], const struct portal *p, const struct sockaddr_storage *local)
 {
 	struct sockaddr_storage plain = *local;
+	char here[ADDRESS_MAX];
 
 	address_unmap(&plain);
-	return discovery_address(out, p, local) && (portal_advertised(p) || (*out == '[') == (plain.ss_family == AF_INET6));
+	if (!discovery_address(out, p, local) || (!portal_advertised(p) && (*out == '[') != (plain.ss_family == AF_INET6)))
+		return false;
+	return !is_near(out) || (address_format(here, &plain) && is_near(here));
 }
 
 /* A list can admit by portal: nobody is sent to where it is refused. */
@@ -121,7 +136,7 @@ static bool balance(struct node *n, struct node_target *t, const struct redirect
 		uint16_t tag = node_target_tag(t, portals->pdata[i]);
 		char address[ADDRESS_MAX];
 
-		if (tag == best || tag == own || !usable(t, tag) || sessions_of(t, tag) >= least ||
+		if (tag == best || tag == own || !usable(t, tag) || worse(t, tag, own) || sessions_of(t, tag) >= least ||
 		    !reachable(address, portals->pdata[i], who->local) || !admitted(t, portals->pdata[i], who))
 			continue;
 		best = tag;
