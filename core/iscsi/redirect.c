@@ -114,7 +114,7 @@ static bool reachable(char out[ADDRESS_MAX], const struct portal *p, const struc
 	address_unmap(&plain);
 	if (!discovery_address(out, p, local) || (!portal_advertised(p) && (*out == '[') != (plain.ss_family == AF_INET6)))
 		return false;
-	return !is_near(out) || (address_format(here, &plain) && is_near(here));
+	return !is_near(out) || !address_format(here, &plain) || is_near(here);	/* no address: of this machine */
 }
 
 /* A list can admit by portal: nobody is sent to where it is refused. */
