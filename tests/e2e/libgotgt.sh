@@ -131,6 +131,8 @@ if ! command -v valgrind >/dev/null; then
 	tap_skip "valgrind" "not installed"
 elif nm -D "$library" | grep -q '__[a-z]*san_'; then
 	tap_skip "valgrind" "a build with a sanitizer"
+elif "$build/libtool" --mode=execute valgrind "$build/tests/lib/memory" </dev/null 2>&1 | grep -q 'debuginfo reader'; then
+	tap_skip "valgrind" "it cannot read the debugging information of this compiler"
 else
 	head -c 4194304 /dev/urandom >"$tap_tmp/random.img"
 	all "valgrind" "$build/libtool" --mode=execute valgrind --error-exitcode=9 --leak-check=full \
