@@ -44,6 +44,8 @@ struct command {
 	uint8_t flags;
 	uint8_t *out;
 	uint32_t out_len;
+	enum gotgt_status fail;		/* of the device's requests from here on */
+	uint32_t fail_op, fail_after;
 };
 
 static void quiet(enum gotgt_log_level level, const char *line, void *data)
@@ -106,6 +108,9 @@ static void begin(void *arg)
 {
 	struct command *c = arg;
 
+	run.dev->fail_op = c->fail_op;		/* here, as a job may be at it */
+	run.dev->fail_after = c->fail_after;
+	run.dev->fail = c->fail;
 	if (task_begin(&c->task) != TASK_WANTS_DATA)
 		return;
 	if (!c->task.out_len || c->task.out_len > c->out_len)
@@ -196,11 +201,9 @@ static void command(struct fuzz_in *in)
 	if (c.flags & NO_LUN)
 		fuzz_take(in, t->lun_addr, 8);
 	if (c.flags & FAILING) {
-		run.dev->fail_op = fuzz_byte(in) & 7;
-		run.dev->fail = failures[fuzz_byte(in) % G_N_ELEMENTS(failures)];
-		run.dev->fail_after = fuzz_byte(in) & 3;
-	} else {
-		run.dev->fail = GOTGT_OK;
+		c.fail_op = fuzz_byte(in) & 7;
+		c.fail = failures[fuzz_byte(in) % G_N_ELEMENTS(failures)];
+		c.fail_after = fuzz_byte(in) & 3;
 	}
 	c.out_len = t->edtl_out = fuzz_word(in);
 	t->edtl_in = fuzz_word(in) * 16u;
@@ -223,6 +226,7 @@ static void log_in(void *arg)
 
 static void log_out(void *arg)
 {
+	run.dev->fail = GOTGT_OK;
 	nexus_free(run.nexus[0]);
 	nexus_free(run.nexus[1]);
 	if (bufpool_in_use(reactor_pool(reactor)))
@@ -254,7 +258,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	reactor_call(reactor, log_in, NULL);
 	for (unsigned n = 0; n < COMMANDS_MAX && in.left; n++)
 		command(&in);
-	run.dev->fail = GOTGT_OK;
 	reactor_call(reactor, log_out, NULL);
 	target_remove_lun(run.target, 0, NULL, NULL);
 	if (!run.dev->closed || run.dev->lends != run.dev->reclaims)
