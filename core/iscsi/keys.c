@@ -372,7 +372,7 @@ static void append_answer(struct negotiation *n, const struct answer *a, GByteAr
 
 const char *keys_negotiate(struct negotiation *n, const char *text, size_t len, GByteArray *out)
 {
-	const char *end = text + len;
+	const char *end = len ? text + len : text;	/* without any it may be NULL */
 	g_autofree struct answer *list = NULL;
 	g_autofree char *names = NULL;
 	unsigned count = 0;
