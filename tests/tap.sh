@@ -4,6 +4,7 @@
 #   . "$(dirname "$0")/../tap.sh"
 #   tap_need CMD...          skip the whole test where one is absent
 #   check 'what must hold' command args...
+#   tap_exits STATUS command args...
 #   tap_skip 'what' 'why'
 #   tap_wait FILE TEXT       for what runs in the background
 #   tap_join PID             until it has ended
@@ -56,6 +57,19 @@ check()
 		sed 's/^/# /' "$tap_tmp/.out" | tail -20
 		tap_not_ok "$tap_what"
 	fi
+}
+
+# It exits with STATUS; what it printed is in $tap_tmp/out and $tap_tmp/err.
+tap_exits() # STATUS COMMAND...
+{
+	tap_expected=$1
+	shift
+	"$@" >"$tap_tmp/out" 2>"$tap_tmp/err"
+	tap_got=$?
+	[ "$tap_got" -eq "$tap_expected" ] && return
+	echo "status $tap_got, not $tap_expected"
+	cat "$tap_tmp/out" "$tap_tmp/err"
+	return 1
 }
 
 # Wait for a line with TEXT in a file another process writes; false when it does not come within 20 seconds.

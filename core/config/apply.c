@@ -12,9 +12,8 @@
 #include "backstore/settings.h"
 #include "config/accounts.h"
 #include "config/acls.h"
-#include "config/server-internal.h"
+#include "config/plan.h"
 #include "engine/log.h"
-#include "iscsi/activation.h"
 #include "scsi/alua.h"
 
 /* What an initiator may take to end its commands and log out when its target goes. */
@@ -33,22 +32,6 @@ struct new_lun {
 	const struct conf_lun *conf;
 	struct device *dev;	/* NULL: it can only be opened when another is closed */
 	bool may_fail;
-};
-
-struct plan {
-	struct server *s;
-	const struct conf *next;
-	GPtrArray *portals;		/* struct run_portal, as next lists them */
-	GPtrArray *bound;		/* struct portal, new here */
-	GHashTable *targets;		/* name -> struct run_target of next; not owned */
-	GHashTable *confs;		/* name -> struct conf_target of next */
-	GHashTable *open;		/* keys of files that LUNs have open; NULL: not looked at yet */
-	GPtrArray *made;		/* struct run_target, new here */
-	GPtrArray *luns;		/* struct new_lun */
-	GHashTable *auths;		/* of accounts_make() */
-	GHashTable *files;		/* keys of what luns opens */
-	GArray *undo;			/* struct undo */
-	unsigned changes;
 };
 
 /* ---- what is the same ---- */
@@ -103,47 +86,6 @@ static char *file_key(struct server *s, const struct conf_lun *l)
 }
 
 /* ---- prepare ---- */
-
-static struct run_portal *running_portal(struct plan *p, const struct conf_portal *c)
-{
-	for (unsigned i = 0; i < p->s->portals->len; i++) {
-		struct run_portal *rp = p->s->portals->pdata[i];
-		bool taken = false;
-
-		for (unsigned j = 0; j < p->portals->len; j++)
-			taken |= ((struct run_portal *)p->portals->pdata[j])->portal == rp->portal;
-		if (!taken && rp->conf->port == c->port && g_str_equal(rp->conf->address, c->address))
-			return rp;
-	}
-	return NULL;
-}
-
-/* A socket that the service manager opened for it, or one of our own. */
-static struct portal *open_portal(struct plan *p, const struct conf_portal *c, GError **error)
-{
-	int fd = activation_claim(c->name, c->address, (uint16_t)c->port);
-
-	return fd < 0 ? node_add_portal(p->s->node, c->address, (uint16_t)c->port, error) : node_add_portal_on(p->s->node, fd);
-}
-
-static bool prepare_portals(struct plan *p, GError **error)
-{
-	for (unsigned i = 0; i < p->next->portals->len; i++) {
-		const struct conf_portal *c = p->next->portals->pdata[i];
-		struct run_portal *old = running_portal(p, c), *rp;
-		struct portal *portal = old ? old->portal : open_portal(p, c, error);
-
-		if (!portal)
-			return false;
-		if (!old)
-			g_ptr_array_add(p->bound, portal);
-		rp = g_new0(struct run_portal, 1);
-		rp->conf = c;
-		rp->portal = portal;
-		g_ptr_array_add(p->portals, rp);
-	}
-	return true;
-}
 
 static void find_open(struct plan *p)
 {
@@ -394,7 +336,7 @@ static void undo_all(struct plan *p)
 
 /* ---- commit ---- */
 
-static void G_GNUC_PRINTF(2, 3) changed(struct plan *p, const char *fmt, ...)
+void plan_changed(struct plan *p, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -402,19 +344,6 @@ static void G_GNUC_PRINTF(2, 3) changed(struct plan *p, const char *fmt, ...)
 	log_vline(GOTGT_LOG_INFO, fmt, ap);
 	va_end(ap);
 	p->changes++;
-}
-
-static struct portal *portal_called(const void *plan, const char *name)
-{
-	const struct plan *p = plan;
-
-	for (unsigned i = 0; i < p->portals->len; i++) {
-		const struct run_portal *rp = p->portals->pdata[i];
-
-		if (g_strcmp0(rp->conf->name, name) == 0)
-			return rp->portal;
-	}
-	return NULL;
 }
 
 static bool same_pointers(const GPtrArray *a, const GPtrArray *b)
@@ -432,7 +361,7 @@ static void publish_groups(struct plan *p, struct run_target *rt, const struct c
 
 		groups[i] = (struct alua_group){ (uint16_t)g->tag, (uint8_t)g->state, g->preferred };
 		for (char **name = g->portals; name && *name; name++) {
-			struct portal_tag tag = { portal_called(p, *name), (uint16_t)g->tag };
+			struct portal_tag tag = { portals_find(p, *name), (uint16_t)g->tag };
 
 			g_array_append_val(tags, tag);
 		}
@@ -449,16 +378,16 @@ static void publish(struct plan *p, const struct conf_target *t)
 	struct node_access access = { .single_initiator = t->single_initiator, .max_sessions = t->max_sessions };
 
 	for (char **name = t->portals; name && *name; name++)
-		g_ptr_array_add(portals, portal_called(p, *name));
+		g_ptr_array_add(portals, portals_find(p, *name));
 	access.auth = auth_ref(g_hash_table_lookup(p->auths, t));
-	access.acl = acls_make(t, portal_called, p);
+	access.acl = acls_make(t, portals_find, p);
 	if (rt->node)	/* before it can be reached by other ways */
 		node_set_access(p->s->node, rt->node, &access);
 	if (!rt->node) {
 		rt->node = node_add_target_access(p->s->node, t->iqn, t->alias, rt->scsi, &t->iscsi,
 						  (struct portal *const *)portals->pdata, portals->len, &access);
 		g_hash_table_insert(p->s->targets, g_strdup(t->iqn), rt);
-		changed(p, "target %s: added", t->iqn);
+		plan_changed(p, "target %s: added", t->iqn);
 	} else if (!same_pointers(rt->portals, portals) || g_strcmp0(rt->conf->alias, t->alias) ||
 		   rt->conf->explicit_alua != t->explicit_alua ||
 		   !setting_equal(schema_find(CONF_TARGET, "port-groups"), rt->conf, t) ||
@@ -466,7 +395,7 @@ static void publish(struct plan *p, const struct conf_target *t)
 		   !schema_equal(CONF_ISCSI, &rt->conf->iscsi, &t->iscsi)) {
 		node_update_target(p->s->node, rt->node, t->alias, &t->iscsi,
 				   (struct portal *const *)portals->pdata, portals->len);
-		changed(p, "target %s: changed", t->iqn);
+		plan_changed(p, "target %s: changed", t->iqn);
 	}
 	node_set_redirect(p->s->node, rt->node, &to);
 	g_ptr_array_unref(rt->portals);
@@ -481,7 +410,7 @@ static void remove_rest(struct plan *p, struct run_target *rt)
 	const struct conf_target *t = next_target(p, rt);
 
 	if (!t) {
-		changed(p, "target %s: removed", rt->conf->iqn);
+		plan_changed(p, "target %s: removed", rt->conf->iqn);
 		node_remove_target(p->s->node, rt->node, REMOVE_GRACE_MS);
 		rt->node = NULL;
 	}
@@ -494,7 +423,7 @@ static void remove_rest(struct plan *p, struct run_target *rt)
 			continue;
 		}
 		if (t)
-			changed(p, "target %s lun %u: removed", rt->conf->iqn, rl->conf->number);
+			plan_changed(p, "target %s lun %u: removed", rt->conf->iqn, rl->conf->number);
 		run_lun_close(rt, rl->conf->number);
 	}
 	if (t)
@@ -510,7 +439,7 @@ static void commit_targets(struct plan *p)
 		static const char *const words[] = { [ADDED] = "added", [CLOSED] = "closed", [CHANGED] = "changed" };
 		const struct undo *u = &g_array_index(p->undo, struct undo, i);
 
-		changed(p, "target %s lun %u: %s", u->rt->conf->iqn, u->number, words[u->what]);
+		plan_changed(p, "target %s lun %u: %s", u->rt->conf->iqn, u->number, words[u->what]);
 	}
 	for (unsigned i = 0; i < p->next->targets->len; i++)
 		publish(p, p->next->targets->pdata[i]);
@@ -520,42 +449,6 @@ static void commit_targets(struct plan *p)
 		if (!((struct run_target *)rt)->node)
 			g_hash_table_iter_remove(&it);
 	}
-}
-
-/* p->s->conf, which a portal that stays has its settings in, is there until the end of commit(). */
-static void advertise(struct plan *p, const struct run_portal *rp)
-{
-	const char *before = NULL;
-
-	for (unsigned i = 0; i < p->s->portals->len; i++) {
-		const struct run_portal *old = p->s->portals->pdata[i];
-
-		if (old->portal == rp->portal)
-			before = old->conf->advertise;
-	}
-	if (g_strcmp0(before, rp->conf->advertise) == 0)
-		return;
-	portal_advertise(rp->portal, rp->conf->advertise);
-	changed(p, "portal %s: advertised as %s", portal_name(rp->portal), rp->conf->advertise ? rp->conf->advertise : "bound");
-}
-
-static void commit_portals(struct plan *p)
-{
-	for (unsigned i = 0; i < p->s->portals->len; i++) {
-		struct run_portal *old = p->s->portals->pdata[i];
-		bool kept = false;
-
-		for (unsigned j = 0; j < p->portals->len; j++)
-			kept |= ((struct run_portal *)p->portals->pdata[j])->portal == old->portal;
-		if (kept)
-			continue;
-		changed(p, "portal %s: closed", portal_name(old->portal));
-		node_remove_portal(p->s->node, old->portal);
-	}
-	for (unsigned i = 0; i < p->bound->len; i++)
-		changed(p, "portal %s: listening", portal_name(p->bound->pdata[i]));
-	g_ptr_array_unref(p->s->portals);
-	p->s->portals = g_steal_pointer(&p->portals);
 }
 
 /* A reload is when an operator expects us to see what he did to the files. */
@@ -581,10 +474,10 @@ static void commit(struct plan *p, struct conf *next)
 		if (s->restart && p->s->started && !setting_equal(s, p->s->conf, next))
 			log_warning("%s: the change takes effect at the next start", s->name);
 	for (unsigned i = 0; i < p->portals->len; i++)
-		advertise(p, p->portals->pdata[i]);
+		portals_advertise(p, p->portals->pdata[i]);
 	commit_targets(p);
 	node_set_auth(p->s->node, NULL, auth_ref(g_hash_table_lookup(p->auths, next)));
-	commit_portals(p);
+	portals_commit(p);
 	look_at_sizes(p);
 	log_set_level(next->log_level);
 	conf_free(p->s->conf);
@@ -605,7 +498,7 @@ bool server_apply(struct server *s, struct conf *conf, GError **error)
 		.auths = accounts_table_new(),
 		.undo = g_array_new(FALSE, FALSE, sizeof(struct undo)),
 	};
-	bool ok = prepare_portals(&p, error) && accounts_make(p.next, p.auths, error) && prepare_targets(&p, error) && switch_luns(&p, error);
+	bool ok = portals_prepare(&p, error) && accounts_make(p.next, p.auths, error) && prepare_targets(&p, error) && switch_luns(&p, error);
 
 	if (ok) {
 		commit(&p, conf);

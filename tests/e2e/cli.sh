@@ -9,19 +9,6 @@ not()
 	! "$@"
 }
 
-# status N COMMAND...: it exits with N; out and err are what it printed.
-status()
-{
-	expected=$1
-	shift
-	"$@" >"$tap_tmp/out" 2>"$tap_tmp/err"
-	got=$?
-	[ "$got" -eq "$expected" ] && return
-	echo "status $got, not $expected"
-	cat "$tap_tmp/out" "$tap_tmp/err"
-	return 1
-}
-
 lines() # FILE N
 {
 	[ "$(wc -l <"$tap_tmp/$1")" -eq "$2" ] || { cat "$tap_tmp/$1"; return 1; }
@@ -38,14 +25,14 @@ complains() # STATUS TEXT COMMAND...
 	code=$1
 	text=$2
 	shift 2
-	status "$code" "$@" && lines out 0 && lines err 1 && has err "$text"
+	tap_exits "$code" "$@" && lines out 0 && lines err 1 && has err "$text"
 }
 
 helps() # TEXT COMMAND...
 {
 	text=$1
 	shift
-	status 0 "$@" && lines err 0 && has out "$text"
+	tap_exits 0 "$@" && lines err 0 && has out "$text"
 }
 
 check "help lists the commands" helps "daemon" "$gotgt" --help
@@ -83,7 +70,7 @@ check "plugin show, JSON" helps '"settings":[{"name":"size"' "$gotgt" plugin sho
 check "plugin show: none of that name" complains 1 "no nonsense.so" "$gotgt" plugin show nonsense
 check "plugin show: no name at all" complains 1 "not a plugin name" "$gotgt" plugin show ../null
 mkdir "$tap_tmp/empty"
-check "no plugins" status 0 env GOTGT_PLUGIN_PATH="$tap_tmp/empty" "$gotgt" plugin list --json
+check "no plugins" tap_exits 0 env GOTGT_PLUGIN_PATH="$tap_tmp/empty" "$gotgt" plugin list --json
 if command -v python3 >/dev/null; then
 	"$gotgt" plugin list --json >"$tap_tmp/list.json"
 	check "JSON is JSON" python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$tap_tmp/list.json"
@@ -93,7 +80,7 @@ fi
 echo "not a plugin" >"$tap_tmp/empty/broken.so"
 broken_list()
 {
-	status 0 "$gotgt" plugin list --plugin-dir "$tap_tmp/empty:$G_TEST_BUILDDIR/../plugins/null/.libs" &&
+	tap_exits 0 "$gotgt" plugin list --plugin-dir "$tap_tmp/empty:$G_TEST_BUILDDIR/../plugins/null/.libs" &&
 		has out "null " && lines err 1 && has err broken.so
 }
 check "a broken plugin does not hide the others" broken_list
@@ -115,21 +102,21 @@ check "serve others without saying whom" complains 2 "--allow" "$gotgt" serve -p
 check "--allow: neither a name nor an address" complains 2 "all" "$gotgt" serve --allow disk null:
 check "serve an address of others" complains 1 "192.0.2.1" "$gotgt" serve -p 192.0.2.1:0 --allow all null:
 
-check "--run: its status" status 7 "$gotgt" serve -p 127.0.0.1:0 --run 'exit 7' null:
-check "--run: its signal" status 137 "$gotgt" serve -p 127.0.0.1:0 --run 'kill -9 $$' null:
+check "--run: its status" tap_exits 7 "$gotgt" serve -p 127.0.0.1:0 --run 'exit 7' null:
+check "--run: its signal" tap_exits 137 "$gotgt" serve -p 127.0.0.1:0 --run 'kill -9 $$' null:
 check "--run: its input" sh -c 'echo hello | "$1" serve -p 127.0.0.1:0 --run "read x; test \$x = hello" null:' sh \
 	"$gotgt"
 # The shell that --run starts expands these.
 # shellcheck disable=SC2016
 run_env='test "$uri" = "iscsi://$portal/$iqn/0" && test "$uris" = "$uri iscsi://$portal/$iqn/1" &&
 	test "$iqn" = iqn.2016-09.com.example:run && case $portal in 127.0.0.1:[1-9]*) ;; *) false ;; esac'
-check "--run: its environment" status 0 "$gotgt" serve -p 127.0.0.1:0 --iqn iqn.2016-09.com.example:run --run "$run_env" \
+check "--run: its environment" tap_exits 0 "$gotgt" serve -p 127.0.0.1:0 --iqn iqn.2016-09.com.example:run --run "$run_env" \
 	null:,size=1M null:,block-size=4096,read-only=yes
 # shellcheck disable=SC2016
-check "--run: an address in place of all" status 0 "$gotgt" serve -p 0.0.0.0:0 --allow 127.0.0.0/8 --run 'case $uri in iscsi://127.0.0.1:*) ;; *) false ;; esac' null:
+check "--run: an address in place of all" tap_exits 0 "$gotgt" serve -p 0.0.0.0:0 --allow 127.0.0.0/8 --run 'case $uri in iscsi://127.0.0.1:*) ;; *) false ;; esac' null:
 check "a port in use" complains 1 "in use" "$gotgt" serve -p 127.0.0.1:0 --run "\"$gotgt\" serve -p \$portal null:" null:
 
-check "--size makes a file" status 0 "$gotgt" serve -p 127.0.0.1:0 --size 3M --run true "$tap_tmp/new,,file.img"
+check "--size makes a file" tap_exits 0 "$gotgt" serve -p 127.0.0.1:0 --size 3M --run true "$tap_tmp/new,,file.img"
 size_is()
 {
 	[ "$(wc -c <"$1")" -eq "$2" ]

@@ -5,17 +5,6 @@
 export LC_ALL=C
 build=$(cd "${G_TEST_BUILDDIR:-$PWD/tests}/.." && pwd)
 
-status() # N COMMAND...
-{
-	expected=$1
-	shift
-	"$@" >"$tap_tmp/out" 2>"$tap_tmp/err"
-	got=$?
-	[ "$got" -eq "$expected" ] && return
-	echo "status $got, not $expected"
-	cat "$tap_tmp/out" "$tap_tmp/err"
-	return 1
-}
 has() # FILE TEXT
 {
 	grep -qF -e "$2" "$1" || { cat "$1"; return 1; }
@@ -25,7 +14,7 @@ new()
 	"$gotgt" plugin new --no-autoreconf "$@"
 }
 p=$tap_tmp/it\'s/my-disk
-check "new" status 0 new my-disk --dir "$p" --author 'Ann @YEAR@ O"Brien'
+check "new" tap_exits 0 new my-disk --dir "$p" --author 'Ann @YEAR@ O"Brien'
 check "says what is next" has "$tap_tmp/out" "	autoreconf -fi"
 check "the name" has "$p/my-disk.c" '.name = "my-disk"'
 check "the name in C" has "$p/my-disk.c" "static void my_disk_submit("
@@ -37,22 +26,22 @@ nothing_left()
 	! grep -rE '@(NAME|SYMBOL|UPPER|LICENSE|AUTHOR|DATE|VERSION)@' "$p"
 }
 check "nothing is left to fill in" nothing_left
-check "not over what is there" status 1 new my-disk --dir "$p"
+check "not over what is there" tap_exits 1 new my-disk --dir "$p"
 check "says so" has "$tap_tmp/err" "it is there, and not empty"
 mkdir "$tap_tmp/empty"
-check "in an empty folder" status 0 new x --dir "$tap_tmp/empty" --license GPL-2.0-or-later
+check "in an empty folder" tap_exits 0 new x --dir "$tap_tmp/empty" --license GPL-2.0-or-later
 check "another license" has "$tap_tmp/empty/x.c" "SPDX-License-Identifier: GPL-2.0-or-later"
 check "of which there is no text" has "$tap_tmp/empty/COPYING" "The text of this license belongs here."
 for name in My-disk 9p a_b ../a a/b "" a.so "$(printf '%070d' 0 | tr 0 a)"; do
-	check "not called \"$name\"" status 2 new "$name" --dir "$tap_tmp/none"
+	check "not called \"$name\"" tap_exits 2 new "$name" --dir "$tap_tmp/none"
 done
-check "not as one that is there" status 1 new file --dir "$tap_tmp/none"
+check "not as one that is there" tap_exits 1 new file --dir "$tap_tmp/none"
 check "which is named" has "$tap_tmp/err" "there is a plugin of that name: "
-check "no license" status 2 new x --dir "$tap_tmp/none" --license '*/'
-check "an author of two lines" status 2 new x --dir "$tap_tmp/none" --author 'a
+check "no license" tap_exits 2 new x --dir "$tap_tmp/none" --license '*/'
+check "an author of two lines" tap_exits 2 new x --dir "$tap_tmp/none" --author 'a
 b'
-check "not in a file" status 1 new x --dir "$p/README.md"
-check "not where nothing can be written" status 1 new x --dir /dev/null/x
+check "not in a file" tap_exits 1 new x --dir "$p/README.md"
+check "not where nothing can be written" tap_exits 1 new x --dir /dev/null/x
 nothing_written()
 {
 	[ ! -e "$tap_tmp/none" ]
@@ -60,7 +49,7 @@ nothing_written()
 check "what was refused has left nothing" nothing_written
 without_autoreconf()
 {
-	status 0 env PATH=/nowhere "$gotgt" plugin new x --dir "$tap_tmp/x" && has "$tap_tmp/err" "install autoconf" &&
+	tap_exits 0 env PATH=/nowhere "$gotgt" plugin new x --dir "$tap_tmp/x" && has "$tap_tmp/err" "install autoconf" &&
 		has "$tap_tmp/out" "	autoreconf -fi" && [ -e "$tap_tmp/x/configure.ac" ]
 }
 check "without autoreconf it says what to install" without_autoreconf
@@ -88,7 +77,7 @@ in_project()
 {
 	(cd "$project" && "$@")
 }
-check "new, with autoreconf" status 0 "$gotgt" plugin new my-disk --dir "$project"
+check "new, with autoreconf" tap_exits 0 "$gotgt" plugin new my-disk --dir "$project"
 check "configure is there" test -x "$project/configure"
 check "configure" in_project ./configure --prefix="$tap_tmp/inst"
 check "make check" in_project make check

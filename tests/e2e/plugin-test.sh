@@ -8,17 +8,6 @@ faulty=$mods/faulty.so
 # It crashes on purpose.
 ulimit -c 0
 
-status() # N COMMAND...
-{
-	expected=$1
-	shift
-	"$@" >"$tap_tmp/out" 2>"$tap_tmp/err"
-	got=$?
-	[ "$got" -eq "$expected" ] && return
-	echo "status $got, not $expected"
-	cat "$tap_tmp/out" "$tap_tmp/err"
-	return 1
-}
 has() # FILE TEXT
 {
 	grep -qF -e "$2" "$tap_tmp/$1" || { cat "$tap_tmp/$1"; return 1; }
@@ -31,28 +20,28 @@ new_disk()
 
 for plugin in file mmap; do
 	new_disk
-	check "$plugin passes" status 0 "$gotgt" plugin test "$plugin" "path=$disk"
+	check "$plugin passes" tap_exits 0 "$gotgt" plugin test "$plugin" "path=$disk"
 	check "$plugin: a plan" has out "1..$(grep -cE '^(not )?ok ' "$tap_tmp/out")"
 	check "$plugin: none failed" has out " passed, 0 failed, "
 done
-check "null passes" status 0 "$gotgt" plugin test --forgets null size=16M
-check "null keeps nothing" status 1 "$gotgt" plugin test null
-check "by the file's name" status 0 "$gotgt" plugin test --forgets "$G_TEST_BUILDDIR/../plugins/null/.libs/null.so"
+check "null passes" tap_exits 0 "$gotgt" plugin test --forgets null size=16M
+check "null keeps nothing" tap_exits 1 "$gotgt" plugin test null
+check "by the file's name" tap_exits 0 "$gotgt" plugin test --forgets "$G_TEST_BUILDDIR/../plugins/null/.libs/null.so"
 
 holds_data()
 {
 	new_disk
 	printf 'precious' | dd of="$disk" bs=1 seek=4096 conv=notrunc 2>/dev/null
 	cp "$disk" "$tap_tmp/before"
-	status 1 "$gotgt" plugin test file "path=$disk" && has err "there is data at byte 4096 (--yes writes over it)" &&
+	tap_exits 1 "$gotgt" plugin test file "path=$disk" && has err "there is data at byte 4096 (--yes writes over it)" &&
 		[ ! -s "$tap_tmp/out" ] && cmp "$disk" "$tap_tmp/before"
 }
 check "a device that holds data is left alone" holds_data
-check "--yes writes over it" status 0 "$gotgt" plugin test --yes file "path=$disk"
+check "--yes writes over it" tap_exits 0 "$gotgt" plugin test --yes file "path=$disk"
 read_only()
 {
 	cp "$disk" "$tap_tmp/before"
-	status 0 "$gotgt" plugin test file "path=$disk" readonly=yes && cmp "$disk" "$tap_tmp/before"
+	tap_exits 0 "$gotgt" plugin test file "path=$disk" readonly=yes && cmp "$disk" "$tap_tmp/before"
 }
 check "a read-only one need not be empty" read_only
 
@@ -62,7 +51,7 @@ faulty() # FAULT TEXT OPTION...
 	text=$2
 	shift 2
 	new_disk
-	status 1 "$gotgt" plugin test "$@" "$faulty" "path=$disk" "fault=$fault" && has out "$text"
+	tap_exits 1 "$gotgt" plugin test "$@" "$faulty" "path=$disk" "fault=$fault" && has out "$text"
 }
 check "wrong data" faulty wrong "byte 3 of 512 is" --yes
 check "the others pass" has out "ok 10 - flush"
@@ -76,20 +65,20 @@ check "two answers" faulty twice "answered twice: READ of 512 bytes" --yes --cas
 check "bails out where it crashes at once" faulty crash-open "Bail out! crashes: signal 6 (Aborted) in open()"
 check "bails out where it does not open" faulty refused "Bail out! does not open: it is not the day"
 check "bails out where looking fails" faulty read-error "Bail out! READ: GOTGT_ERR_IO"
-check "a plugin that does not load" status 1 "$gotgt" plugin test "$mods/undefined.so"
+check "a plugin that does not load" tap_exits 1 "$gotgt" plugin test "$mods/undefined.so"
 check "says so" has out "no_such_function"
-check "a file that is not there" status 1 "$gotgt" plugin test "$tap_tmp/none.so"
-check "a name that is not there" status 1 "$gotgt" plugin test none
-check "a wrong setting" status 1 "$gotgt" plugin test null nonsense=1
+check "a file that is not there" tap_exits 1 "$gotgt" plugin test "$tap_tmp/none.so"
+check "a name that is not there" tap_exits 1 "$gotgt" plugin test none
+check "a wrong setting" tap_exits 1 "$gotgt" plugin test null nonsense=1
 check "is named" has out "unknown setting nonsense"
-check "not a setting" status 2 "$gotgt" plugin test null nonsense
-check "not a plugin" status 2 "$gotgt" plugin test "$tap_tmp/disk"
-check "not a case" status 2 "$gotgt" plugin test --case nonsense null
-check "not a time" status 2 "$gotgt" plugin test --timeout 0 null
+check "not a setting" tap_exits 2 "$gotgt" plugin test null nonsense
+check "not a plugin" tap_exits 2 "$gotgt" plugin test "$tap_tmp/disk"
+check "not a case" tap_exits 2 "$gotgt" plugin test --case nonsense null
+check "not a time" tap_exits 2 "$gotgt" plugin test --timeout 0 null
 verbose()
 {
 	new_disk
-	status 0 "$gotgt" plugin test --verbose file "path=$disk" && has err "# error: /dev/null/none: Not a directory"
+	tap_exits 0 "$gotgt" plugin test --verbose file "path=$disk" && has err "# error: /dev/null/none: Not a directory"
 }
 check "--verbose shows the log" verbose
 tap_end

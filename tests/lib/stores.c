@@ -145,3 +145,16 @@ int server_connect_tcp(struct server *s)
 	g_assert_cmpint(connect(fd, (struct sockaddr *)&to, sizeof to), ==, 0);
 	return fd;
 }
+
+void disk_write_and_read(struct ini *i, uint32_t lba, uint16_t blocks, uint8_t fill)
+{
+	uint32_t len = blocks * BLOCK, itt;
+	g_autofree uint8_t *out = g_malloc(len), *in = g_malloc(len);
+
+	memset(out, fill, len);
+	itt = ini_write(i, FINAL, lba, blocks, len, NULL, 0);
+	ini_finish_write(i, itt, out);
+	g_assert_cmphex(i->bhs[3], ==, GOOD);
+	g_assert_cmpuint(ini_finish_read(i, ini_read(i, lba, blocks, len), in, len), ==, len);
+	g_assert_cmpmem(in, len, out, len);
+}

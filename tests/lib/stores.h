@@ -10,6 +10,8 @@
 #define ROOM (8u << 20)		/* bytes */
 #define SIZE (4u << 20)
 
+enum { GOOD = 0x00, CHECK_CONDITION = 0x02, BUSY = 0x08 };	/* SAM-5 5.3.1 */
+
 struct memory {
 	uint8_t bytes[ROOM];
 	int answer;		/* of each call, instead of doing it; 0: do it */
@@ -39,5 +41,8 @@ struct gotgt_server *disk_start(struct memory *m, uint32_t flags);
 	g_assert_cmpint((call), ==, -(err)); \
 	if (!strstr(gotgt_last_error(), text)) \
 		g_error("%s: \"%s\" has no \"%s\"", #call, gotgt_last_error(), text); } while (0)
+
+/* What is written there is read back. */
+void disk_write_and_read(struct ini *i, uint32_t lba, uint16_t blocks, uint8_t fill);
 
 #endif

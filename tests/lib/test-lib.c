@@ -6,22 +6,7 @@
 #include <string.h>
 #include "stores.h"
 
-enum { GOOD = 0x00, CHECK_CONDITION = 0x02, BUSY = 0x08 };
-
 /* ---- what is written is read back; who is logged in ---- */
-
-static void write_and_read(struct ini *i, uint32_t lba, uint16_t blocks, uint8_t fill)
-{
-	uint32_t len = blocks * BLOCK, itt;
-	g_autofree uint8_t *out = g_malloc(len), *in = g_malloc(len);
-
-	memset(out, fill, len);
-	itt = ini_write(i, FINAL, lba, blocks, len, NULL, 0);
-	ini_finish_write(i, itt, out);
-	g_assert_cmphex(i->bhs[3], ==, GOOD);
-	g_assert_cmpuint(ini_finish_read(i, ini_read(i, lba, blocks, len), in, len), ==, len);
-	g_assert_cmpmem(in, len, out, len);
-}
 
 static void count_sessions(void *data, const struct gotgt_session *session)
 {
@@ -41,8 +26,8 @@ static void test_serve(gconstpointer flags)
 	struct ini *i = disk_login(1);
 	uint16_t tsih = 0;
 
-	write_and_read(i, 0, 1, 0x11);
-	write_and_read(i, 100, 2048, 0x22);
+	disk_write_and_read(i, 0, 1, 0x11);
+	disk_write_and_read(i, 100, 2048, 0x22);
 	g_assert_cmphex(m->bytes[0], ==, 0x11);
 	g_assert_cmphex(m->bytes[100 * BLOCK + 2048 * BLOCK - 1], ==, 0x22);
 	OK(gotgt_server_sessions(s, count_sessions, &tsih));
@@ -303,7 +288,7 @@ static void test_changes(void)
 	OK(gotgt_server_start(s));
 	disk_reach(s);
 	i = disk_login(1);
-	write_and_read(i, 0, 1, 0x33);
+	disk_write_and_read(i, 0, 1, 0x33);
 	ini_free(i);
 	gotgt_server_free(s);
 	g_assert_cmpint(m->closed, ==, 1);
@@ -553,7 +538,7 @@ static void test_plugin(void)
 	disk_reach(s);
 	i = disk_login(1);
 	g_assert_cmpuint(capacity(i), ==, 2 << 20);
-	write_and_read(i, 1, 3, 0x44);
+	disk_write_and_read(i, 1, 3, 0x44);
 	g_assert_cmphex(m->bytes[BLOCK], ==, 0x44);
 	ini_free(i);
 	OK(gotgt_server_stop(s, 0));

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan.h - the next configuration on its way, for the files that bring it there.  [main] */
+#ifndef GOTGT_PLAN_H
+#define GOTGT_PLAN_H
+
+#include "config/server-internal.h"
+
+struct plan {
+	struct server *s;
+	const struct conf *next;
+	GPtrArray *portals;		/* struct run_portal, as next lists them */
+	GPtrArray *bound;		/* struct portal, new here */
+	GHashTable *targets;		/* name -> struct run_target of next; not owned */
+	GHashTable *confs;		/* name -> struct conf_target of next */
+	GHashTable *open;		/* keys of files that LUNs have open; NULL: not looked at yet */
+	GPtrArray *made;		/* struct run_target, new here */
+	GPtrArray *luns;		/* struct new_lun */
+	GHashTable *auths;		/* of accounts_make() */
+	GHashTable *files;		/* keys of what luns opens */
+	GArray *undo;			/* struct undo */
+	unsigned changes;
+};
+
+/* A line of the log, and one change more. */
+void plan_changed(struct plan *p, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+/* Bind those that are new, to p->portals; what was bound is in p->bound even when it fails. */
+bool portals_prepare(struct plan *p, GError **error);
+/* One of p->portals, by name; plan is the struct plan.  NULL: none. */
+struct portal *portals_find(const void *plan, const char *name);
+/* Tell what is announced of it, where that is something else than before portals_commit(). */
+void portals_advertise(struct plan *p, const struct run_portal *rp);
+/* Close those that are no more; p->portals are the server's from here. */
+void portals_commit(struct plan *p);
+
+#endif
