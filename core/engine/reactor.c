@@ -3,6 +3,7 @@
 #include "config.h"
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -14,6 +15,7 @@
 #include "engine/thread.h"
 
 #define BATCH 64
+#define POLL_MIN_NS 8000u	/* the shortest look, two system calls that switch threads */
 
 struct reactor {
 	unsigned index;
@@ -22,6 +24,8 @@ struct reactor {
 	bool started, stopping;
 	struct log *log;
 	uint64_t now_ms, batch;
+	atomic_uint poll_max_us;
+	uint64_t poll_ns;			/* how long it looks before it sleeps, at present */
 	struct bufpool *pool;
 
 	struct epoll_event events[BATCH];	/* of the batch under way */
@@ -40,12 +44,17 @@ struct reactor {
 
 static _Thread_local struct reactor *self;
 
-static uint64_t clock_ms(void)
+static uint64_t clock_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t clock_ms(void)
+{
+	return clock_ns() / 1000000;
 }
 
 /* ---- timers ---- */
@@ -267,6 +276,34 @@ static int sleep_ms(const struct reactor *r)
 	return r->heap[1]->due_ms <= r->now_ms ? 0 : (int)MIN(r->heap[1]->due_ms - r->now_ms, 3600000);
 }
 
+/*
+ * Look for a while before sleeping, as long as that pays: what comes within the most that it may look is worth looking
+ * for, and what takes longer ends it.  So an idle reactor sleeps at once.  Others who want this CPU go first.
+ */
+static int wait_events(struct reactor *r, int ms)
+{
+	uint64_t max_ns = atomic_load_explicit(&r->poll_max_us, memory_order_relaxed) * UINT64_C(1000), start, now;
+	int n;
+
+	if (!max_ns || !ms)
+		return epoll_wait(r->ep, r->events, BATCH, ms);
+	start = now = clock_ns();
+	for (; now - start < MIN(r->poll_ns, max_ns); now = clock_ns()) {
+		n = epoll_wait(r->ep, r->events, BATCH, 0);
+		if (n)
+			return n;
+		sched_yield();
+	}
+	n = epoll_wait(r->ep, r->events, BATCH, ms);
+	r->poll_ns = clock_ns() - start < max_ns ? MIN(max_ns, MAX(r->poll_ns * 2, POLL_MIN_NS)) : 0;
+	return n;
+}
+
+void reactor_set_poll(struct reactor *r, unsigned max_us)
+{
+	atomic_store_explicit(&r->poll_max_us, max_us, memory_order_relaxed);
+}
+
 static void *loop(void *arg)
 {
 	struct reactor *r = arg;
@@ -275,7 +312,7 @@ static void *loop(void *arg)
 	log_enter(r->log);
 	r->now_ms = clock_ms();
 	while (!r->stopping) {
-		int n = epoll_wait(r->ep, r->events, BATCH, sleep_ms(r));
+		int n = wait_events(r, sleep_ms(r));
 
 		r->now_ms = clock_ms();
 		r->batch++;
