@@ -37,7 +37,8 @@ struct conf_lun {
 	uint32_t block_size;	/* 0: the device's */
 	uint32_t physical_block_size, optimal_io_size;	/* bytes; 0: the device's */
 	uint32_t alignment_offset;	/* LBA of the first physical block that starts with a block */
-	uint32_t read_only, thin, removable;
+	uint32_t read_only, thin, removable, online;
+	char *naa;		/* 16 hexadecimal digits */
 	char *serial, *vendor, *product;
 	/* Of who embeds us, not of files. */
 	const struct module *module;	/* the plugin, in the program itself; NULL: it is found by its name */

@@ -63,7 +63,7 @@ static const struct conf_target *find_target(const struct conf *c, const char *i
 	return NULL;
 }
 
-/* The LUN of a target that ends, or is opened anew; NULL: none. */
+/* The LUN of a target that ends, is opened anew, or goes offline; NULL: none. */
 static const struct conf_lun *disturbed(const struct conf_target *t, const struct conf_target *next)
 {
 	for (unsigned i = 0; i < t->luns->len; i++) {
@@ -73,7 +73,7 @@ static const struct conf_lun *disturbed(const struct conf_target *t, const struc
 		for (unsigned j = 0; j < next->luns->len && !stays; j++) {
 			const struct conf_lun *m = next->luns->pdata[j];
 
-			stays = m->number == l->number && server_same_device(l, m);
+			stays = m->number == l->number && server_same_device(l, m) && m->online >= l->online;
 		}
 		if (!stays)
 			return l;
