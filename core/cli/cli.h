@@ -69,8 +69,6 @@ struct lun_arg {
 };
 bool lun_arg_parse(const char *text, const struct lun_arg *common, const char *const *plugin_dirs,
 		   struct conf_lun *lun, GError **error);
-/* ADDR, ADDR:PORT, [ADDR] or [ADDR]:PORT. */
-bool portal_arg_parse(const char *text, struct conf_portal *portal, GError **error);
 
 /* What --run's command is told. */
 struct run_env {

@@ -125,6 +125,8 @@ struct conf *conf_copy(const struct conf *c);
 struct conf_portal *conf_add_portal(struct conf *c);
 struct conf_target *conf_add_target(struct conf *c);
 struct conf_lun *conf_add_lun(struct conf_target *t);
+/* ADDR, ADDR:PORT, [ADDR] or [ADDR]:PORT. */
+bool conf_portal_parse(const char *text, struct conf_portal *portal, GError **error);
 struct conf_portal *conf_find_portal(const struct conf *c, const char *name);
 
 /* Errors are lines "FILE:LINE: OBJECT: REASON" in an array of char *. */
