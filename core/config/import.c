@@ -353,8 +353,8 @@ static void open_target(struct import *im, struct conf_target *t, const char *pa
 		local &= p->address && is_loopback(p);
 	}
 	t->open = true;
-	go_warn(&im->r, t->where.line, path, "open to everybody %s, as in gotgt in Go; to close it, \"gotgt import\" the file and "
-		"give the target acls or accounts in the place of open, see gotgt.conf(5)",
+	go_warn(&im->r, t->where.line, path, "open to everybody %s, as in gotgt in Go (to close it: gotgt import, and acls or "
+		"accounts in the place of open)",
 		local ? "on this machine" : "who reaches its portals");
 }
 

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <string.h>
 #include "config/diff.h"
+#include "config/import.h"
 #include "config/save.h"
 #include "control/control-internal.h"
 #include "iscsi/node.h"
@@ -226,6 +227,18 @@ static char *save_path(struct request *r)
 	return name ? g_build_filename(dir, name, NULL) : g_strdup(own);
 }
 
+/* JSON of gotgt in Go has no place for what runs here, and is another's to write. */
+static bool refused_json(struct request *r, const char *path)
+{
+	g_autofree char *dir = g_path_get_dirname(r->control->config_path);
+
+	if (!import_is_json(path))
+		return false;
+	answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "%s is a configuration of gotgt in Go, which is not written over; save to a "
+		       "new file beside it, NAME.conf, and start with --config %s/NAME.conf", path, dir);
+	return true;
+}
+
 void change_save(struct request *r)
 {
 	struct control *c = r->control;
@@ -235,7 +248,7 @@ void change_save(struct request *r)
 	JsonObject *o;
 	bool ok;
 
-	if (!path)
+	if (!path || refused_json(r, path))
 		return;
 	copy = schema_dup(CONF_TOP, server_conf(c->options.server));
 	if (c->options.strip)

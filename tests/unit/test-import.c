@@ -70,8 +70,8 @@ static const char full[] =
 	"}\n";
 
 #define OPEN(line, iqn, who) \
-	NAME ":" line ": iscsitargets." iqn ": open to everybody " who ", as in gotgt in Go; to close it, \"gotgt import\" " \
-	"the file and give the target acls or accounts in the place of open, see gotgt.conf(5)"
+	NAME ":" line ": iscsitargets." iqn ": open to everybody " who ", as in gotgt in Go (to close it: gotgt import, " \
+	"and acls or accounts in the place of open)"
 
 static void check_lun(const struct conf_lun *l, uint32_t number, const char *plugin, uint32_t block_size, bool online,
 		      bool thin, const char *serial, const char *naa)
