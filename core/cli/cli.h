@@ -25,6 +25,7 @@ int cmd_plugin_show(const struct command *cmd, int argc, char **argv);
 int cmd_plugin_new(const struct command *cmd, int argc, char **argv);
 int cmd_plugin_test(const struct command *cmd, int argc, char **argv);
 int cmd_verb(const struct command *cmd, int argc, char **argv);	/* list, show, create, set, rm */
+int cmd_import(const struct command *cmd, int argc, char **argv);
 int cmd_apply(const struct command *cmd, int argc, char **argv);
 int cmd_save(const struct command *cmd, int argc, char **argv);
 int cmd_log_level(const struct command *cmd, int argc, char **argv);
