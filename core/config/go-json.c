@@ -184,7 +184,6 @@ static bool read_path(struct go_reader *r, const char *at, const struct go_value
 	const char *text = json_node_get_string(v->node), *colon = strchr(text, ':'), *setting;
 	g_autofree char *name = colon ? g_strndup(text, (gsize)(colon - text)) : NULL;
 	const struct module *m = name ? backend(r, v->line, at, name) : NULL;
-	g_autoptr(GError) error = NULL;
 
 	if (!name)
 		go_wrong(r, v->line, at, "expected BACKEND:PATH");

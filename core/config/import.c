@@ -164,7 +164,7 @@ static void move_portal(const struct import *im, struct conf_portal *p)
 {
 	if (im->o->port < 0 || p->port == (uint32_t)im->o->port)
 		return;
-	if (!g_str_equal(p->address, "0.0.0.0") && !g_str_equal(p->address, "::") && !strchr(p->address, '%'))
+	if (p->port && !g_str_equal(p->address, "0.0.0.0") && !g_str_equal(p->address, "::") && !strchr(p->address, '%'))
 		p->advertise = g_strdup_printf(strchr(p->address, ':') ? "[%s]:%u" : "%s:%u", p->address, p->port);
 	p->port = (uint32_t)im->o->port;
 }

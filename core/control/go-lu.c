@@ -186,7 +186,7 @@ void go_lu_create(struct request *r)
 {
 	g_autoptr(JsonNode) body = request_body(r);
 	const struct server *s = r->control->options.server;
-	g_autofree char *iqn = NULL, *serial = NULL;
+	g_autofree char *serial = NULL;
 	struct conf_target *t;
 	struct conf_lun *l;
 	struct conf *next;

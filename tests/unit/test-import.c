@@ -161,16 +161,17 @@ static void test_round_trip(void)
 static void test_port(void)
 {
 	static const char text[] = "{ \"iscsiportals\": [ { \"portal\": \"127.0.0.1:3260\" }, { \"portal\": \"[::1]:5000\" }, "
-		"{ \"portal\": \"0.0.0.0:1\" } ] }";
+		"{ \"portal\": \"0.0.0.0:1\" }, { \"portal\": \"127.0.0.2:0\" } ] }";
 	struct conf *c = import(text, 5000, "", "");
-	const struct conf_portal *p[3];
+	const struct conf_portal *p[4];
 
 	memcpy(p, c->portals->pdata, sizeof p);
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 4; i++)
 		g_assert_cmpuint(p[i]->port, ==, 5000);
 	g_assert_cmpstr(p[0]->advertise, ==, "127.0.0.1:3260");
 	g_assert_null(p[1]->advertise);
 	g_assert_null(p[2]->advertise);
+	g_assert_null(p[3]->advertise);
 	conf_free(c);
 }
 
