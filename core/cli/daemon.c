@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* daemon.c - gotgt daemon. */
+/* daemon.c - gotgt daemon: a server that a file describes; a program over libgotgt like others. */
 #include "config.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <gotgt/gotgt.h>
 #include "cli/cli.h"
-#ifdef HAVE_CONTROL
-#include "control/control.h"
-#endif
 #include "engine/log.h"
 #include "iscsi/activation.h"
 
@@ -16,12 +14,10 @@
 struct daemon {
 	struct cli_loop loop;
 	const struct command *cmd;
-	char *path;
-	char **plugin_dirs;
-	struct server *server;
-	struct control *control;	/* NULL: none */
+	struct gotgt_server *server;
+	char *path, *dirs, *state_dir;
 	char *socket;		/* of --control, or NULL */
-	int64_t log_level;	/* of --log, which the file does not change; -1: the file's */
+	char *level;		/* of --log, which the file does not change, or NULL */
 };
 
 /* A user's own file comes before the system's. */
@@ -40,203 +36,157 @@ static char *default_state_dir(void)
 				g_build_filename(g_get_home_dir(), ".gotgt", "state", NULL);
 }
 
-/* What the program adds to any configuration. */
-static void complete(struct conf *conf, void *data)
+static void show_line(void *data, enum gotgt_log_level level, const char *line)
+{
+	log_to_stderr(level, line, data);
+}
+
+/* Before there is a log: as a compiler would. */
+static void show_wrong(void *data, const char *line)
+{
+	fprintf(stderr, "%s\n", line);
+}
+
+static void log_wrong(void *data, const char *line)
 {
 	const struct daemon *d = data;
 
-	if (!conf->state_dir)
-		conf->state_dir = default_state_dir();
-	if (d->log_level >= 0)
-		conf->log_level = (uint32_t)d->log_level;
+	gotgt_server_log(d->server, GOTGT_LOG_ERROR, line);
 }
 
-/* missing_too: a plugin that does not load is an error. */
-static struct conf *load(struct daemon *d, bool missing_too, GPtrArray *errors)
+static struct gotgt_config options(struct daemon *d, uint32_t flags, gotgt_wrong_fn *wrong)
 {
-	struct conf *conf = conf_read(d->path, errors);
-
-	if (!conf)
-		return NULL;
-	plugins_check((const char *const *)d->plugin_dirs, conf, missing_too, errors);
-	if (errors->len) {
-		conf_free(conf);
-		return NULL;
-	}
-	complete(conf, d);
-	return conf;
+	return (struct gotgt_config){ .size = sizeof(struct gotgt_config), .flags = flags, .state_dir = d->state_dir,
+				      .log_level = d->level, .wrong = wrong, .wrong_data = d };
 }
 
-#ifdef HAVE_CONTROL
-/* The other way round, for a file that is to say no more than it must. */
-static void strip(struct conf *conf, void *data)
+static int complain(const struct daemon *d)
 {
-	g_autofree char *own = default_state_dir();
-
-	if (g_strcmp0(conf->state_dir, own) == 0)
-		g_clear_pointer(&conf->state_dir, g_free);
+	cli_complain(d->cmd, "%s", gotgt_last_error());
+	return EXIT_FAILURE;
 }
-
-/* A socket that somebody asked for is needed; of the default one another daemon may be the first. */
-static bool control_start(struct daemon *d)
-{
-	const struct conf *conf = server_conf(d->server);
-	const char *asked = d->socket ? d->socket : conf->control.socket;
-	g_autofree char *path = asked ? g_strdup(asked) : control_default_path();
-	g_autofree char *file = g_canonicalize_filename(d->path, NULL);
-	struct control_options o = {
-		.server = d->server, .path = path, .group = conf->control.group, .config_path = file,
-		.complete = complete, .strip = strip, .data = d,
-	};
-	g_autoptr(GError) error = NULL;
-
-	if (g_str_equal(path, "off"))
-		return true;
-	d->control = control_new(&o, &error);
-	if (d->control)
-		return true;
-	if (!asked) {
-		log_warning("%s; going on without", error->message);
-		return true;
-	}
-	cli_complain(d->cmd, "%s", error->message);
-	return false;
-}
-#else
-static bool control_start(struct daemon *d)
-{
-	const char *asked = d->socket ? d->socket : server_conf(d->server)->control.socket;
-
-	if (!asked || g_str_equal(asked, "off"))
-		return true;
-	cli_complain(d->cmd, "control socket %s: this build has none", asked);
-	return false;
-}
-
-static void control_free(struct control *c)
-{
-}
-
-static void control_reloaded(struct control *c)
-{
-}
-#endif
 
 static void reload(struct cli_loop *loop)
 {
 	struct daemon *d = container_of(loop, struct daemon, loop);
-	g_autoptr(GPtrArray) errors = conf_errors_new();
-	g_autoptr(GError) error = NULL;
+	const struct gotgt_config o = options(d, GOTGT_CONFIG_APPLY, log_wrong);
 	g_autofree char *began = g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
-	struct conf *conf;
+	g_autofree char *text = NULL;
 
 	notify(began);
-	conf = load(d, false, errors);
-	for (unsigned i = 0; i < errors->len; i++)
-		log_error("%s", (char *)errors->pdata[i]);
-	if (conf && !server_apply(d->server, conf, &error))
-		log_error("%s", error->message);
-	if (!errors->len && !error)
-		control_reloaded(d->control);
-	else
-		log_error("%s: not applied, everything stays as it was", d->path);
+	if (gotgt_config_load(d->server, d->path, &o)) {
+		text = g_strdup_printf("%s: not applied, everything stays as it was", d->path);
+		gotgt_server_log(d->server, GOTGT_LOG_ERROR, text);
+	}
 	notify("READY=1");
 }
 
 static int check(struct daemon *d)
 {
-	g_autoptr(GPtrArray) errors = conf_errors_new();
-	struct conf *conf = load(d, true, errors);
+	const struct gotgt_config o = options(d, 0, show_wrong);
 
-	for (unsigned i = 0; i < errors->len; i++)
-		fprintf(stderr, "%s\n", (char *)errors->pdata[i]);
-	conf_free(conf);
-	return conf ? EXIT_SUCCESS : EXIT_FAILURE;
+	return gotgt_config_check(d->server, d->path, &o) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* A call waits for others: one that never ends is a server that does not run. */
+static void alive(void *data)
+{
+	const struct daemon *d = data;
+	struct gotgt_info info = { .size = sizeof info };
+
+	gotgt_server_info(d->server, &info);
+}
+
+static void say_ready(struct daemon *d)
+{
+	struct gotgt_info info = { .size = sizeof info };
+	g_autofree char *text = NULL;
+
+	gotgt_server_info(d->server, &info);
+	text = g_strdup_printf("%s: %u targets, %u logical units", d->path, info.targets, info.luns_served);
+	gotgt_server_log(d->server, GOTGT_LOG_INFO, text);
+	notify("READY=1");
 }
 
 static int run(struct daemon *d)
 {
-	int status = EXIT_FAILURE;
+	const struct gotgt_control control = { .size = sizeof control, .path = d->socket, .config_path = d->path };
 
-	if (control_start(d)) {
-		log_info("%s: %u targets, %u logical units", d->path, server_conf(d->server)->targets->len,
-			 server_luns(d->server));
-		notify("READY=1");
-		watchdog_start();
-		cli_loop_run(&d->loop);
-		notify("STOPPING=1");
-		status = EXIT_SUCCESS;
-	}
-	control_free(d->control);
-	server_stop(d->server, STOP_GRACE_MS);
-	return status;
+	if (gotgt_server_control(d->server, &control))
+		return complain(d);
+	say_ready(d);
+	watchdog_start(alive, d);
+	cli_loop_run(&d->loop);
+	notify("STOPPING=1");
+	return EXIT_SUCCESS;
 }
 
-static void stop_at_once(struct server *s)
+static int start(struct daemon *d)
 {
-	server_stop(s, 0);
-}
-
-static int serve(struct daemon *d)
-{
-	g_autoptr(GPtrArray) errors = conf_errors_new();
+	const struct gotgt_config o = options(d, 0, show_wrong);
 	g_autoptr(GError) error = NULL;
-	struct conf *conf;
-	int status;
+	int status = EXIT_FAILURE;
 
 	if (!activation_take(&error)) {
 		cli_complain(d->cmd, "%s", error->message);
 		return EXIT_FAILURE;
 	}
-	conf = load(d, false, errors);
-	for (unsigned i = 0; i < errors->len; i++)
-		fprintf(stderr, "%s\n", (char *)errors->pdata[i]);
-	if (!conf)
+	if (gotgt_config_load(d->server, d->path, &o))
 		return EXIT_FAILURE;
-	log_set_level(conf->log_level);
 	cli_loop_start(&d->loop);
-	d->server = server_start(conf, d->plugin_dirs, true, &error);
-	if (d->server && !activation_used(&error))
-		g_clear_pointer(&d->server, stop_at_once);
-	if (!d->server) {
+	if (gotgt_server_start(d->server))
+		complain(d);
+	else if (activation_used(&error))
+		status = run(d);
+	else
 		cli_complain(d->cmd, "%s", error->message);
-		cli_loop_end(&d->loop);
-		return EXIT_FAILURE;
-	}
-	status = run(d);
+	gotgt_server_stop(d->server, status == EXIT_SUCCESS ? STOP_GRACE_MS : 0);
 	cli_loop_end(&d->loop);
+	return status;
+}
+
+static int serve(struct daemon *d, bool only_check)
+{
+	const char *dirs = d->dirs ? d->dirs : g_getenv("GOTGT_PLUGIN_PATH");
+	int status = EXIT_FAILURE;
+
+	d->server = gotgt_server_new();
+	if (gotgt_server_set_plugin_path(d->server, dirs) || gotgt_server_set_log(d->server, show_line, NULL) ||
+	    gotgt_server_skip_broken(d->server, 1))
+		complain(d);
+	else
+		status = only_check ? check(d) : start(d);
+	gotgt_server_free(d->server);
 	return status;
 }
 
 int cmd_daemon(const struct command *cmd, int argc, char **argv)
 {
-	g_autofree char *config = NULL, *level = NULL, *dirs = NULL;
-	struct daemon d = { .cmd = cmd, .log_level = -1, .loop = { .hangup = reload } };
+	struct daemon d = { .cmd = cmd, .loop = { .hangup = reload } };
 	gboolean only_check = FALSE, foreground = TRUE;
 	const GOptionEntry entries[] = {
-		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &config, "Configuration file", "FILE" },
+		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &d.path, "Configuration file", "FILE" },
 		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground, "Stay in the foreground, which is the default", NULL },
-		{ "log", 'l', 0, G_OPTION_ARG_STRING, &level, "Log level: error, warn, info or debug", "LEVEL" },
+		{ "log", 'l', 0, G_OPTION_ARG_STRING, &d.level, "Log level: error, warn, info or debug", "LEVEL" },
 		{ "check", 0, 0, G_OPTION_ARG_NONE, &only_check, "Check the configuration and exit", NULL },
-		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &dirs, "Where plugins are, folders separated by colons", "DIRS" },
+		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &d.dirs, "Where plugins are, folders separated by colons", "DIRS" },
 		{ "control", 0, 0, G_OPTION_ARG_STRING, &d.socket, "Control socket, or off; instead of the file's", "PATH" },
 		{ NULL },
 	};
 	g_auto(GStrv) args = NULL;
 	uint32_t n;
-	int status;
+	int status = EXIT_USAGE;
 
-	if (!cli_options(cmd, entries, argc, argv, &args) || (level && !cli_log_level(cmd, level, &n))) {
-		g_free(d.socket);
-		return EXIT_USAGE;
+	if (cli_options(cmd, entries, argc, argv, &args) && (!d.level || cli_log_level(cmd, d.level, &n))) {
+		if (!d.path)
+			d.path = default_path();
+		d.state_dir = default_state_dir();
+		status = serve(&d, only_check);
 	}
-	if (level)
-		d.log_level = n;
-	d.path = config ? g_strdup(config) : default_path();
-	d.plugin_dirs = plugins_dirs(dirs);
-	status = only_check ? check(&d) : serve(&d);
-	g_strfreev(d.plugin_dirs);
-	g_free(d.socket);
 	g_free(d.path);
+	g_free(d.dirs);
+	g_free(d.state_dir);
+	g_free(d.socket);
+	g_free(d.level);
 	return status;
 }
