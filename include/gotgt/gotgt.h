@@ -123,7 +123,7 @@ struct gotgt_info {
 	size_t size;		/* in: sizeof(struct gotgt_info); out: bytes of it that the library has filled */
 	uint32_t running;	/* 1 or 0; what follows is 0 then */
 	uint32_t portals;	/* that are listened on */
-	uint32_t targets;
+	uint32_t targets;	/* that run */
 	uint32_t luns;		/* logical units of all targets, as described */
 	uint32_t luns_served;	/* and of these, those that are open: see gotgt_server_skip_broken() */
 	uint32_t sessions;	/* logged in, those for discovery among them */
@@ -182,7 +182,7 @@ struct gotgt_account {
 	const char *secret_file;	/* ... the file that has it and, maybe, a newline; not for group and others to read */
 	const char *mutual_user;	/* our CHAP_N, for initiators that ask back; NULL: none */
 	const char *mutual_secret;	/* our secret, which is no initiator's; with mutual_user; or NULL, and ... */
-	const char *mutual_secret_file;
+	const char *mutual_secret_file;	/* ... the file that has it, as above */
 };
 /*
  * iqn NULL: who may ask what targets there are (discovery sessions).  Copies of secrets are wiped when they go; files
@@ -223,7 +223,7 @@ struct gotgt_config {
 	const char *state_dir;		/* "state-dir" where the file has none; NULL: nothing is kept then */
 	const char *log_level;		/* "log-level" whatever the file has; NULL: the file's */
 	gotgt_wrong_fn *wrong;		/* told everything that is wrong, in this thread, before the call returns; or NULL */
-	void *wrong_data;
+	void *wrong_data;		/* what it is called with */
 };
 /*
  * The description becomes what a file says; all that was described before goes.  What no file can have, stores and
@@ -270,10 +270,10 @@ struct gotgt_session {
 	const char *initiator;	/* its iSCSI name */
 	const char *target;	/* NULL: a discovery session */
 	const char *peer;	/* "ADDRESS:PORT" of one of its connections */
-	uint32_t connections;
+	uint32_t connections;	/* of it, one or more */
 	uint32_t commands;	/* under way */
 	uint16_t tsih;		/* RFC 7143 11.12.6: its number here, until it ends */
-	uint8_t isid[6];
+	uint8_t isid[6];	/* RFC 7143 11.12.5: the initiator's number of it */
 };
 /* Call each(data, session) for every session, here and now; none when it does not run. */
 typedef void gotgt_session_fn(void *data, const struct gotgt_session *session);
