@@ -5,8 +5,10 @@
 
 #include <stdbool.h>
 #include <glib.h>
-#include "config/server.h"
 #include "engine/reactor.h"
+
+struct conf_lun;
+struct conf_portal;
 
 enum { EXIT_USAGE = 2 };
 
@@ -60,8 +62,8 @@ void cli_quit(struct cli_loop *loop);
 
 /* Tell the service manager that started us (sd_notify(3)): "READY=1" and the like.  Nothing without one. */
 void notify(const char *state);
-/* Tell it every now and then that the main loop runs, when it asked for that (WatchdogSec=). */
-void watchdog_start(void);
+/* Tell it every now and then that the main loop runs and alive() returns, when it asked for that (WatchdogSec=). */
+void watchdog_start(void (*alive)(void *data), void *data);
 
 /* [PLUGIN:]PATH[,KEY=VALUE...] as a LUN; the error is of MODULE_ERROR when its plugin does not load. */
 struct lun_arg {

@@ -153,6 +153,17 @@ static bool checked(struct request *r, const struct conf *next)
 	return !r->wrongs->len;
 }
 
+static bool prepared(struct request *r, struct conf *next)
+{
+	const struct control_options *o = &r->control->options;
+	g_autoptr(GError) error = NULL;
+
+	if (!o->prepare || o->prepare(next, o->data, &error))
+		return true;
+	answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "%s", error->message);
+	return false;
+}
+
 static void answer_plan(struct request *r, const struct conf *next)
 {
 	g_autoptr(GPtrArray) changes = conf_diff(server_conf(r->control->options.server), next);
@@ -182,7 +193,7 @@ bool change_apply(struct request *r, struct conf *next, unsigned flags)
 	bool same = schema_equal(CONF_TOP, server_conf(s), next);
 	g_autoptr(GError) error = NULL;
 
-	if (!checked(r, next) ||
+	if (!prepared(r, next) || !checked(r, next) ||
 	    (flags & CHANGE_USE_CHECKED && !request_flag(r, "force") && refused_in_use(r, next))) {
 		conf_free(next);
 		return false;
@@ -197,6 +208,8 @@ bool change_apply(struct request *r, struct conf *next, unsigned flags)
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
 		return false;
 	}
+	if (r->control->options.applied)
+		r->control->options.applied(r->control->options.data);
 	r->control->unsaved |= !same;
 	return true;
 }

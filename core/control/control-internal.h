@@ -13,6 +13,7 @@ struct control {
 	char *path, *config_path;
 	GSocket *socket;
 	struct stat file;		/* of the socket */
+	GMainContext *context;
 	GSource *accept;
 	GSocketAddress *nowhere;	/* what libsoup takes for a peer's address */
 	SoupServer *http;
