@@ -3,6 +3,7 @@
 #include "config.h"
 #include <pthread.h>
 #include "engine/log.h"
+#include "engine/thread.h"
 #include "iscsi/acl.h"
 #include "iscsi/async.h"
 #include "iscsi/auth.h"
@@ -17,13 +18,9 @@
 struct node *node_new(struct engine *e)
 {
 	struct node *n = g_new0(struct node, 1);
-	pthread_condattr_t monotonic;
 
 	pthread_mutex_init(&n->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&n->idle, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	thread_cond_init(&n->idle);
 	n->engine = e;
 	n->guard = auth_guard_new();
 	n->targets = g_hash_table_new(g_str_hash, g_str_equal);
@@ -392,19 +389,11 @@ static bool anybody(const struct node *n, const struct node_target *t)
 
 static bool wait_empty(struct node *n, const struct node_target *t, unsigned ms)
 {
-	struct timespec until;
+	struct timespec until = thread_until(ms);
 	bool left;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-
 	pthread_mutex_lock(&n->lock);
-	while ((left = anybody(n, t)) && pthread_cond_timedwait(&n->idle, &n->lock, &until) == 0)
+	while ((left = anybody(n, t)) && thread_cond_wait(&n->idle, &n->lock, &until))
 		;
 	pthread_mutex_unlock(&n->lock);
 	return !left;

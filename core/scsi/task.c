@@ -288,7 +288,7 @@ void task_offload(struct task *t, void (*work)(struct task *t), void (*next)(str
 	t->next = next;
 	t->in_query = true;
 	t->offloaded.work = (struct work){ .run = offload_run };
-	workers_push(t->nexus->target->engine->workers, &t->offloaded.work);
+	workers_push(t->nexus->target->engine->workers, &t->offloaded.work, NULL);
 }
 
 static bool try_range(struct task *t)

@@ -45,13 +45,84 @@ static void test_workers_and_posts(void)
 	for (int i = 0; i < N; i++) {
 		all[i] = (struct counted){ .post.run = counted_home, .work.run = counted_work,
 					   .home = engine->reactors[i % 2], .count = &count };
-		workers_push(engine->workers, &all[i].work);
+		workers_push(engine->workers, &all[i].work, NULL);
 	}
 	while (g_atomic_int_get(&count) < N)
 		g_thread_yield();
 	reactor_call(engine->reactors[0], nothing, NULL);
 	reactor_call(engine->reactors[1], nothing, NULL);
 	g_assert_cmpint(g_atomic_int_get(&count), ==, N);
+}
+
+/* ---- gates ---- */
+
+static struct {
+	GMutex lock;
+	GCond changed;
+	bool open;
+	unsigned here, most, done;
+} stuck;
+
+static void stay(struct work *w)
+{
+	g_mutex_lock(&stuck.lock);
+	stuck.here++;
+	stuck.most = MAX(stuck.most, stuck.here);
+	g_cond_broadcast(&stuck.changed);
+	while (!stuck.open)
+		g_cond_wait(&stuck.changed, &stuck.lock);
+	stuck.here--;
+	stuck.done++;
+	g_mutex_unlock(&stuck.lock);
+}
+
+static void pass(struct work *w)
+{
+	g_mutex_lock(&stuck.lock);
+	stuck.done++;
+	g_cond_broadcast(&stuck.changed);
+	g_mutex_unlock(&stuck.lock);
+}
+
+static void wait_done(unsigned done)
+{
+	g_mutex_lock(&stuck.lock);
+	while (stuck.done < done)
+		g_cond_wait(&stuck.changed, &stuck.lock);
+	g_mutex_unlock(&stuck.lock);
+}
+
+/* Each of WORKERS_GATES blocks all it can: only when that is known do others get threads, and they come back. */
+static void test_gates(void)
+{
+	enum { MAX_EACH = 2, EACH = 8 };
+	struct workers *w = workers_new(MAX_EACH);
+	struct workers_gate gates[WORKERS_GATES] = { { NULL } }, other = { NULL };
+	struct work works[WORKERS_GATES][EACH], last = { .run = pass };
+
+	for (unsigned g = 0; g < WORKERS_GATES; g++)
+		for (unsigned i = 0; i < EACH; i++) {
+			works[g][i] = (struct work){ .run = stay };
+			workers_push(w, &works[g][i], &gates[g]);
+		}
+	g_mutex_lock(&stuck.lock);
+	while (stuck.here < WORKERS_GATES * MAX_EACH)
+		g_cond_wait(&stuck.changed, &stuck.lock);
+	g_mutex_unlock(&stuck.lock);
+	workers_push(w, &last, &other);
+	for (unsigned g = 0; g < WORKERS_GATES; g++)
+		workers_lose(w, &gates[g]);
+	wait_done(1);
+	workers_drain(w, &other);
+	g_mutex_lock(&stuck.lock);
+	g_assert_cmpuint(stuck.most, ==, WORKERS_GATES * MAX_EACH);
+	stuck.open = true;
+	g_cond_broadcast(&stuck.changed);
+	g_mutex_unlock(&stuck.lock);
+	for (unsigned g = 0; g < WORKERS_GATES; g++)
+		workers_drain(w, &gates[g]);
+	g_assert_cmpuint(stuck.done, ==, 1 + WORKERS_GATES * EACH);
+	workers_free(w);
 }
 
 struct order {
@@ -228,7 +299,7 @@ static void test_logs(void)
 	log_enter(NULL);
 	reactor_call(of_a->reactors[0], say, (void *)"one");
 	reactor_call(of_b->reactors[0], say, (void *)"two");
-	workers_push(of_b->workers, &said.work);
+	workers_push(of_b->workers, &said.work, NULL);
 	engine_free(of_b);
 	engine_free(of_a);
 	g_assert_true(g_atomic_int_get(&said.done));
@@ -264,6 +335,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	engine = engine_new(2, 4, NULL);
 	g_test_add_func("/engine/workers-and-posts", test_workers_and_posts);
+	g_test_add_func("/engine/gates", test_gates);
 	g_test_add_func("/engine/posts-in-order", test_posts_in_order);
 	g_test_add_func("/engine/timers", test_timers);
 	g_test_add_func("/engine/unwatch-in-batch", test_unwatch_in_batch);
