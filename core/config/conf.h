@@ -38,6 +38,7 @@ struct conf_lun {
 	uint32_t physical_block_size, optimal_io_size;	/* bytes; 0: the device's */
 	uint32_t alignment_offset;	/* LBA of the first physical block that starts with a block */
 	uint32_t read_only, thin, removable;
+	uint32_t io_timeout_s;	/* 0: none */
 	char *serial, *vendor, *product;
 	/* Of who embeds us, not of files. */
 	const struct module *module;	/* the plugin, in the program itself; NULL: it is found by its name */

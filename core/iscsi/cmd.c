@@ -133,11 +133,47 @@ static void task_ended(struct task *t)
 {
 	struct cmd *cmd = container_of(t, struct cmd, task);
 
+	if (G_UNLIKELY(!cmd->session)) {
+		task_release(t);
+		g_free(cmd);
+		return;
+	}
 	cmd->ended = true;
 	maybe_answer(cmd);
 }
 
-static const struct task_ops ops = { .done = task_ended };
+/* The device may keep the task, and its memory, for ever: another cmd takes its place in the session, and ends. */
+static void task_given_up(struct task *t)
+{
+	struct cmd *old = container_of(t, struct cmd, task), *cmd, **at;
+	struct session *s = old->session;
+
+	cmd = cmd_get(s);
+	memcpy(cmd, old, offsetof(struct cmd, sense));
+	for (at = bucket(s, old->itt); *at != old; )
+		at = &(*at)->next;
+	*at = cmd;
+	cmd->task.status = t->status;
+	cmd->task.sense_len = t->sense_len;
+	memcpy(cmd->task.sense, t->sense, t->sense_len);
+	cmd->task.xfer_len = t->xfer_len;
+	cmd->task.reactor = t->reactor;
+	cmd->task.in_len = cmd->task.iovcnt = 0;
+	cmd->task.lent = false;
+	if (cmd->conn && cmd->conn->into.cmd == old) {
+		cmd->conn->into.cmd = cmd;
+		cmd->conn->into.discard = true;
+	}
+	s->buffered -= old->buffered;
+	cmd->buffered = 0;
+	old->session = NULL;
+	old->conn = NULL;
+	s->n_cmds--;
+	cmd->ended = true;
+	maybe_answer(cmd);
+}
+
+static const struct task_ops ops = { .done = task_ended, .given_up = task_given_up };
 
 void cmd_abort(struct cmd *cmd, bool tell)
 {

@@ -10,7 +10,8 @@ enum { START = 0x01, LOEJ = 0x02, NO_FLUSH = 0x04, POWER_CONDITION = 0xf0 };
 
 enum sense_code lun_not_ready(unsigned state)
 {
-	return state & LUN_EJECTED ? SENSE_MEDIUM_NOT_PRESENT : state & LUN_STOPPED ? SENSE_NOT_READY_MANUAL : SENSE_NONE;
+	return state & LUN_EJECTED ? SENSE_MEDIUM_NOT_PRESENT : state & LUN_STOPPED ? SENSE_NOT_READY_MANUAL :
+	       state & LUN_STUCK ? SENSE_BECOMING_READY : SENSE_NONE;
 }
 
 /* For what asks about the medium, not for data on it: a unit that was stopped answers. */
