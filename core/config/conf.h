@@ -16,6 +16,7 @@ struct conf_where {
 struct conf_limits {
 	uint32_t login_timeout_s, nop_interval_s, nop_timeout_s;
 	uint32_t tcp_user_timeout_s, queue_depth, max_connections, max_logins, max_logins_per_address;
+	uint32_t max_command_memory_mib;
 };
 
 struct conf_portal {

@@ -113,6 +113,9 @@ const struct setting schema[] = {
 	{ CONF_LIMITS, SETTING_UINT, "max-logins-per-address", "128", .min = 1, .max = 1000000,
 	  FIELD(struct conf_limits, max_logins_per_address),
 	  .help = "Of these from one IPv4 address, or one IPv6 /64." },
+	{ CONF_LIMITS, SETTING_UINT, "max-command-memory", "1024", .unit = "MiB", .min = 64, .max = 1u << 20,
+	  FIELD(struct conf_limits, max_command_memory_mib),
+	  .help = "Memory for the data of commands; when it is used up, sessions that hold more than their share are told TASK SET FULL." },
 
 	{ CONF_CONTROL, SETTING_STRING, "socket", .min = 1, .max = 107, .check = socket_check,
 	  .otherwise = "/run/gotgt/gotgt.sock, or gotgt/gotgt.sock in $XDG_RUNTIME_DIR, or ~/.gotgt/gotgt.sock for a user",

@@ -120,6 +120,7 @@ static bool start_threads(struct server *s, const struct conf *conf, GError **er
 	s->node->nop_timeout_s = l->nop_timeout_s;
 	s->node->tcp_user_timeout_s = l->tcp_user_timeout_s;
 	s->node->queue_depth = l->queue_depth;
+	s->node->max_memory = (uint64_t)l->max_command_memory_mib << 20;
 	return true;
 }
 

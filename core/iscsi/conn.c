@@ -64,6 +64,16 @@ static void ready(struct watch *w, uint32_t events)
 	update_events(c);
 }
 
+static void go_on(struct defer *d)
+{
+	struct conn *c = container_of(d, struct conn, go_on);
+
+	if (c->state == CONN_CLOSING || rx_blocked(c))
+		return;
+	rx_parse(c);
+	update_events(c);
+}
+
 bool conn_event(struct conn *c, enum conn_event e)
 {
 	const struct transition *t = conn_transition(c->state, e);
@@ -178,6 +188,7 @@ static void reap(struct defer *d)
 	unsigned r = reactor_index(c->reactor);
 
 	reactor_undefer(c->reactor, &c->flush);
+	reactor_unagain(c->reactor, &c->go_on);
 	rx_free(c);
 	if (c->login)
 		login_free(c->login);
@@ -199,7 +210,7 @@ void conn_drop(struct conn *c, const char *why)
 {
 	if (c->state == CONN_CLOSING)
 		return;
-	if (why)
+	if (why && node_tells(c->node))
 		log_warning("%s: connection dropped: %s", c->peer, why);
 	c->was_logged_in = c->state >= CONN_LOGGED_IN;
 	conn_event(c, c->logged_out && c->was_logged_in ? CONN_LEFT : CONN_FAILED);
@@ -306,6 +317,7 @@ static void leave(struct defer *d)
 	rx_free(c);
 	reactor_unwatch(c->reactor, &c->watch);
 	reactor_undefer(c->reactor, &c->flush);
+	reactor_unagain(c->reactor, &c->go_on);
 	m->due_ms = c->timer.due_ms;
 	reactor_timer_cancel(c->reactor, &c->timer);
 	unlink_here(c);
@@ -352,7 +364,7 @@ void conn_start(struct node *n, struct portal *portal, struct reactor *r, int fd
 	int one = 1;
 
 	*c = (struct conn){ .watch = { fd, ready }, .reactor = r, .node = n, .portal = portal, .state = CONN_XPT_UP,
-			    .params = params_initial, .flush.run = flush, .reap.run = reap, .timer.expired = tick,
+			    .params = params_initial, .flush.run = flush, .go_on.run = go_on, .reap.run = reap, .timer.expired = tick,
 			    .post.run = start };
 	/* Fails on a socket that is not TCP, where nothing is delayed. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);

@@ -36,7 +36,32 @@ struct node *node_new(struct engine *e)
 	n->nop_timeout_s = 30;
 	n->tcp_user_timeout_s = 60;
 	n->queue_depth = 128;
+	n->max_memory = UINT64_C(1) << 30;
 	return n;
+}
+
+#define TOLD_US (5 * G_USEC_PER_SEC)
+#define TOLD_MAX 200u	/* lines in that time */
+
+bool node_tells(struct node *n)
+{
+	gint64 now_us = g_get_monotonic_time();
+	unsigned untold = 0;
+	bool tells;
+
+	pthread_mutex_lock(&n->lock);
+	if (now_us - n->told_from_us > TOLD_US) {
+		untold = n->untold;
+		n->told_from_us = now_us;
+		n->told = n->untold = 0;
+	}
+	tells = n->told < TOLD_MAX;
+	n->told += tells;
+	n->untold += !tells;
+	pthread_mutex_unlock(&n->lock);
+	if (untold)
+		log_warning("%u lines about connections before this one were left out", untold);
+	return tells;
 }
 
 void node_free(struct node *n)
