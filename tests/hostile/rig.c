@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -77,13 +78,14 @@ static void spawn(void)
 
 	rig_pid = fork();
 	if (!rig_pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);	/* not to outlive a test that fails */
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
 		execv(argv[0], (char **)argv);
 		_exit(127);
 	}
 	close(fd);
-	while (!rig_said(" logical units")) {
+	while (!rig_ask("GET", "/healthz", NULL)) {
 		rig_check_alive();
 		g_assert_cmpint(g_get_monotonic_time(), <, until);
 		g_usleep(10000);
