@@ -156,6 +156,11 @@ void rig_kill(void)
 	g_assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
+char *rig_portal(void)
+{
+	return g_strdup_printf("127.0.0.1:%u", port);
+}
+
 /* ---- what it uses ---- */
 
 size_t rig_rss_kib(void)

@@ -28,6 +28,7 @@ bool rig_said(const char *text);
 /* It has ended: a failure of the test. */
 void rig_check_alive(void);
 
+char *rig_portal(void);		/* "127.0.0.1:PORT" */
 size_t rig_rss_kib(void);
 unsigned rig_fds(void);
 /* METHOD and path with a body (or NULL) by the control socket; the status, 0 when there was no answer in two seconds. */

@@ -5,7 +5,8 @@
 here=${G_TEST_BUILDDIR:-$PWD/tests}/hostile
 if grep -aq -e __asan_init -e __tsan_init "$gotgt"; then
 	RIG_SANITIZED=1
-	export RIG_SANITIZED
+	ASAN_OPTIONS=quarantine_size_mb=16:${ASAN_OPTIONS:-}
+	export RIG_SANITIZED ASAN_OPTIONS
 fi
 trap - EXIT
 "$here/test-soak" --tap "$gotgt" "$tap_tmp" "${SOAK_SECONDS:-10}"

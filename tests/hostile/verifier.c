@@ -24,7 +24,7 @@ struct verifier {
 	uint32_t lun, first, blocks, generation;
 	uint32_t *is, *or;		/* generations of a block; 0: none yet, or no second one */
 	unsigned open, tmfs;
-	bool may_lose, lost, immediate;
+	bool may_lose, lost, immediate, asked;	/* asked: to log out, by the daemon */
 	struct slot slots[SLOTS];
 };
 
@@ -81,10 +81,8 @@ static void send_slot(struct verifier *v, struct slot *s)
 	atomic_fetch_add(&soak.commands, 1);
 }
 
-static struct slot *find(struct verifier *v)
+static struct slot *find(struct verifier *v, uint32_t itt)
 {
-	uint32_t itt = get32(v->ini->bhs + 16);
-
 	for (unsigned i = 0; i < SLOTS; i++)
 		if (v->slots[i].open && v->slots[i].itt == itt)
 			return &v->slots[i];
@@ -123,7 +121,7 @@ static void answer_r2t(struct verifier *v, const struct slot *s)
 static void take(struct verifier *v)
 {
 	const struct ini *i = v->ini;
-	struct slot *s = find(v);
+	struct slot *s = find(v, get32(i->bhs + 16));
 	uint8_t op = i->bhs[0] & OPCODE_MASK;
 
 	if (op == OP_TMF_RESPONSE) {
@@ -146,8 +144,17 @@ static void take(struct verifier *v)
 	} else if (op == OP_SCSI_RESPONSE) {
 		g_assert_nonnull(s);
 		ended(v, s, i->bhs[3]);
+	} else if (op == OP_REJECT) {		/* no new commands then, RFC 7143 11.9.1 */
+		g_assert_true(v->asked);
+		s = find(v, get32(i->data + 16));
+		g_assert_nonnull(s);
+		s->open = false;
+		v->open--;
+	} else if (op == OP_ASYNC) {
+		g_assert_true(v->may_lose);
+		v->asked = true;
 	} else {
-		g_assert_true(op == OP_NOP_IN || op == OP_ASYNC);
+		g_assert_cmphex(op, ==, OP_NOP_IN);
 	}
 }
 
@@ -242,6 +249,10 @@ void verifier_round(struct verifier *v)
 	finish(v);
 	for (unsigned n = 0; n < SLOTS; n++)
 		settle(v, &v->slots[n]);
+	if (v->asked && !v->lost) {
+		drop(v);
+		v->lost = true;
+	}
 }
 
 void verifier_check(struct verifier *v)
@@ -288,7 +299,7 @@ void verifier_login(struct verifier *v)
 	ini_login(v->ini, text);
 	if (old)		/* reinstated */
 		ini_free(old);
-	v->lost = false;
+	v->lost = v->asked = false;
 	atomic_fetch_add(&soak.logins, 1);
 }
 
