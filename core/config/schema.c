@@ -109,7 +109,7 @@ const struct setting schema[] = {
 	{ CONF_LIMITS, SETTING_UINT, "max-connections", "4096", .min = 1, .max = 1000000,
 	  FIELD(struct conf_limits, max_connections), .help = "Connections at one time, to all targets." },
 	{ CONF_LIMITS, SETTING_UINT, "max-logins", "256", .min = 1, .max = 1000000,
-	  FIELD(struct conf_limits, max_logins), .help = "Connections at one time that have not logged in yet." },
+	  FIELD(struct conf_limits, max_logins), .help = "Connections at one time that have not logged in yet; the oldest makes room for one more." },
 	{ CONF_LIMITS, SETTING_UINT, "max-logins-per-address", "128", .min = 1, .max = 1000000,
 	  FIELD(struct conf_limits, max_logins_per_address),
 	  .help = "Of these from one IPv4 address, or one IPv6 /64." },

@@ -42,6 +42,10 @@ struct conn {
 	uint32_t fence_sn;		/* fenced: tmf.c waits until this is acknowledged */
 	bool fenced;
 	struct login *login;		/* login.c's state, NULL after */
+	struct { struct conn *next, *prev; bool counted; } logins;	/* logins.c's, under node->lock */
+	struct post evict;		/* it is to make room for other logins */
+	bool evicting;			/* that is on its way, under node->lock */
+	bool reaped;			/* gone but for that */
 	struct text *text;		/* text.c's state of an exchange under way, or NULL */
 	bool paused;			/* nothing is parsed until conn_resume(): login waits for something */
 	bool close_when_sent;

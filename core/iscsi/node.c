@@ -9,6 +9,7 @@
 #include "iscsi/auth.h"
 #include "iscsi/cmd.h"
 #include "iscsi/conn.h"
+#include "iscsi/logins.h"
 #include "iscsi/logout.h"
 #include "iscsi/portal.h"
 #include "iscsi/redirect.h"
@@ -30,7 +31,7 @@ struct node *node_new(struct engine *e)
 	n->max_conns = 4096;
 	n->max_logins = 256;
 	n->max_logins_per_address = 128;
-	n->logging_in = portal_logins_new();
+	n->logging_in = logins_new();
 	n->login_timeout_s = 15;
 	n->nop_interval_s = 30;
 	n->nop_timeout_s = 30;

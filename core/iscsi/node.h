@@ -57,7 +57,8 @@ struct node {
 	GHashTable *removed_names;	/* of targets that were here */
 	unsigned n_conns[ENGINE_REACTORS_MAX];	/* under lock */
 	unsigned conns_total, logins;	/* logins: those not yet logged in */
-	GArray *logging_in;		/* portal.c's: logins by address; under lock */
+	GArray *logging_in;		/* logins.c's: by address; under lock */
+	struct conn *oldest_login, *newest_login;
 	gint64 refused_told_us;		/* portal.c's: when the log was told last, 0: never; under lock */
 	unsigned refused_untold;	/* since then; under lock */
 	gint64 told_from_us;		/* node_tells()'s; under lock */
