@@ -69,7 +69,7 @@ const struct setting schema[] = {
 	{ CONF_TOP, SETTING_UINT, "reactors", "0", .max = ENGINE_REACTORS_MAX, .restart = true, FIELD(struct conf, reactors),
 	  .help = "Threads that serve connections; 0 is one for each CPU." },
 	{ CONF_TOP, SETTING_UINT, "workers", "8", .min = 1, .max = 1024, .restart = true, FIELD(struct conf, workers),
-	  .help = "Threads that one plugin's device may block, and a fourth of all there are; each is started when it is first needed." },
+	  .help = "Threads that one logical unit of a plugin that blocks may take; for all there are four times as many, each started when first needed." },
 	{ CONF_TOP, SETTING_CHOICE, "log-level", "info", .choices = log_levels, FIELD(struct conf, log_level),
 	  .help = "The least serious messages that are logged." },
 	{ CONF_TOP, SETTING_STRING, "state-dir", .min = 1, .max = 4000,
