@@ -480,6 +480,8 @@ static void commit(struct plan *p, struct conf *next)
 	portals_commit(p);
 	look_at_sizes(p);
 	log_set_level(next->log_level);
+	for (unsigned i = 0; i < p->s->engine->n_reactors; i++)
+		reactor_set_poll(p->s->engine->reactors[i], next->poll_us);
 	conf_free(p->s->conf);
 	p->s->conf = next;
 	if (p->s->started && !p->changes)

@@ -106,7 +106,7 @@ struct conf_target {
 struct conf {
 	struct conf_where where;
 	struct conf_where chap_where, iscsi_where, targets_where;	/* of these settings, or as where */
-	uint32_t reactors, workers, log_level;
+	uint32_t reactors, workers, poll_us, log_level;
 	char *state_dir;	/* NULL: nothing is kept */
 	struct conf_limits limits;
 	struct conf_control control;

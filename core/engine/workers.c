@@ -14,6 +14,7 @@ struct workers {
 	struct work *head, **tail;
 	unsigned gate_max;		/* of one gate at a time */
 	unsigned max, n, idle, queued;
+	bool waking;			/* somebody was called and has not come: it calls the next, if there is need */
 	bool stopping;
 	struct log *log;
 	GArray *threads;		/* pthread_t */
@@ -46,6 +47,18 @@ static void came_back(struct workers *w, struct workers_gate *g)
 		pthread_cond_broadcast(&w->returned);
 }
 
+/*
+ * One at a time: while the next wakes up, those who are awake may be through with all that is short.  What takes long
+ * has all of them awake soon.  Under the lock.
+ */
+static void call_next(struct workers *w)
+{
+	if (!w->head || !w->idle || w->waking)
+		return;
+	w->waking = true;
+	pthread_cond_signal(&w->more);
+}
+
 static void *loop(void *arg)
 {
 	struct workers *w = arg;
@@ -63,6 +76,7 @@ static void *loop(void *arg)
 			w->idle++;
 			pthread_cond_wait(&w->more, &w->lock);
 			w->idle--;
+			w->waking = false;
 			continue;
 		}
 		w->head = work->next;
@@ -70,6 +84,7 @@ static void *loop(void *arg)
 			w->tail = &w->head;
 		w->queued--;
 		gate = work->gate;
+		call_next(w);
 		pthread_mutex_unlock(&w->lock);
 		work->run(work);	/* it may be gone, or queued again, when this returns */
 		pthread_mutex_lock(&w->lock);
@@ -149,8 +164,7 @@ void workers_push(struct workers *w, struct work *work, struct workers_gate *gat
 		w->queued--;
 	} else {
 		enqueue(w, work);
-		if (w->idle)
-			pthread_cond_signal(&w->more);
+		call_next(w);
 	}
 	pthread_mutex_unlock(&w->lock);
 	if (!run_here)
