@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
+#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -57,39 +58,39 @@ static void test_workers_and_posts(void)
 /* ---- gates ---- */
 
 static struct {
-	GMutex lock;
-	GCond changed;
+	pthread_mutex_t lock;		/* not GLib's, which ThreadSanitizer does not know */
+	pthread_cond_t changed;
 	bool open;
 	unsigned here, most, done;
-} stuck;
+} stuck = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 static void stay(struct work *w)
 {
-	g_mutex_lock(&stuck.lock);
+	pthread_mutex_lock(&stuck.lock);
 	stuck.here++;
 	stuck.most = MAX(stuck.most, stuck.here);
-	g_cond_broadcast(&stuck.changed);
+	pthread_cond_broadcast(&stuck.changed);
 	while (!stuck.open)
-		g_cond_wait(&stuck.changed, &stuck.lock);
+		pthread_cond_wait(&stuck.changed, &stuck.lock);
 	stuck.here--;
 	stuck.done++;
-	g_mutex_unlock(&stuck.lock);
+	pthread_mutex_unlock(&stuck.lock);
 }
 
 static void pass(struct work *w)
 {
-	g_mutex_lock(&stuck.lock);
+	pthread_mutex_lock(&stuck.lock);
 	stuck.done++;
-	g_cond_broadcast(&stuck.changed);
-	g_mutex_unlock(&stuck.lock);
+	pthread_cond_broadcast(&stuck.changed);
+	pthread_mutex_unlock(&stuck.lock);
 }
 
 static void wait_done(unsigned done)
 {
-	g_mutex_lock(&stuck.lock);
+	pthread_mutex_lock(&stuck.lock);
 	while (stuck.done < done)
-		g_cond_wait(&stuck.changed, &stuck.lock);
-	g_mutex_unlock(&stuck.lock);
+		pthread_cond_wait(&stuck.changed, &stuck.lock);
+	pthread_mutex_unlock(&stuck.lock);
 }
 
 /* Each of WORKERS_GATES blocks all it can: only when that is known do others get threads, and they come back. */
@@ -105,24 +106,24 @@ static void test_gates(void)
 			works[g][i] = (struct work){ .run = stay };
 			workers_push(w, &works[g][i], &gates[g]);
 		}
-	g_mutex_lock(&stuck.lock);
+	pthread_mutex_lock(&stuck.lock);
 	while (stuck.here < WORKERS_GATES * MAX_EACH)
-		g_cond_wait(&stuck.changed, &stuck.lock);
-	g_mutex_unlock(&stuck.lock);
+		pthread_cond_wait(&stuck.changed, &stuck.lock);
+	pthread_mutex_unlock(&stuck.lock);
 	workers_push(w, &last, &other);
 	for (unsigned g = 0; g < WORKERS_GATES; g++)
 		workers_lose(w, &gates[g]);
 	wait_done(1);
 	workers_drain(w, &other);
-	g_mutex_lock(&stuck.lock);
+	pthread_mutex_lock(&stuck.lock);
 	g_assert_cmpuint(stuck.most, ==, WORKERS_GATES * MAX_EACH);
 	stuck.open = true;
-	g_cond_broadcast(&stuck.changed);
-	g_mutex_unlock(&stuck.lock);
+	pthread_cond_broadcast(&stuck.changed);
+	pthread_mutex_unlock(&stuck.lock);
 	for (unsigned g = 0; g < WORKERS_GATES; g++)
 		workers_drain(w, &gates[g]);
-	g_assert_cmpuint(stuck.done, ==, 1 + WORKERS_GATES * EACH);
 	workers_free(w);
+	g_assert_cmpuint(stuck.done, ==, 1 + WORKERS_GATES * EACH);
 }
 
 struct order {
