@@ -42,6 +42,7 @@ static bool changes_in_place(const struct setting *s)
 	static const size_t offsets[] = {
 		offsetof(struct conf_lun, thin), offsetof(struct conf_lun, io_timeout_s), offsetof(struct conf_lun, serial),
 		offsetof(struct conf_lun, vendor), offsetof(struct conf_lun, product),
+		offsetof(struct conf_lun, online), offsetof(struct conf_lun, naa),
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(offsets); i++)

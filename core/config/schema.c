@@ -38,6 +38,14 @@ static const char *ascii_check(const char *text)
 	return NULL;
 }
 
+/* SPC-5 7.8.6.6: IEEE Extended, Locally Assigned, IEEE Registered; 6h has 16 bytes. */
+static const char *naa_check(const char *text)
+{
+	if (strspn(text, "0123456789abcdef") != 16 || text[16])
+		return "not 16 hexadecimal digits in lower case";
+	return strchr("235", *text) ? NULL : "does not start with 2, 3 or 5";
+}
+
 /* systemd.exec(5): the name of a file in $CREDENTIALS_DIRECTORY. */
 static const char *credential_check(const char *text)
 {
@@ -220,8 +228,13 @@ const struct setting schema[] = {
 	  .help = "Say that the medium is removable, and let initiators eject and load it." },
 	{ CONF_LUN, SETTING_UINT, "io-timeout", "30", .unit = "seconds", .max = 3600, FIELD(struct conf_lun, io_timeout_s),
 	  .help = "Time the plugin may take over one request before the initiator is told so; 0 is no limit." },
+	{ CONF_LUN, SETTING_BOOL, "online", "true", FIELD(struct conf_lun, online),
+	  .help = "Let initiators use it; false: it is there and answers NOT READY." },
 	{ CONF_LUN, SETTING_STRING, "serial", .otherwise = "made from target and number", .min = 1, .max = 36,
 	  .check = ascii_check, FIELD(struct conf_lun, serial), .help = "Unit serial number." },
+	{ CONF_LUN, SETTING_STRING, "naa", .otherwise = "made from the serial", .min = 1, .max = 16, .check = naa_check,
+	  FIELD(struct conf_lun, naa),
+	  .help = "NAA identifier, which tells initiators what it is: 16 hexadecimal digits, the first 2, 3 or 5." },
 	{ CONF_LUN, SETTING_STRING, "vendor", .otherwise = "GOTGT", .min = 1, .max = 8, .check = ascii_check,
 	  FIELD(struct conf_lun, vendor), .help = "T10 vendor identification." },
 	{ CONF_LUN, SETTING_STRING, "product", .otherwise = "VIRTUAL-DISK", .min = 1, .max = 16, .check = ascii_check,

@@ -37,6 +37,7 @@ struct lun_conf run_lun_conf(const struct conf_lun *conf)
 		.read_only = conf->read_only, .thin = conf->thin, .removable = conf->removable,
 		.io_timeout_s = conf->io_timeout_s,
 		.serial = conf->serial, .vendor = conf->vendor, .product = conf->product,
+		.offline = !conf->online, .naa = conf->naa ? g_ascii_strtoull(conf->naa, NULL, 16) : 0,
 	};
 }
 

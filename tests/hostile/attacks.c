@@ -206,20 +206,19 @@ static void open_and_drop(unsigned n, const atomic_bool *stop)
 static void text(unsigned n, const atomic_bool *stop)
 {
 	enum { C_BIT = 0x40 };
-	g_autoptr(GString) many = g_string_new(NULL);
+	char many[8192];
+	uint32_t len = 0;
 	unsigned count = 0;
 	int full = -1;
 
-	while (many->len < 8000) {
-		g_string_append_printf(many, "X-k%zu=%0*d", many->len, (int)(many->len % 200), 1);
-		g_string_append_c(many, '\0');
-	}
+	while (len < 7900)
+		len += (uint32_t)g_snprintf(many + len, sizeof many - len, "X-k%u=%0*d", len, (int)(len % 200), 1) + 1;
 	while (!atomic_load(stop)) {
 		uint8_t login[BHS_LEN] = { OP_LOGIN_REQUEST | IMMEDIATE, C_BIT | 4, [8] = 0x80 };
 		uint8_t request[BHS_LEN] = { OP_TEXT_REQUEST | IMMEDIATE, C_BIT };
 		int fd = raw_connect();
 
-		for (unsigned i = 0; i < 64 && fd >= 0 && raw_send(fd, login, many->str, (uint32_t)many->len); i++)
+		for (unsigned i = 0; i < 64 && fd >= 0 && raw_send(fd, login, many, len); i++)
 			if (!raw_recv(fd, (uint8_t[BHS_LEN]){ 0 }))
 				break;
 		lose(&fd);
@@ -231,7 +230,7 @@ static void text(unsigned n, const atomic_bool *stop)
 			put32(request + 16, count);
 			put32(request + 20, TAG_NONE);
 			put32(request + 24, 1);
-			if (!raw_send(full, request, many->str, (uint32_t)many->len) || !raw_recv(full, (uint8_t[BHS_LEN]){ 0 }))
+			if (!raw_send(full, request, many, len) || !raw_recv(full, (uint8_t[BHS_LEN]){ 0 }))
 				lose(&full);
 		}
 		pace(&count, 2);
