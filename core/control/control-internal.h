@@ -17,7 +17,9 @@ struct control {
 	GSource *accept;
 	GSocketAddress *nowhere;	/* what libsoup takes for a peer's address */
 	SoupServer *http;
-	GHashTable *connections;	/* struct connection */
+	GQueue *connections;		/* struct connection, the oldest first */
+	GQueue *ending;			/* those that were shut down to make room */
+	gint64 crowded_us;		/* when there was one too many last, 0: never */
 	GPtrArray *routes;		/* struct route */
 	char *etag_key;
 	bool unsaved;
