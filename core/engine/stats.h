@@ -18,8 +18,8 @@ enum stats_count {
 	STATS_R2TS, STATS_LOGINS, STATS_LOGIN_FAILURES, STATS_COUNTS
 };
 
-#define STATS_OPCODES 96u
-#define STATS_ERRORS 96u	/* 0: none */
+#define STATS_OPCODES 72u
+#define STATS_ERRORS 68u	/* 0: none */
 
 /*
  * A histogram, log-linear: 8 buckets for each power of two of units of 128 ns, so that a bucket is at most an eighth

@@ -455,6 +455,22 @@ static struct verdict refuse_command(struct conn *c, const struct pdu *p, struct
 	return wrong ? VERDICT_REJECT(REJECT_INVALID_FIELD, wrong) : VERDICT_OK;
 }
 
+static enum task_begun begin_task(struct cmd *cmd, const struct pdu *p)
+{
+	struct task *t = &cmd->task;
+
+	if ((p->bhs[1] & READ_BIT) && cmd->write) {
+		t->edtl_in = t->edtl_out = 0;	/* bidirectional: no such command here */
+		task_refuse(t, STATUS_CHECK_CONDITION, SENSE_INVALID_FIELD_IN_CDB);
+		return TASK_GOING;
+	}
+	if (cmd->session->buffered > BUFFERED_MAX) {
+		task_refuse(t, STATUS_TASK_SET_FULL, SENSE_NONE);
+		return TASK_GOING;
+	}
+	return task_begin(t);
+}
+
 /* One with a wrong digest does not come here (pdu.c). */
 struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avail, bool digest_bad)
 {
@@ -465,7 +481,7 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 	struct ahs ahs;
 	struct cmd *cmd;
 	struct cmd **chain;
-	bool wants = false;
+	bool wants;
 
 	if (wrong)
 		return VERDICT_DROP(wrong);
@@ -500,14 +516,7 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 		fail_later(cmd, SENSE_UNEXPECTED_UNSOLICITED_DATA);
 
 	cmd->state = CMD_RUNNING;
-	if ((p->bhs[1] & READ_BIT) && cmd->write) {
-		cmd->task.edtl_in = cmd->task.edtl_out = 0;	/* bidirectional: no such command here */
-		task_refuse(&cmd->task, STATUS_CHECK_CONDITION, SENSE_INVALID_FIELD_IN_CDB);
-	} else if (s->buffered > BUFFERED_MAX) {
-		task_refuse(&cmd->task, STATUS_TASK_SET_FULL, SENSE_NONE);
-	} else {
-		wants = task_begin(&cmd->task) == TASK_WANTS_DATA;
-	}
+	wants = begin_task(cmd, p) == TASK_WANTS_DATA;
 	count_begin(cmd);
 	cmd->begun = true;
 	if (wants) {
