@@ -31,6 +31,12 @@ const struct kind *kind_find(const char *name, unsigned verb);
 /* "target, lu or session" of those that a verb can be said of. */
 char *kind_names(unsigned verb);
 
+/* An option, and where its value goes: group.row, or row. */
+struct kind_row {
+	const struct setting *group, *row;	/* group NULL: of the object itself */
+	char *option, *value, *form;
+};
+
 /* The options that an object's settings make: each is text, and what was given. */
 struct kind_options {
 	GArray *entries;	/* GOptionEntry, without an end */
