@@ -56,6 +56,11 @@ struct client *client_new(const struct command *cmd, const char *host)
 	return c;
 }
 
+void client_hurry(struct client *c, unsigned seconds)
+{
+	soup_session_set_timeout(c->session, seconds);
+}
+
 void client_free(struct client *c)
 {
 	if (!c)

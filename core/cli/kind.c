@@ -89,10 +89,21 @@ static char *list_form(enum conf_object object)
 	return g_strdup_printf("%s,...", form->str);
 }
 
+static char *choices_form(const struct setting_choice *choices)
+{
+	GString *form = g_string_new(NULL);
+
+	for (const struct setting_choice *c = choices; c->name; c++)
+		g_string_append_printf(form, "%s%s", form->len ? "|" : "", c->name);
+	return g_string_free(form, FALSE);
+}
+
 static char *row_form(const struct setting *s)
 {
 	if (s->type == SETTING_LIST)
 		return list_form(s->child);
+	if (s->type == SETTING_CHOICE)
+		return choices_form(s->choices);
 	return g_strdup(s->secret ? "FILE" : s->type == SETTING_BOOL ? "yes|no" : s->type == SETTING_NAMES ? "NAME,..." :
 			"VALUE");
 }

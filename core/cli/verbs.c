@@ -92,34 +92,14 @@ static bool is_wanted(const struct call *c, JsonObject *row)
 	return !c->key || g_strcmp0(json_object_get_string_member_with_default(row, first->member, NULL), c->key) == 0;
 }
 
-static void add_row(const struct call *c, JsonArray *rows, JsonNode *node)
-{
-	if (is_wanted(c, json_node_get_object(node)))
-		json_array_add_element(rows, json_node_copy(node));
-}
-
-/* The rows of an answer, those within each of its objects with their target's name. */
 static JsonArray *rows_of(const struct call *c, JsonNode *answer)
 {
-	const struct kind *k = c->kind;
-	JsonArray *all = k->rows ? json_object_get_array_member(json_node_get_object(answer), k->rows) :
-				   json_node_get_array(answer);
-	JsonArray *rows = json_array_new();
+	JsonArray *all = kind_rows(c->kind, answer), *rows = json_array_new();
 
-	for (unsigned i = 0; i < json_array_get_length(all); i++) {
-		JsonObject *o = json_array_get_object_element(all, i);
-		JsonArray *inner = k->nested ? json_object_get_array_member(o, k->nested) : NULL;
-
-		if (!k->nested)
-			add_row(c, rows, json_array_get_element(all, i));
-		for (unsigned j = 0; inner && j < json_array_get_length(inner); j++) {
-			json_object_set_string_member(json_array_get_object_element(inner, j), "target",
-						      json_object_get_string_member(o, "iqn"));
-			if (!place_key_row(k->object))
-				json_object_set_int_member(json_array_get_object_element(inner, j), "place", j);
-			add_row(c, rows, json_array_get_element(inner, j));
-		}
-	}
+	for (unsigned i = 0; i < json_array_get_length(all); i++)
+		if (is_wanted(c, json_array_get_object_element(all, i)))
+			json_array_add_element(rows, json_node_copy(json_array_get_element(all, i)));
+	json_array_unref(all);
 	return rows;
 }
 
@@ -260,6 +240,20 @@ static const struct verb verbs[] = {
 	{ "rm", "Remove one", KIND_RM, run_rm },
 };
 
+static const struct verb *verb_find(const char *name)
+{
+	const struct verb *v = verbs;
+
+	while (!g_str_equal(v->name, name))
+		v++;
+	return v;
+}
+
+unsigned verb_bit(const char *name)
+{
+	return verb_find(name)->bit;
+}
+
 /* ---- options ---- */
 
 static void add(GArray *entries, bool wanted, GOptionEntry e)
@@ -331,12 +325,10 @@ static void describe(struct call *c, const struct verb *v)
 
 int cmd_verb(const struct command *cmd, int argc, char **argv)
 {
-	const struct verb *v = verbs;
+	const struct verb *v = verb_find(cmd->name);
 	struct call c = { 0 };
 	int status = EXIT_USAGE;
 
-	while (!g_str_equal(v->name, cmd->name))
-		v++;
 	c.kind = argc > 1 ? kind_find(argv[1], v->bit) : NULL;
 	if (!c.kind)
 		return without_kind(cmd, v, argc, argv);
