@@ -8,10 +8,19 @@
 #include "cli/cli.h"
 #include "engine/log.h"
 
+static void (*before_complaint)(void);
+
+void cli_on_complaint(void (*before)(void))
+{
+	before_complaint = before;
+}
+
 static void G_GNUC_PRINTF(3, 0) complain(const struct command *cmd, const char *hint, const char *fmt, va_list ap)
 {
 	g_autofree char *text = g_strdup_vprintf(fmt, ap);
 
+	if (before_complaint)
+		before_complaint();
 	if (hint)
 		fprintf(stderr, "gotgt %s: %s (see gotgt %s %s)\n", cmd->name, text, cmd->name, hint);
 	else

@@ -40,6 +40,8 @@ int cmd_verb(const struct command *cmd, int argc, char **argv);	/* list, show, c
 int cmd_apply(const struct command *cmd, int argc, char **argv);
 int cmd_save(const struct command *cmd, int argc, char **argv);
 int cmd_log_level(const struct command *cmd, int argc, char **argv);
+int cmd_stats(const struct command *cmd, int argc, char **argv);
+int cmd_top(const struct command *cmd, int argc, char **argv);
 int cmd_completion(const struct command *cmd, int argc, char **argv);
 int cmd_version(const struct command *cmd, int argc, char **argv);
 
@@ -58,6 +60,8 @@ struct cli_option {
 GPtrArray *cli_options_of(const struct command *cmd, int argc, char **argv);
 /* "gotgt serve: TEXT" on standard error. */
 void cli_complain(const struct command *cmd, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+/* Called before anything is said. */
+void cli_on_complaint(void (*before)(void));
 /* The same with a hint at --help; returns EXIT_USAGE. */
 int cli_usage(const struct command *cmd, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 /* A level by its name; a wrong one is reported. */

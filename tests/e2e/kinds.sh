@@ -122,7 +122,7 @@ forced()
 }
 
 # Lists of words: they are split where they are used.
-# shellcheck disable=SC2086
+# shellcheck disable=SC2086,SC2046
 try_kind()
 {
 	kind_is $1
