@@ -34,6 +34,8 @@ struct route {
 	enum route_answer { ANSWER_OBJECT, ANSWER_LIST, ANSWER_NONE, ANSWER_OTHER } answer;
 	bool body;			/* takes one */
 	bool change;			/* takes dry_run and force */
+	const char *query;		/* names of what else it takes there, each an optional text; or NULL */
+	const char *type;		/* of its answer, NULL: JSON */
 };
 
 GPtrArray *routes_new(void);
@@ -59,6 +61,8 @@ void views_sessions(struct request *r);
 void views_session_drop(struct request *r);
 void views_status(struct request *r);
 void openapi_get(struct request *r);
+void numbers_stats(struct request *r);
+void metrics_get(struct request *r);
 void go_target_list(struct request *r);
 void go_target_create(struct request *r);
 void go_target_remove(struct request *r);

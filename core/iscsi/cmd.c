@@ -4,6 +4,7 @@
 #include "iscsi/ahs.h"
 #include "iscsi/answer.h"
 #include "iscsi/cmd.h"
+#include "iscsi/count.h"
 #include "iscsi/rx.h"
 
 /* Bits of byte 1 of a SCSI Command (RFC 7143 11.3.1). */
@@ -48,7 +49,7 @@ static struct cmd *cmd_get(struct session *s)
 		cmd = g_new0(struct cmd, 1);
 	memset(cmd, 0, offsetof(struct cmd, sense));
 	cmd->session = s;
-	s->n_cmds++;
+	atomic_store_explicit(&s->n_cmds, s->n_cmds + 1, memory_order_relaxed);
 	return cmd;
 }
 
@@ -57,11 +58,12 @@ static void cmd_put(struct cmd *cmd)
 	struct session *s = cmd->session;
 	struct cmd **list = &s->node->free_cmds[reactor_index(s->reactor)];
 
+	count_end(cmd);
 	task_release(&cmd->task);
 	s->buffered -= cmd->buffered;
 	cmd->next = *list;
 	*list = cmd;
-	s->n_cmds--;
+	atomic_store_explicit(&s->n_cmds, s->n_cmds - 1, memory_order_relaxed);
 	session_cmd_gone(s);
 }
 
@@ -185,6 +187,7 @@ static void send_r2t(struct cmd *cmd)
 	put32(bhs + 36, cmd->r2t_sn++);
 	put32(bhs + 40, r.offset);
 	put32(bhs + 44, r.len);
+	count_r2t(cmd);
 	tx_pdu(c, bhs, NULL, 0, NULL);
 }
 
@@ -462,6 +465,7 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 	struct ahs ahs;
 	struct cmd *cmd;
 	struct cmd **chain;
+	bool wants = false;
 
 	if (wrong)
 		return VERDICT_DROP(wrong);
@@ -501,13 +505,16 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 		task_refuse(&cmd->task, STATUS_CHECK_CONDITION, SENSE_INVALID_FIELD_IN_CDB);
 	} else if (s->buffered > BUFFERED_MAX) {
 		task_refuse(&cmd->task, STATUS_TASK_SET_FULL, SENSE_NONE);
-	} else if (task_begin(&cmd->task) == TASK_WANTS_DATA) {
+	} else {
+		wants = task_begin(&cmd->task) == TASK_WANTS_DATA;
+	}
+	count_begin(cmd);
+	cmd->begun = true;
+	if (wants) {
 		cmd->state = CMD_COLLECTING;
-		cmd->begun = true;
 		begin_write(c, cmd, p, avail);
 		return VERDICT_OK;
 	}
-	cmd->begun = true;
 	charge(cmd);
 	swallow(c, p, avail);
 	maybe_answer(cmd);

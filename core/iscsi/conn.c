@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 #include "iscsi/cmd.h"
+#include "iscsi/count.h"
 #include "iscsi/login.h"
 #include "iscsi/logout.h"
 #include "iscsi/nop.h"
@@ -99,6 +100,7 @@ void conn_logged_in(struct conn *c)
 		return;
 	if (c->session->state == SESSION_ACTIVE)
 		session_event(c->session, SESSION_LOGIN_DONE);
+	count_login(c, STATS_LOGINS);
 	pthread_mutex_lock(&n->lock);
 	portal_login_over(n, &c->from);
 	pthread_mutex_unlock(&n->lock);
@@ -179,6 +181,8 @@ static void reap(struct defer *d)
 
 	reactor_undefer(c->reactor, &c->flush);
 	rx_free(c);
+	if (!c->was_logged_in && login_under_way(c->login))
+		count_login(c, STATS_LOGIN_FAILURES);
 	if (c->login)
 		login_free(c->login);
 	if (c->text)
@@ -188,6 +192,7 @@ static void reap(struct defer *d)
 	pthread_mutex_lock(&n->lock);
 	n->n_conns[r]--;
 	n->conns_total--;
+	portal_conn_over(c->portal);
 	if (!c->was_logged_in)
 		portal_login_over(n, &c->from);
 	pthread_cond_broadcast(&n->idle);
@@ -314,6 +319,7 @@ static void leave(struct defer *d)
 	n->n_conns[reactor_index(m->to)]++;
 	pthread_mutex_unlock(&n->lock);
 	c->reactor = m->to;
+	c->counts = NULL;
 	c->post.run = arrive;
 	reactor_post(c->reactor, &c->post);
 }

@@ -5,6 +5,7 @@
 #include "engine/log.h"
 #include "iscsi/acl.h"
 #include "iscsi/auth.h"
+#include "iscsi/count.h"
 #include "iscsi/login.h"
 #include "iscsi/redirect.h"
 #include "iscsi/session.h"
@@ -98,6 +99,11 @@ void login_free(struct login *l)
 	g_free(l);
 }
 
+bool login_under_way(const struct login *l)
+{
+	return l && !l->refused;
+}
+
 static const char *quoted(char buf[LOG_QUOTED], const char *text)
 {
 	return text ? log_quote(buf, LOG_QUOTED, text, strlen(text)) : "(no name)";
@@ -135,6 +141,7 @@ static void refuse(struct conn *c, struct login *l, struct refusal r)
 	log_warning("%s: login of %s%s%s%s%s refused: %s (%04x)", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]),
 		    target ? " to " : "", target ? quoted(to, target) : "", name ? " as " : "", name ? quoted(user, name) : "", r.why, r.status);
 	l->refused = true;
+	count_login(c, STATS_LOGIN_FAILURES);
 	response_init(c, l, bhs);
 	put16(bhs + 36, r.status);
 	c->stat_sn++;

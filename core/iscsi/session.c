@@ -124,6 +124,7 @@ static void session_end(struct defer *d)
 	pthread_mutex_unlock(&n->lock);
 	if (s->target)
 		node_target_unref(n, s->target);
+	stats_unref(atomic_load(&s->stats));
 	g_free(s->initiator);
 	g_free(s->initiator_alias);
 	g_free(s);
@@ -166,7 +167,7 @@ static void remove_conn(struct session *s, struct conn *c)
 		at = &(*at)->mate;
 	*at = c->mate;
 	c->mate = NULL;
-	s->n_conns--;
+	atomic_store(&s->conns_now, --s->n_conns);
 	session_unstall(c);
 	session_drop_held(s, c);
 	for (unsigned i = 0; i < CMD_BUCKETS; i++)
@@ -297,7 +298,7 @@ static void add_conn(struct session *s, struct conn *c)
 {
 	c->mate = s->conns;
 	s->conns = c;
-	s->n_conns++;
+	atomic_store(&s->conns_now, ++s->n_conns);
 	c->allegiance = ++s->last_allegiance;
 }
 

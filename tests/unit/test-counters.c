@@ -223,7 +223,7 @@ static void test_narrow_view(void)
 		       "<9.com.example:one       0     1000      4.1      0.0    200us    128us     5      5\n");
 	v.columns = 20;
 	v.lines = 1;
-	check_view(&v, "up 1:01:52, in 2.0 s\nLUNs by name  (l LUN\nTARGET NAME         \n");
+	check_view(&v, "up 1:01:52, in 2.0 s\nLUNs by name  (l LUN\nTARGET NAME\n");
 }
 
 static void test_sort(void)
