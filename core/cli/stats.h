@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stats.h - asking for what has been counted.  [main] */
-#ifndef GOTGT_STATS_H
-#define GOTGT_STATS_H
+#ifndef GOTGT_CLI_STATS_H
+#define GOTGT_CLI_STATS_H
 
 #include "cli/client.h"
 

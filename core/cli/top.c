@@ -130,6 +130,15 @@ static void press(struct top *t, char key)
 	draw(t);
 }
 
+/* A key with a name sends several bytes (ECMA-48 5.4), which are none of ours: where they end. */
+static ssize_t skip_sequence(const char *bytes, ssize_t n, ssize_t at)
+{
+	if (at + 1 < n && (bytes[at + 1] == '[' || bytes[at + 1] == 'O'))
+		for (at += 2; at < n && (bytes[at] < 0x40 || bytes[at] > 0x7e); )
+			at++;
+	return at;
+}
+
 static gboolean on_keys(gint fd, GIOCondition condition, gpointer data)
 {
 	struct top *t = data;
@@ -142,9 +151,11 @@ static gboolean on_keys(gint fd, GIOCondition condition, gpointer data)
 		cli_quit(&t->loop);
 		return G_SOURCE_REMOVE;
 	}
-	/* A key with a name sends several, which are none of ours. */
-	for (ssize_t i = 0; i < n && pressed[i] != '\033'; i++)
-		press(t, pressed[i]);
+	for (ssize_t i = 0; i < n; i++)
+		if (pressed[i] == '\033')
+			i = skip_sequence(pressed, n, i);
+		else
+			press(t, pressed[i]);
 	return G_SOURCE_CONTINUE;
 }
 

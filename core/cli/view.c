@@ -226,6 +226,19 @@ static void row_line(const struct view *v, GString *out, const struct rates *r, 
 	end_line(v, out, start);
 }
 
+/* A window can be lower than what is above the table. */
+static void cut_lines(GString *out, unsigned lines)
+{
+	const char *end = lines ? out->str : NULL;
+
+	while (end && lines--) {
+		end = strchr(end, '\n');
+		end = end ? end + 1 : NULL;
+	}
+	if (end)
+		g_string_truncate(out, (gsize)(end - out->str));
+}
+
 GString *view_text(const struct view *v, const struct reading *now, const struct reading *before, unsigned *heading)
 {
 	double seconds = reading_seconds(now, before);
@@ -241,5 +254,6 @@ GString *view_text(const struct view *v, const struct reading *now, const struct
 	heading_line(v, out, wide);
 	for (unsigned i = 0; i < MIN(rows->len, room); i++)
 		row_line(v, out, &g_array_index(rows, struct rates, i), wide);
+	cut_lines(out, v->lines);
 	return out;
 }

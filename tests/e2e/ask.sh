@@ -62,13 +62,14 @@ stop()
 	tap_join "$daemon_pid"
 }
 
-# A session of target IQN's lun 0 that is there until let_go; false: nothing can hold one here.
-hold() # IQN
+# A session of target IQN's lun 0 that is there until let_go, and that may write with w; false: nothing can hold one here.
+hold() # IQN [w]
 {
 	command -v qemu-io >/dev/null || return 1
 	hold_portal=$("$gotgt" list portal | awk '$1 == "a" { print $4 }')
 	mkfifo "$tap_tmp/hold"
-	qemu-io -r -f raw "iscsi://$hold_portal/$1/0" <"$tap_tmp/hold" >"$tap_tmp/qemu" 2>&1 &
+	if [ "${2-}" = w ]; then set -- "$1"; else set -- "$1" -r; fi
+	qemu-io ${2-} -f raw "iscsi://$hold_portal/$1/0" <"$tap_tmp/hold" >"$tap_tmp/qemu" 2>&1 &
 	holder=$!
 	exec 8>"$tap_tmp/hold"
 	echo 'read 0 512' >&8

@@ -69,7 +69,7 @@ each_option()
 	words=$("$gotgt" "$@" --help | sed -n 's/^  \(-[a-z], \)\{0,1\}\(--[a-z0-9-]*\).*/\2/p' | grep -vx -e --help | tr '\n' ' ')
 	[ "$words" ] && offers "$words--help" "$@" -
 }
-for command in daemon serve 'plugin list' 'plugin show' 'plugin new' 'plugin test' apply save log-level completion version; do
+for command in daemon serve 'plugin list' 'plugin show' 'plugin new' 'plugin test' apply save log-level stats top completion version; do
 	# shellcheck disable=SC2086
 	case $command in
 	completion | version) check "options of $command" offers --help $command - ;;
@@ -128,6 +128,8 @@ check 'accounts' offers 'joe doe' show account --target $one ''
 check 'discovery is a target of accounts' offers "$one iqn.2016-09.com.example:two discovery" list account --target ''
 check 'ACLs by their places' offers '0 1' show acl -t $one ''
 check 'no sessions' offers '' rm session ''
+check 'what is counted of a LUN' offers '14' stats --target $one --lun 1
+check 'orders of top' offers 'bandwidth' top --sort b
 check 'plugins of the daemon' offers 'null' show plugin n
 host=$GOTGT_HOST
 GOTGT_HOST=unix:/nonexistent

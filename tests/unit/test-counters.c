@@ -187,7 +187,7 @@ static void check_view(const struct view *v, const char *expected)
 	g_auto(GStrv) lines = g_strsplit(text->str, "\n", -1);
 
 	g_assert_cmpstr(text->str, ==, expected);
-	g_assert_true(strstr(lines[heading], "P99") || v->columns < 70);
+	g_assert_true(g_strv_length(lines) <= heading || strstr(lines[heading], "P99"));
 	g_string_free(text, TRUE);
 	reading_free(before);
 	reading_free(now);
@@ -223,7 +223,7 @@ static void test_narrow_view(void)
 		       "<9.com.example:one       0     1000      4.1      0.0    200us    128us     5      5\n");
 	v.columns = 20;
 	v.lines = 1;
-	check_view(&v, "up 1:01:52, in 2.0 s\nLUNs by name  (l LUN\nTARGET NAME\n");
+	check_view(&v, "up 1:01:52, in 2.0 s\n");
 }
 
 static void test_sort(void)
