@@ -219,10 +219,10 @@ static void keep(JsonObject *o, const char *list, const char *member, const char
 	JsonArray *array = node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
 
 	for (unsigned i = array ? json_array_get_length(array) : 0; i--; ) {
-		g_autofree char *text = json_to_string(json_object_get_member(json_array_get_object_element(array, i), member),
-						       FALSE);
+		JsonNode *found = json_object_get_member(json_array_get_object_element(array, i), member);
+		g_autofree char *text = found ? json_to_string(found, FALSE) : NULL;
 
-		if (!g_str_equal(text, value))
+		if (g_strcmp0(text, value) != 0)
 			json_array_remove_element(array, i);
 	}
 }
@@ -267,8 +267,10 @@ static int print_stats(const struct command *cmd, JsonNode *answer, const struct
 		kind_print_json(answer);
 	} else if (any) {
 		print_reading(r);
+	} else if (of->lun) {
+		cli_complain(cmd, "there is no lu %s", of->lun);
 	} else {
-		cli_complain(cmd, of->lun ? "there is no lu %s" : "nothing is counted", of->lun);
+		cli_complain(cmd, "nothing is counted");
 	}
 	reading_free(r);
 	return any ? EXIT_SUCCESS : EXIT_NOT_FOUND;
