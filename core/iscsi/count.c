@@ -2,6 +2,7 @@
 /* count.c - counts commands and connections, and reads what was counted. */
 #include "config.h"
 #include <pthread.h>
+#include "engine/probes.h"
 #include "iscsi/cmd.h"
 #include "iscsi/count.h"
 #include "iscsi/portal.h"
@@ -67,6 +68,7 @@ void count_begin(struct cmd *cmd)
 	cmd->of_portal = c->counts;
 	stats_add(&c->counts->depth, 1);
 	stats_add(&run_of(c->node, c->reactor)->depth, 1);
+	PROBE5(command__start, cmd->session->tsih, cmd->itt, get16(cmd->task.lun_addr), cmd->task.cdb[0], cmd->edtl);
 }
 
 static void settle(struct count_run *run)
@@ -121,10 +123,11 @@ void count_end(struct cmd *cmd)
 		run->end.n++;
 		run->end.bytes += run->end.kind == STATS_READ ? cmd->task.in_len :
 				  run->end.kind == STATS_WRITE ? cmd->task.out_len : 0;
-		return;
+	} else {
+		settle(run);
+		start_run(run, cmd);
 	}
-	settle(run);
-	start_run(run, cmd);
+	PROBE5(command__done, cmd->session->tsih, cmd->itt, cmd->task.cdb[0], cmd->task.status, run->end.ns);
 	if (!run->many)
 		settle(run);
 }

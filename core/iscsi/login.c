@@ -3,6 +3,7 @@
 #include "config.h"
 #include <pthread.h>
 #include "engine/log.h"
+#include "engine/probes.h"
 #include "iscsi/acl.h"
 #include "iscsi/auth.h"
 #include "iscsi/count.h"
@@ -212,6 +213,7 @@ static void established(struct conn *c, enum login_status status)
 		return;
 	}
 	respond_last(c, l);
+	PROBE3(session__login, c->session->tsih, c->session->initiator, l->keys.said[SAID_TARGET_NAME]);
 	if (l->keys.discovery)
 		log_info("%s: %s is in a discovery session", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]));
 	else

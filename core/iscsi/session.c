@@ -2,6 +2,7 @@
 /* session.c - sessions come, abort commands, and go. */
 #include "config.h"
 #include <pthread.h>
+#include "engine/probes.h"
 #include "iscsi/acl.h"
 #include "iscsi/cmd.h"
 #include "iscsi/logout.h"
@@ -110,6 +111,7 @@ static void session_end(struct defer *d)
 	struct session *s = container_of(d, struct session, end);
 	struct node *n = s->node;
 
+	PROBE3(session__logout, s->tsih, s->initiator, s->target ? s->target->name : NULL);
 	reactor_undefer(s->reactor, &s->resume);
 	if (s->state == SESSION_FAILED)
 		session_event(s, SESSION_GONE);
