@@ -66,6 +66,11 @@ void go_target_remove(struct request *r);
 /* ---- change.c ---- */
 
 enum { CHANGE_USE_CHECKED = 1 };	/* refused where a LUN or target in use goes away, unless ?force=1 */
+/*
+ * What is to be changed, for change_apply() or conf_free(): a copy of what runs.  part: of its targets only the one
+ * called iqn, if there is one, as server_conf_part(); a target that is added then has its name in r->iqn.
+ */
+struct conf *change_begin(struct request *r, bool part, const char *iqn);
 /* Make next, which is taken over, what runs; or with ?dry_run=1 tell what would change.  False: it has been answered. */
 bool change_apply(struct request *r, struct conf *next, unsigned flags);
 /* The entity tag of an object (or the list of them) as it runs. */

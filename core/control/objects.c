@@ -15,10 +15,31 @@ static const char *const *dirs(const struct request *r)
 	return server_plugin_dirs(r->control->options.server);
 }
 
+/* The one that the path is about, or in; NULL: none. */
+static const struct conf_target *target_of(const struct request *r)
+{
+	char **steps = r->steps + 1;
+
+	return *steps && g_str_equal(*steps, "targets") && steps[1] ?
+		server_target(r->control->options.server, steps[1]) : NULL;
+}
+
+/* See change_begin(): of a target, or of all. */
+static struct conf *begin(struct request *r)
+{
+	char **steps = r->steps + 1;
+	bool part = *steps && g_str_equal(*steps, "targets");
+
+	return change_begin(r, part, part ? steps[1] : NULL);
+}
+
 /* The path behind /v1; what is there may be asked only to look when c is what runs. */
 static bool find(struct request *r, const struct conf *c, struct place *p)
 {
-	if (place_find((struct conf *)c, (const char *const *)r->steps + 1, p))
+	const char *const *steps = (const char *const *)r->steps + 1;
+	const struct conf_target *t = c == running(r) ? target_of(r) : NULL;
+
+	if (t ? place_find_in(c, t, steps + 2, p) : place_find((struct conf *)c, steps, p))
 		return true;
 	answer_problem(r, SOUP_STATUS_NOT_FOUND, NULL, "there is no such %s",
 		       p->key ? schema_object_name(p->object) : "object");
@@ -170,9 +191,17 @@ static void location(struct request *r, const struct place *p)
 	answer_header(r, "Location", at);
 }
 
+/* What a list has under a key; of targets, of which next has but one, what runs. */
+static void *element(const struct request *r, const struct place *p, const char *key, unsigned *at)
+{
+	if (p->object == CONF_TARGET)
+		return (void *)server_target(r->control->options.server, key);
+	return place_element(p->object, p->list, key, at);
+}
+
 void objects_create(struct request *r)
 {
-	struct conf *next = schema_dup(CONF_TOP, running(r));
+	struct conf *next = begin(r);
 	g_autoptr(JsonNode) body = NULL;
 	g_autofree char *key = NULL;
 	struct conf_json j;
@@ -187,7 +216,7 @@ void objects_create(struct request *r)
 	obj = new_element(next, p.object);
 	if (!conf_from_json(&j, p.object, body, obj, NULL))
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
-	else if (place_element(p.object, p.list, (key = place_key(p.object, obj, p.list->len)), NULL))
+	else if (element(r, &p, (key = place_key(p.object, obj, p.list->len)), NULL))
 		answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "%s %s: there is one already",
 			       schema_object_name(p.object), key);
 	if (r->answered) {
@@ -196,10 +225,12 @@ void objects_create(struct request *r)
 		return;
 	}
 	g_ptr_array_add(p.list, obj);
+	if (p.object == CONF_TARGET)
+		r->iqn = key;
 	if (!change_apply(r, next, CHANGE_USE_CHECKED) || !find(r, running(r), &p))
 		return;
 	p.key = key;
-	p.obj = place_element(p.object, p.list, key, &p.at);
+	p.obj = element(r, &p, key, &p.at);
 	location(r, &p);
 	answer_place(r, SOUP_STATUS_CREATED, &p);
 }
@@ -246,7 +277,7 @@ static bool patch(struct request *r, struct conf *next, const struct place *p, J
 
 static void change(struct request *r, bool put)
 {
-	struct conf *next = schema_dup(CONF_TOP, running(r));
+	struct conf *next = begin(r);
 	g_autoptr(JsonNode) body = NULL;
 	g_autofree char *etag = NULL;
 	struct params before = next->iscsi;
@@ -286,7 +317,7 @@ void objects_patch(struct request *r)
 
 void objects_delete(struct request *r)
 {
-	struct conf *next = schema_dup(CONF_TOP, running(r));
+	struct conf *next = begin(r);
 	g_autofree char *etag = NULL;
 	struct place p;
 
@@ -356,7 +387,7 @@ void objects_put_config(struct request *r)
 
 void objects_patch_config(struct request *r)
 {
-	change_config(r, schema_dup(CONF_TOP, running(r)), CONF_JSON_PATCH);
+	change_config(r, change_begin(r, false, NULL), CONF_JSON_PATCH);
 }
 
 /* ---- one setting of it ---- */
@@ -385,7 +416,7 @@ void objects_put_log_level(struct request *r)
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
 		return;
 	}
-	next = schema_dup(CONF_TOP, running(r));
+	next = change_begin(r, false, NULL);
 	j = reader(r, CONF_JSON_PATCH, next);
 	if (!conf_from_json(&j, CONF_TOP, body, next, NULL)) {
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);

@@ -16,6 +16,8 @@ struct request {
 	char **steps;		/* of the path, decoded, behind the version */
 	GHashTable *query;
 	GPtrArray *wrongs;
+	bool part;		/* see change_begin() */
+	const char *iqn;	/* then: of the target */
 	bool answered;
 };
 
