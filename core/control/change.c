@@ -9,13 +9,20 @@
 
 /* ---- entity tags ---- */
 
-char *change_etag(const struct control *c, JsonNode *with_secrets)
+static void add_to_mac(void *mac, const char *text, size_t len)
 {
-	g_autofree char *text = json_to_string(with_secrets, FALSE), *mac = NULL;
+	g_hmac_update(mac, (const guchar *)text, (gssize)len);
+}
 
-	mac = g_compute_hmac_for_string(G_CHECKSUM_SHA256, (const guchar *)c->etag_key, strlen(c->etag_key), text, -1);
-	explicit_bzero(text, strlen(text));
-	return g_strdup_printf("\"%.32s\"", mac);
+char *change_etag(const struct control *c, enum conf_object object, const void *obj, const GPtrArray *list)
+{
+	GHmac *mac = g_hmac_new(G_CHECKSUM_SHA256, (const guchar *)c->etag_key, strlen(c->etag_key));
+	char *etag;
+
+	conf_write_json(object, obj, list, NULL, add_to_mac, mac);
+	etag = g_strdup_printf("\"%.32s\"", g_hmac_get_string(mac));
+	g_hmac_unref(mac);
+	return etag;
 }
 
 /* RFC 9110 8.8.3.  Weak ones are equal to none of ours where it matters (13.1.1). */

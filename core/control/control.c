@@ -80,7 +80,7 @@ static void too_large(SoupServerMessage *msg)
 {
 	static const char text[] =
 		"{\"type\":\"about:blank\",\"title\":\"Request Entity Too Large\",\"status\":413,"
-		"\"detail\":\"the body is larger than 8 MiB\"}\n";
+		"\"detail\":\"the body is larger than 32 MiB\"}\n";
 
 	soup_message_body_set_accumulate(soup_server_message_get_request_body(msg), FALSE);
 	soup_server_message_set_status(msg, SOUP_STATUS_REQUEST_ENTITY_TOO_LARGE, NULL);
@@ -158,6 +158,7 @@ static void on_request(SoupServer *http, SoupServerMessage *msg, const char *pat
 
 	if (soup_server_message_get_status(msg) == SOUP_STATUS_REQUEST_ENTITY_TOO_LARGE)
 		return;
+	trim_after(data, msg);
 	r.steps = split(path);
 	r.wrongs = wrongs_new();
 	dispatch(&r);
@@ -245,6 +246,7 @@ void control_free(struct control *c)
 	/* libsoup lets go of them from the main loop. */
 	while (g_hash_table_size(c->connections))
 		g_main_context_iteration(NULL, TRUE);
+	trim_stop(c);
 	g_hash_table_unref(c->connections);
 	g_ptr_array_unref(c->routes);
 	g_object_unref(c->nowhere);

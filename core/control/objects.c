@@ -46,16 +46,15 @@ static bool find(struct request *r, const struct conf *c, struct place *p)
 	return false;
 }
 
-static JsonNode *place_node(const struct place *p, const char *const *hide)
-{
-	return p->obj ? conf_to_json(p->object, p->obj, hide) : conf_list_to_json(p->object, p->list, hide);
-}
-
 static char *place_etag(const struct request *r, const struct place *p)
 {
-	g_autoptr(JsonNode) all = p->key && !p->obj ? NULL : place_node(p, NULL);
+	return p->key && !p->obj ? NULL : change_etag(r->control, p->object, p->obj, p->list);
+}
 
-	return all ? change_etag(r->control, all) : NULL;
+/* What If-Match and If-None-Match are about; that of a whole configuration takes a while. */
+static char *asked_etag(const struct request *r, const struct place *p)
+{
+	return request_header(r, "If-Match") || request_header(r, "If-None-Match") ? place_etag(r, p) : NULL;
 }
 
 static bool missing(struct request *r, const struct place *p)
@@ -71,7 +70,7 @@ static void answer_place(struct request *r, unsigned status, const struct place 
 	g_autofree char *etag = place_etag(r, p);
 
 	answer_header(r, "ETag", etag);
-	answer_json(r, status, place_node(p, dirs(r)));
+	answer_conf(r, status, p->object, p->obj, p->list);
 }
 
 void objects_get(struct request *r)
@@ -84,7 +83,7 @@ void objects_get(struct request *r)
 	etag = place_etag(r, &p);
 	answer_header(r, "ETag", etag);
 	if (change_allowed(r, etag))
-		answer_json(r, SOUP_STATUS_OK, place_node(&p, dirs(r)));
+		answer_conf(r, SOUP_STATUS_OK, p.object, p.obj, p.list);
 }
 
 /* What was there in answer to a change, found again: server_apply() has replaced all of it. */
@@ -285,7 +284,7 @@ static void change(struct request *r, bool put)
 	bool ok = find(r, next, &p) && (put || !missing(r, &p)), created;
 
 	if (ok) {
-		etag = place_etag(r, &p);
+		etag = asked_etag(r, &p);
 		ok = change_allowed(r, etag) && (body = request_body(r));
 	}
 	if (!ok) {
@@ -325,7 +324,7 @@ void objects_delete(struct request *r)
 		conf_free(next);
 		return;
 	}
-	etag = place_etag(r, &p);
+	etag = asked_etag(r, &p);
 	if (!change_allowed(r, etag)) {
 		conf_free(next);
 		return;
@@ -349,28 +348,43 @@ void objects_get_config(struct request *r)
 
 	answer_header(r, "ETag", etag);
 	if (change_allowed(r, etag))
-		answer_json(r, SOUP_STATUS_OK, place_node(&p, dirs(r)));
+		answer_conf(r, SOUP_STATUS_OK, p.object, p.obj, p.list);
+}
+
+static bool read_config(struct request *r, struct conf *next, enum conf_json_mode mode, bool *has_targets)
+{
+	g_autoptr(GBytes) body = soup_message_body_flatten(soup_server_message_get_request_body(r->msg));
+	struct conf_json j = reader(r, mode, next);
+	size_t len;
+	const char *text = g_bytes_get_data(body, &len);
+
+	/* libsoup has put a zero behind it. */
+	switch (conf_from_text(&j, len ? text : "", len, next, mode == CONF_JSON_WHOLE ? running(r) : NULL, has_targets)) {
+	case CONF_TEXT_NO_JSON:
+		answer_wrongs(r, SOUP_STATUS_BAD_REQUEST);
+		return false;
+	case CONF_TEXT_WRONG:
+		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
+		return false;
+	case CONF_TEXT_READ:
+		break;
+	}
+	return true;
 }
 
 /* As a reload: who applies a whole configuration has decided what ends. */
 static void change_config(struct request *r, struct conf *next, enum conf_json_mode mode)
 {
 	struct place p = top(r);
-	g_autofree char *etag = place_etag(r, &p);
-	g_autoptr(JsonNode) body = change_allowed(r, etag) ? request_body(r) : NULL;
-	struct conf_json j = reader(r, mode, next);
+	g_autofree char *etag = asked_etag(r, &p);
 	struct params before = next->iscsi;
+	bool has_targets;
 
-	if (!body) {
+	if (!change_allowed(r, etag) || !read_config(r, next, mode, &has_targets)) {
 		conf_free(next);
 		return;
 	}
-	if (!conf_from_json(&j, CONF_TOP, body, next, mode == CONF_JSON_WHOLE ? running(r) : NULL)) {
-		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
-		conf_free(next);
-		return;
-	}
-	if (mode == CONF_JSON_PATCH && !json_object_has_member(json_node_get_object(body), "targets"))
+	if (mode == CONF_JSON_PATCH && !has_targets)
 		inherit(next, &before);
 	if (r->control->options.complete)
 		r->control->options.complete(next, r->control->options.data);
