@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* daemon.c - gotgt daemon. */
 #include "config.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "cli/cli.h"
 #ifdef HAVE_CONTROL
@@ -208,6 +210,18 @@ static int serve(struct daemon *d)
 	return status;
 }
 
+/* Each connection and most logical units have an open file, and 1024 is what a process may have by default. */
+static void raise_open_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == files.rlim_max)
+		return;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		log_warning("the limit of open files (RLIMIT_NOFILE) stays: %s", g_strerror(errno));
+}
+
 int cmd_daemon(const struct command *cmd, int argc, char **argv)
 {
 	g_autofree char *config = NULL, *level = NULL, *dirs = NULL;
@@ -234,6 +248,7 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv)
 		d.log_level = n;
 	d.path = config ? g_strdup(config) : default_path();
 	d.plugin_dirs = plugins_dirs(dirs);
+	raise_open_files();
 	status = only_check ? check(&d) : serve(&d);
 	g_strfreev(d.plugin_dirs);
 	g_free(d.socket);
