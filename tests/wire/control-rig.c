@@ -74,8 +74,14 @@ static void keep_quiet(enum gotgt_log_level level, const char *line, void *data)
 
 void begin(void)
 {
-	struct control_options o = { .path = path, .config_path = file };
 	g_autofree char *text = g_strdup_printf(start_conf, dir);
+
+	begin_with(text);
+}
+
+void begin_with(const char *text)
+{
+	struct control_options o = { .path = path, .config_path = file };
 	GSocketAddress *addr = g_unix_socket_address_new(path);
 	GError *error = NULL;
 
@@ -141,7 +147,7 @@ struct answer ask_with(const char *method, const char *where, const char *body, 
 	a.location = g_strdup(soup_message_headers_get_one(h, "Location"));
 	a.allow = g_strdup(soup_message_headers_get_one(h, "Allow"));
 	a.json = *a.text ? json_from_string(a.text, NULL) : NULL;
-	g_test_message("%s %s: %u %s", method, where, a.status, a.text);
+	g_test_message("%s %s: %u %.300s", method, where, a.status, a.text);
 	if (a.status >= 400) {
 		JsonObject *o = json_node_get_object(a.json);
 

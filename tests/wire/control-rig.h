@@ -20,6 +20,7 @@ int rig_run(void);
 
 /* A server that has just been started, for one test. */
 void begin(void);
+void begin_with(const char *text);	/* of another configuration */
 void end(void);
 struct conf *read_file(void);
 const struct conf_target *target(const char *iqn);
