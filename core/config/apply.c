@@ -41,6 +41,7 @@ static bool changes_in_place(const struct setting *s)
 	static const size_t offsets[] = {
 		offsetof(struct conf_lun, thin), offsetof(struct conf_lun, serial),
 		offsetof(struct conf_lun, vendor), offsetof(struct conf_lun, product),
+		offsetof(struct conf_lun, online), offsetof(struct conf_lun, naa),
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(offsets); i++)
@@ -433,6 +434,8 @@ static void commit_rest(struct plan *p, struct conf *next)
 	node_set_auth(p->s->node, NULL, auth_ref(g_hash_table_lookup(p->auths, next)));
 	portals_commit(p);
 	log_set_level(next->log_level);
+	for (unsigned i = 0; i < p->s->engine->n_reactors; i++)
+		reactor_set_poll(p->s->engine->reactors[i], next->poll_us);
 	conf_free(p->s->conf);
 	p->s->conf = next;
 }

@@ -221,7 +221,7 @@ static void measure(unsigned n, double *costs)
 	GError *error = NULL;
 	double from = now_us();
 
-	begin_with(text);
+	begin_with(text, false);
 	costs[START] = (now_us() - from) / n;
 	g_assert_cmpuint(server_luns(running), ==, n);
 	bytes = (in_use() - before) / n;
@@ -268,7 +268,7 @@ static void test_one_by_one(void)
 	g_autofree char *text = conf_of(0);
 	double first = 0, last = 0;
 
-	begin_with(text);
+	begin_with(text, false);
 	for (unsigned i = 0; i < n; i++) {
 		double from = now_us();
 

@@ -76,10 +76,10 @@ void begin(void)
 {
 	g_autofree char *text = g_strdup_printf(start_conf, dir);
 
-	begin_with(text);
+	begin_with(text, false);
 }
 
-void begin_with(const char *text)
+void begin_with(const char *text, bool skip_broken)
 {
 	struct control_options o = { .path = path, .config_path = file };
 	GSocketAddress *addr = g_unix_socket_address_new(path);
@@ -87,7 +87,7 @@ void begin_with(const char *text)
 
 	g_file_set_contents(file, text, -1, &error);
 	g_assert_no_error(error);
-	running = server_start(read_file(), plugin_dirs, false, &error);
+	running = server_start(read_file(), plugin_dirs, skip_broken, &error);
 	g_assert_no_error(error);
 	o.server = running;
 	control = control_new(&o, &error);
