@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* daemon.c - gotgt daemon: a server that a file describes; a program over libgotgt like others. */
 #include "config.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,16 +19,34 @@ struct daemon {
 	char *path, *dirs, *state_dir;
 	char *socket;		/* of --control, or NULL */
 	char *level;		/* of --log, which the file does not change, or NULL */
+	bool may_be_missing;	/* the file, at the start: then there is nothing to serve yet */
+	int port;		/* of --port, for a configuration of gotgt in Go; -1: its own */
+	gboolean single;	/* --block-multiple-hosts */
 };
 
 /* A user's own file comes before the system's. */
-static char *default_path(void)
+static char *our_path(void)
 {
 	g_autofree char *own = g_build_filename(g_get_home_dir(), ".gotgt", "gotgt.conf", NULL);
 
 	if (geteuid() != 0 && g_file_test(own, G_FILE_TEST_EXISTS))
 		return g_steal_pointer(&own);
 	return g_strdup(SYSCONFDIR "/gotgt/gotgt.conf");
+}
+
+/*
+ * What the environment says was said by somebody; what gotgt in Go would take without, is taken where there is no other.
+ * Either may be missing, as there.
+ */
+static char *default_path(struct daemon *d)
+{
+	g_autofree char *ours = our_path();
+	const char *said = g_getenv("GOSTOR_CONFIG");
+
+	d->may_be_missing = (said && *said) || !g_file_test(ours, G_FILE_TEST_EXISTS);
+	if (said && *said)
+		return g_build_filename(said, "config.json", NULL);
+	return d->may_be_missing ? g_build_filename(g_get_home_dir(), ".gotgt", "config.json", NULL) : g_steal_pointer(&ours);
 }
 
 static char *default_state_dir(void)
@@ -47,6 +66,11 @@ static void show_wrong(void *data, const char *line)
 	fprintf(stderr, "%s\n", line);
 }
 
+static void show_warning(void *data, const char *line)
+{
+	fprintf(stderr, "warning: %s\n", line);
+}
+
 static void log_wrong(void *data, const char *line)
 {
 	const struct daemon *d = data;
@@ -56,8 +80,13 @@ static void log_wrong(void *data, const char *line)
 
 static struct gotgt_config options(struct daemon *d, uint32_t flags, gotgt_wrong_fn *wrong)
 {
+	if (d->port >= 0)
+		flags |= GOTGT_CONFIG_PORT;
+	if (d->single)
+		flags |= GOTGT_CONFIG_SINGLE;
 	return (struct gotgt_config){ .size = sizeof(struct gotgt_config), .flags = flags, .state_dir = d->state_dir,
-				      .log_level = d->level, .wrong = wrong, .wrong_data = d };
+				      .log_level = d->level, .wrong = wrong, .wrong_data = d,
+				      .port = (uint16_t)MAX(d->port, 0) };
 }
 
 static int complain(const struct daemon *d)
@@ -83,8 +112,9 @@ static void reload(struct cli_loop *loop)
 
 static int check(struct daemon *d)
 {
-	const struct gotgt_config o = options(d, 0, show_wrong);
+	struct gotgt_config o = options(d, d->may_be_missing ? GOTGT_CONFIG_MISSING : 0, show_wrong);
 
+	o.warning = show_warning;
 	return gotgt_config_check(d->server, d->path, &o) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -123,7 +153,7 @@ static int run(struct daemon *d)
 
 static int start(struct daemon *d)
 {
-	const struct gotgt_config o = options(d, 0, show_wrong);
+	const struct gotgt_config o = options(d, d->may_be_missing ? GOTGT_CONFIG_MISSING : 0, show_wrong);
 	g_autoptr(GError) error = NULL;
 	int status = EXIT_FAILURE;
 
@@ -160,9 +190,28 @@ static int serve(struct daemon *d, bool only_check)
 	return status;
 }
 
+/* What gotgt in Go was told on its command line. */
+static bool go_options(struct daemon *d, const char *driver, const char *port)
+{
+	guint64 n = 0;
+
+	if (driver && !g_str_equal(driver, "iscsi")) {
+		cli_usage(d->cmd, "--driver %s: there is none but iscsi", driver);
+		return false;
+	}
+	if (port && !g_ascii_string_to_unsigned(port, 10, 0, G_MAXUINT16, &n, NULL)) {
+		cli_usage(d->cmd, "--port: expected a number from 0 to 65535");
+		return false;
+	}
+	if (port)
+		d->port = (int)n;
+	return true;
+}
+
 int cmd_daemon(const struct command *cmd, int argc, char **argv)
 {
-	struct daemon d = { .cmd = cmd, .loop = { .hangup = reload } };
+	g_autofree char *driver = NULL, *port = NULL;
+	struct daemon d = { .cmd = cmd, .port = -1, .loop = { .hangup = reload } };
 	gboolean only_check = FALSE, foreground = TRUE;
 	const GOptionEntry entries[] = {
 		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &d.path, "Configuration file", "FILE" },
@@ -171,15 +220,19 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv)
 		{ "check", 0, 0, G_OPTION_ARG_NONE, &only_check, "Check the configuration and exit", NULL },
 		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &d.dirs, "Where plugins are, folders separated by colons", "DIRS" },
 		{ "control", 0, 0, G_OPTION_ARG_STRING, &d.socket, "Control socket, or off; instead of the file's", "PATH" },
+		{ "driver", 0, 0, G_OPTION_ARG_STRING, &driver, "iscsi, which is what there is", "NAME" },
+		{ "port", 0, 0, G_OPTION_ARG_STRING, &port, "Port to listen on, of a configuration of gotgt in Go", "PORT" },
+		{ "block-multiple-hosts", 0, 0, G_OPTION_ARG_NONE, &d.single, "One initiator at a time for each target", NULL },
 		{ NULL },
 	};
 	g_auto(GStrv) args = NULL;
 	uint32_t n;
 	int status = EXIT_USAGE;
 
-	if (cli_options(cmd, entries, argc, argv, &args) && (!d.level || cli_log_level(cmd, d.level, &n))) {
+	if (cli_options(cmd, entries, argc, argv, &args) && (!d.level || cli_log_level(cmd, d.level, &n)) &&
+	    go_options(&d, driver, port)) {
 		if (!d.path)
-			d.path = default_path();
+			d.path = default_path(&d);
 		d.state_dir = default_state_dir();
 		status = serve(&d, only_check);
 	}

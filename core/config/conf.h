@@ -16,6 +16,7 @@ struct conf_where {
 struct conf_limits {
 	uint32_t login_timeout_s, nop_interval_s, nop_timeout_s;
 	uint32_t tcp_user_timeout_s, queue_depth, max_connections, max_logins, max_logins_per_address;
+	uint32_t max_command_memory_mib;
 };
 
 struct conf_portal {
@@ -37,7 +38,9 @@ struct conf_lun {
 	uint32_t block_size;	/* 0: the device's */
 	uint32_t physical_block_size, optimal_io_size;	/* bytes; 0: the device's */
 	uint32_t alignment_offset;	/* LBA of the first physical block that starts with a block */
-	uint32_t read_only, thin, removable;
+	uint32_t read_only, thin, removable, online;
+	uint32_t io_timeout_s;	/* 0: none */
+	char *naa;		/* 16 hexadecimal digits */
 	char *serial, *vendor, *product;
 	/* Of who embeds us, not of files. */
 	const struct module *module;	/* the plugin, in the program itself; NULL: it is found by its name */
@@ -124,6 +127,8 @@ struct conf *conf_copy(const struct conf *c);
 struct conf_portal *conf_add_portal(struct conf *c);
 struct conf_target *conf_add_target(struct conf *c);
 struct conf_lun *conf_add_lun(struct conf_target *t);
+/* ADDR, ADDR:PORT, [ADDR] or [ADDR]:PORT. */
+bool conf_portal_parse(const char *text, struct conf_portal *portal, GError **error);
 struct conf_portal *conf_find_portal(const struct conf *c, const char *name);
 
 /* Errors are lines "FILE:LINE: OBJECT: REASON" in an array of char *. */

@@ -38,6 +38,14 @@ static const char *ascii_check(const char *text)
 	return NULL;
 }
 
+/* SPC-5 7.8.6.6: IEEE Extended, Locally Assigned, IEEE Registered; 6h has 16 bytes. */
+static const char *naa_check(const char *text)
+{
+	if (strspn(text, "0123456789abcdef") != 16 || text[16])
+		return "not 16 hexadecimal digits in lower case";
+	return strchr("235", *text) ? NULL : "does not start with 2, 3 or 5";
+}
+
 /* systemd.exec(5): the name of a file in $CREDENTIALS_DIRECTORY. */
 static const char *credential_check(const char *text)
 {
@@ -69,7 +77,7 @@ const struct setting schema[] = {
 	{ CONF_TOP, SETTING_UINT, "reactors", "0", .max = ENGINE_REACTORS_MAX, .restart = true, FIELD(struct conf, reactors),
 	  .help = "Threads that serve connections; 0 is one for each CPU." },
 	{ CONF_TOP, SETTING_UINT, "workers", "8", .min = 1, .max = 1024, .restart = true, FIELD(struct conf, workers),
-	  .help = "Threads for plugins that block; each is started when it is first needed." },
+	  .help = "Threads that one logical unit of a plugin that blocks may take; for all there are four times as many, each started when first needed." },
 	{ CONF_TOP, SETTING_UINT, "poll-us", "50", .max = 10000, FIELD(struct conf, poll_us),
 	  .help = "Microseconds for which a busy connection thread looks for more before it sleeps: less latency for more "
 		  "CPU.  It sleeps at once when idle." },
@@ -112,10 +120,13 @@ const struct setting schema[] = {
 	{ CONF_LIMITS, SETTING_UINT, "max-connections", "4096", .min = 1, .max = 1000000,
 	  FIELD(struct conf_limits, max_connections), .help = "Connections at one time, to all targets." },
 	{ CONF_LIMITS, SETTING_UINT, "max-logins", "256", .min = 1, .max = 1000000,
-	  FIELD(struct conf_limits, max_logins), .help = "Connections at one time that have not logged in yet." },
+	  FIELD(struct conf_limits, max_logins), .help = "Connections at one time that have not logged in yet; the oldest makes room for one more." },
 	{ CONF_LIMITS, SETTING_UINT, "max-logins-per-address", "128", .min = 1, .max = 1000000,
 	  FIELD(struct conf_limits, max_logins_per_address),
 	  .help = "Of these from one IPv4 address, or one IPv6 /64." },
+	{ CONF_LIMITS, SETTING_UINT, "max-command-memory", "1024", .unit = "MiB", .min = 64, .max = 1u << 20,
+	  FIELD(struct conf_limits, max_command_memory_mib),
+	  .help = "Memory for the data of commands; when it is used up, sessions that hold more than their share are told TASK SET FULL." },
 
 	{ CONF_CONTROL, SETTING_STRING, "socket", .min = 1, .max = 107, .check = socket_check,
 	  .otherwise = "/run/gotgt/gotgt.sock, or gotgt/gotgt.sock in $XDG_RUNTIME_DIR, or ~/.gotgt/gotgt.sock for a user",
@@ -215,8 +226,15 @@ const struct setting schema[] = {
 	  .help = "Say that blocks can be unmapped, when the device can." },
 	{ CONF_LUN, SETTING_BOOL, "removable", "false", FIELD(struct conf_lun, removable),
 	  .help = "Say that the medium is removable, and let initiators eject and load it." },
+	{ CONF_LUN, SETTING_UINT, "io-timeout", "30", .unit = "seconds", .max = 3600, FIELD(struct conf_lun, io_timeout_s),
+	  .help = "Time the plugin may take over one request before the initiator is told so; 0 is no limit." },
+	{ CONF_LUN, SETTING_BOOL, "online", "true", FIELD(struct conf_lun, online),
+	  .help = "Let initiators use it; false: it is there and answers NOT READY." },
 	{ CONF_LUN, SETTING_STRING, "serial", .otherwise = "made from target and number", .min = 1, .max = 36,
 	  .check = ascii_check, FIELD(struct conf_lun, serial), .help = "Unit serial number." },
+	{ CONF_LUN, SETTING_STRING, "naa", .otherwise = "made from the serial", .min = 1, .max = 16, .check = naa_check,
+	  FIELD(struct conf_lun, naa),
+	  .help = "NAA identifier, which tells initiators what it is: 16 hexadecimal digits, the first 2, 3 or 5." },
 	{ CONF_LUN, SETTING_STRING, "vendor", .otherwise = "GOTGT", .min = 1, .max = 8, .check = ascii_check,
 	  FIELD(struct conf_lun, vendor), .help = "T10 vendor identification." },
 	{ CONF_LUN, SETTING_STRING, "product", .otherwise = "VIRTUAL-DISK", .min = 1, .max = 16, .check = ascii_check,

@@ -10,6 +10,8 @@
 #include "control/listen.h"
 #include "engine/log.h"
 
+#define CROWDED_QUIET_US (5 * G_USEC_PER_SEC)	/* without that, until it is told again */
+
 /* Ends with its stream, which libsoup has. */
 struct connection {
 	struct control *control;
@@ -23,7 +25,8 @@ static void connection_gone(gpointer data, GObject *stream)
 {
 	struct connection *conn = data;
 
-	g_hash_table_remove(conn->control->connections, conn);
+	if (!g_queue_remove(conn->control->connections, conn))
+		g_queue_remove(conn->control->ending, conn);
 	g_source_destroy(conn->life);
 	g_source_unref(conn->life);
 	g_object_unref(conn->socket);
@@ -54,14 +57,29 @@ static void take(struct control *c, GSocket *socket)
 	conn->life = g_timeout_source_new_seconds(CONTROL_LIFE_S);
 	g_source_set_callback(conn->life, connection_old, conn, NULL);
 	g_source_attach(conn->life, c->context);
-	g_hash_table_add(c->connections, conn);
+	g_queue_push_tail(c->connections, conn);
 	g_object_weak_ref(G_OBJECT(stream), connection_gone, conn);
 	if (!soup_server_accept_iostream(c->http, G_IO_STREAM(stream), c->nowhere, c->nowhere, &error))
 		log_warning("control: %s", error->message);
 	g_object_unref(stream);
 }
 
-/* One too many is closed at once: who waits in the backlog would not know why. */
+/*
+ * A request is answered as soon as it is here, so the oldest connection is one that is slow to send it, or to read its
+ * answer: when there is one too many, that one goes.
+ */
+static void make_room(struct control *c)
+{
+	struct connection *oldest = g_queue_pop_head(c->connections);
+	gint64 now_us = g_get_monotonic_time();
+
+	g_queue_push_tail(c->ending, oldest);
+	g_socket_shutdown(oldest->socket, TRUE, TRUE, NULL);
+	if (now_us - c->crowded_us > CROWDED_QUIET_US)
+		log_warning("control: more than %u connections: the oldest ends", CONTROL_CONNECTIONS_MAX);
+	c->crowded_us = now_us;
+}
+
 static gboolean on_connect(GSocket *listener, GIOCondition condition, gpointer data)
 {
 	struct control *c = data;
@@ -69,10 +87,11 @@ static gboolean on_connect(GSocket *listener, GIOCondition condition, gpointer d
 
 	if (!socket)
 		return G_SOURCE_CONTINUE;
-	if (g_hash_table_size(c->connections) < CONTROL_CONNECTIONS_MAX)
+	if (g_queue_get_length(c->connections) >= CONTROL_CONNECTIONS_MAX)
+		make_room(c);
+	/* libsoup has not yet let go of so many that ended. */
+	if (g_queue_get_length(c->ending) < CONTROL_CONNECTIONS_MAX)
 		take(c, socket);
-	else
-		log_warning("control: more than %u connections", CONTROL_CONNECTIONS_MAX);
 	g_object_unref(socket);
 	return G_SOURCE_CONTINUE;
 }
@@ -222,7 +241,8 @@ struct control *control_new(const struct control_options *o, GError **error)
 	c->options.group = NULL;	/* the configuration's, which will be another */
 	c->options.config_path = c->config_path = g_strdup(o->config_path);
 	c->etag_key = random_key();
-	c->connections = g_hash_table_new(NULL, NULL);
+	c->connections = g_queue_new();
+	c->ending = g_queue_new();
 	c->routes = routes_new();
 	c->nowhere = g_inet_socket_address_new_from_string("127.0.0.1", 0);
 	c->http = http_new(c);
@@ -245,25 +265,22 @@ static void remove_file(struct control *c)
 
 void control_free(struct control *c)
 {
-	GHashTableIter it;
-	gpointer conn;
-
 	if (!c)
 		return;
 	g_source_destroy(c->accept);
 	g_source_unref(c->accept);
 	remove_file(c);
 	g_object_unref(c->socket);
-	g_hash_table_iter_init(&it, c->connections);
-	while (g_hash_table_iter_next(&it, &conn, NULL))
-		g_socket_shutdown(((struct connection *)conn)->socket, TRUE, TRUE, NULL);
+	for (GList *l = c->connections->head; l; l = l->next)
+		g_socket_shutdown(((struct connection *)l->data)->socket, TRUE, TRUE, NULL);
 	soup_server_disconnect(c->http);
 	g_object_unref(c->http);
 	/* libsoup lets go of them from the loop. */
-	while (g_hash_table_size(c->connections))
+	while (g_queue_get_length(c->connections) || g_queue_get_length(c->ending))
 		g_main_context_iteration(c->context, TRUE);
 	g_main_context_unref(c->context);
-	g_hash_table_unref(c->connections);
+	g_queue_free(c->connections);
+	g_queue_free(c->ending);
 	g_ptr_array_unref(c->routes);
 	g_object_unref(c->nowhere);
 	g_free(c->etag_key);

@@ -3,10 +3,14 @@
 #include "config.h"
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
+#ifdef HAVE_CONTROL
+#include "config/import.h"
+#endif
 #include "config/save.h"
 #include "lib/lib.h"
 
-#define KNOWN_FLAGS (GOTGT_CONFIG_APPLY | GOTGT_CONFIG_PLUGINS)
+#define KNOWN_FLAGS (GOTGT_CONFIG_APPLY | GOTGT_CONFIG_PLUGINS | GOTGT_CONFIG_MISSING | GOTGT_CONFIG_PORT | GOTGT_CONFIG_SINGLE)
 
 /* ---- what no file has ---- */
 
@@ -16,6 +20,8 @@ void lib_complete(const struct gotgt_server *s, struct conf *c)
 		c->state_dir = g_strdup(s->file_state_dir);
 	if (s->file_log_level)
 		c->log_level = (uint32_t)log_level_parse(s->file_log_level);
+	for (unsigned i = 0; s->file_single && i < c->targets->len; i++)
+		((struct conf_target *)c->targets->pdata[i])->single_initiator = true;
 }
 
 void lib_strip(const struct gotgt_server *s, struct conf *c)
@@ -123,10 +129,68 @@ static int take_options(struct gotgt_config *to, const struct gotgt_config *from
 	return 0;
 }
 
-/* NULL: lib_fail() has been called, and errors has all. */
-static struct conf *read_conf(struct gotgt_server *s, const char *path, const struct gotgt_config *o, GPtrArray *errors)
+/* What is told about a configuration. */
+struct told { GPtrArray *errors, *warnings; };
+
+static void told_clear(struct told *t)
 {
-	struct conf *c = conf_read_text(path, o->text, errors);
+	g_ptr_array_unref(t->errors);
+	g_ptr_array_unref(t->warnings);
+}
+typedef struct told told;
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(told, told_clear)
+
+#ifdef HAVE_CONTROL
+static struct conf *read_go(struct gotgt_server *s, const char *path, const struct gotgt_config *o, struct told *t)
+{
+	const struct import_options io = { (const char *const *)s->plugin_dirs,
+					   o->flags & GOTGT_CONFIG_PORT ? o->port : -1 };
+
+	if (o->text)
+		return import_text(path, o->text, strlen(o->text), &io, t->errors, t->warnings);
+	return import_read(path, &io, t->errors, t->warnings);
+}
+
+static bool is_go(const char *path, const struct gotgt_config *o)
+{
+	return o->text ? g_str_has_suffix(path, ".json") : import_is_json(path);
+}
+#else
+static struct conf *read_go(struct gotgt_server *s, const char *path, const struct gotgt_config *o, struct told *t)
+{
+	conf_error(t->errors, &(struct conf_where){ g_intern_string(path), 0 },
+		   "this build reads no configuration of gotgt in Go");
+	return NULL;
+}
+
+static bool is_go(const char *path, const struct gotgt_config *o)
+{
+	return g_str_has_suffix(path, ".json");
+}
+#endif
+
+static struct conf *read_any(struct gotgt_server *s, const char *path, const struct gotgt_config *o, struct told *t)
+{
+	struct conf_where where = { g_intern_string(path), 0 };
+
+	if (o->flags & GOTGT_CONFIG_MISSING && !o->text && access(path, F_OK) < 0 && errno == ENOENT) {
+		conf_error(t->warnings, &where, "it is not there, so there is nothing to serve yet");
+		return conf_new();
+	}
+	if (is_go(path, o))
+		return read_go(s, path, o, t);
+	if (!(o->flags & GOTGT_CONFIG_PORT))
+		return conf_read_text(path, o->text, t->errors);
+	conf_error(t->errors, &where,
+		   "a port is for a configuration of gotgt in Go; the portals of this file have their ports");
+	return NULL;
+}
+
+/* NULL: lib_fail() has been called, and t->errors has all. */
+static struct conf *read_conf(struct gotgt_server *s, const char *path, const struct gotgt_config *o, struct told *t)
+{
+	struct conf *c = read_any(s, path, o, t);
+	GPtrArray *errors = t->errors;
 
 	if (c) {
 		lib_adopt(s, c, NULL);
@@ -150,14 +214,16 @@ static void keep_options(struct gotgt_server *s, const struct gotgt_config *o)
 {
 	set_text(&s->file_state_dir, o->state_dir);
 	set_text(&s->file_log_level, o->log_level);
+	s->file_single = o->flags & GOTGT_CONFIG_SINGLE;
 }
 
 /* A copy of what an option was, for when it does not come to anything. */
-static int load(struct gotgt_server *s, const char *path, const struct gotgt_config *o, GPtrArray *errors)
+static int load(struct gotgt_server *s, const char *path, const struct gotgt_config *o, struct told *t)
 {
 	g_autofree char *state_dir = g_strdup(s->file_state_dir), *level = g_strdup(s->file_log_level);
-	const struct gotgt_config was = { .state_dir = state_dir, .log_level = level };
-	struct conf *c = read_conf(s, path, o, errors), *before = s->draft;
+	const struct gotgt_config was = { .state_dir = state_dir, .log_level = level,
+					  .flags = s->file_single ? GOTGT_CONFIG_SINGLE : 0 };
+	struct conf *c = read_conf(s, path, o, t), *before = s->draft;
 	bool was_checked = s->checked;
 	int r = 0;
 
@@ -185,15 +251,21 @@ static int load(struct gotgt_server *s, const char *path, const struct gotgt_con
 	return 0;
 }
 
-static void tell(const struct gotgt_config *o, const GPtrArray *errors)
+/* Outside of calls, as the callbacks may make some. */
+static void tell(struct gotgt_server *s, const struct gotgt_config *o, const struct told *t)
 {
-	for (unsigned i = 0; o->wrong && i < errors->len; i++)
-		o->wrong(o->wrong_data, errors->pdata[i]);
+	for (unsigned i = 0; o->wrong && i < t->errors->len; i++)
+		o->wrong(o->wrong_data, t->errors->pdata[i]);
+	for (unsigned i = 0; i < t->warnings->len; i++)
+		if (o->warning)
+			o->warning(o->wrong_data, t->warnings->pdata[i]);
+		else
+			gotgt_server_log(s, GOTGT_LOG_WARNING, t->warnings->pdata[i]);
 }
 
 int gotgt_config_load(struct gotgt_server *s, const char *path, const struct gotgt_config *options)
 {
-	g_autoptr(GPtrArray) errors = conf_errors_new();
+	g_auto(told) t = { conf_errors_new(), conf_errors_new() };
 	struct gotgt_config o;
 	int r = lib_enter(s);
 
@@ -202,14 +274,14 @@ int gotgt_config_load(struct gotgt_server *s, const char *path, const struct got
 	r = path ? take_options(&o, options) : lib_fail(EINVAL, "no file");
 	if (r)
 		return lib_leave(s, r);
-	r = lib_leave(s, load(s, path, &o, errors));
-	tell(&o, errors);
+	r = lib_leave(s, load(s, path, &o, &t));
+	tell(s, &o, &t);
 	return r;
 }
 
 int gotgt_config_check(struct gotgt_server *s, const char *path, const struct gotgt_config *options)
 {
-	g_autoptr(GPtrArray) errors = conf_errors_new();
+	g_auto(told) t = { conf_errors_new(), conf_errors_new() };
 	struct gotgt_config o;
 	struct conf *c;
 	int r = lib_enter(s);
@@ -220,10 +292,10 @@ int gotgt_config_check(struct gotgt_server *s, const char *path, const struct go
 	if (r)
 		return lib_leave(s, r);
 	o.flags |= GOTGT_CONFIG_PLUGINS;
-	c = read_conf(s, path, &o, errors);
+	c = read_conf(s, path, &o, &t);
 	conf_free(c);
 	lib_leave(s, 0);
-	tell(&o, errors);
+	tell(s, &o, &t);
 	return c ? 0 : -EINVAL;
 }
 

@@ -215,6 +215,9 @@ typedef void gotgt_wrong_fn(void *data, const char *line);
 
 #define GOTGT_CONFIG_APPLY UINT32_C(1)		/* make it take effect as well, as gotgt_server_apply() */
 #define GOTGT_CONFIG_PLUGINS UINT32_C(2)	/* a plugin that does not load is wrong here, not at the start */
+#define GOTGT_CONFIG_MISSING UINT32_C(4)	/* a file that is not there has nothing in it, and is warned of */
+#define GOTGT_CONFIG_PORT UINT32_C(8)		/* "port" is to be used */
+#define GOTGT_CONFIG_SINGLE UINT32_C(16)	/* one initiator at a time for each target, whatever the file has */
 
 struct gotgt_config {
 	size_t size;			/* sizeof(struct gotgt_config) */
@@ -224,6 +227,8 @@ struct gotgt_config {
 	const char *log_level;		/* "log-level" whatever the file has; NULL: the file's */
 	gotgt_wrong_fn *wrong;		/* told everything that is wrong, in this thread, before the call returns; or NULL */
 	void *wrong_data;		/* what it is called with */
+	gotgt_wrong_fn *warning;	/* told what is no error, in the same way; NULL: the log is */
+	uint16_t port;			/* for a file of gotgt in Go: listened on in place of the ports its portals have */
 };
 /*
  * The description becomes what a file says; all that was described before goes.  What no file can have, stores and
@@ -231,6 +236,7 @@ struct gotgt_config {
  * Or nothing changes: -EINVAL when anything in the file is wrong, or it cannot be read, all of which "wrong" is told;
  * with GOTGT_CONFIG_APPLY also what gotgt_server_apply() returns.  A plugin that does not load is told of at the start,
  * unless GOTGT_CONFIG_PLUGINS.  options NULL: as if all were 0.  A relative @include is looked for beside the file.
+ * A file with JSON is one of gotgt in Go, see gotgt.conf(5); a library built without the control socket reads none.
  */
 GOTGT_EXPORT int gotgt_config_load(struct gotgt_server *server, const char *path, const struct gotgt_config *options);
 /* The same without changing anything, to hear what is wrong; a plugin that does not load always is. */
