@@ -66,6 +66,7 @@ case " \$* " in
 *" daemon --check"*) config=yes ;;
 *" daemon "*) stays='logical units' config=yes ;;
 esac
+case " \$* " in *" --config "*) config= ;; esac
 [ -z "\$config" ] || set -- "\$@" --config "$box/etc/gotgt.conf"
 [ "\$stays" != no ] || exec "$build/core/gotgt" "\$@"
 n=$served/\$\$
@@ -154,6 +155,9 @@ before()
 	*engine.c*) [ -e "$box/engine.c" ] ;;
 	*ram.c*) sed -n '/^```c$/,/^```$/{/^```/d;p;}' "$top/plugins/README.md" >"$box/ram.c" ;;
 	*memory.c*) sed -n '/^\.Bd -literal$/,/^\.Ed/{/^\.[BE]d/d;s/\\e/\\/g;p;}' "$top/man/libgotgt.3" >"$box/memory.c" ;;
+	*config.json*)
+		mkdir -p "$box/.gotgt" && truncate -s 16M "$box/go.img" &&
+			sed "s,/var/tmp/disk.img,$box/go.img," "$top/tests/data/go-config.json" >"$box/.gotgt/config.json" ;;
 	*"gotgt create"* | *"gotgt list"* | *curl*)
 		cat >"$box/etc/gotgt.conf" <<END2 &&
 state-dir = "$box/state";
@@ -169,7 +173,7 @@ run_block() # NAME
 {
 	before "$1" || return 1
 	replaced "$1.sh" >"$1.run"
-	(cd "$box" && PATH=$tap_tmp/bin:$PATH timeout 300 sh -e "$1.run")
+	(cd "$box" && HOME=$box PATH=$tap_tmp/bin:$PATH timeout 300 sh -e "$1.run")
 	status=$?
 	stop_served || return 1
 	return $status
