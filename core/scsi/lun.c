@@ -310,6 +310,8 @@ static void discard(struct lun *lun)
 {
 	pr_free(lun->pr);
 	ranges_clear(&lun->ranges);
+	for (unsigned i = 0; i < lun->target->engine->n_reactors; i++)
+		stats_unref(atomic_load(&lun->count[i].stats));
 	pthread_cond_destroy(&lun->drained);
 	pthread_mutex_destroy(&lun->save_lock);
 	pthread_mutex_destroy(&lun->lock);
