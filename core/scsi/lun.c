@@ -414,6 +414,7 @@ static bool let_go(struct lun *lun)
 
 void lun_free_left(struct engine *e)
 {
+	struct target *alone;
 	GSList *next;
 
 	pthread_mutex_lock(&left.lock);
@@ -430,8 +431,9 @@ void lun_free_left(struct engine *e)
 			continue;
 		left.luns = g_slist_delete_link(left.luns, l);
 		e->n_left--;
-		target_free(lun->target);
+		alone = lun->target;
 		discard(lun);
+		target_free(alone);
 	}
 	pthread_mutex_unlock(&left.lock);
 }
