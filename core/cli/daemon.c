@@ -11,6 +11,8 @@
 #include "engine/log.h"
 #include "iscsi/activation.h"
 
+#define LOG_DOMAIN LOGD_DAEMON
+
 #define STOP_GRACE_MS 5000u
 
 struct daemon {
@@ -193,7 +195,7 @@ static int serve(struct daemon *d)
 		fprintf(stderr, "%s\n", (char *)errors->pdata[i]);
 	if (!conf)
 		return EXIT_FAILURE;
-	log_set_level(conf->log_level);
+	conf_set_log(conf);
 	cli_loop_start(&d->loop);
 	d->server = server_start(conf, d->plugin_dirs, true, &error);
 	if (d->server && !activation_used(&error))
@@ -210,13 +212,14 @@ static int serve(struct daemon *d)
 
 int cmd_daemon(const struct command *cmd, int argc, char **argv)
 {
-	g_autofree char *config = NULL, *level = NULL, *dirs = NULL;
+	g_autofree char *config = NULL, *level = NULL, *format = NULL, *dirs = NULL;
 	struct daemon d = { .cmd = cmd, .log_level = -1, .loop = { .hangup = reload } };
 	gboolean only_check = FALSE, foreground = TRUE;
 	const GOptionEntry entries[] = {
 		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &config, "Configuration file", "FILE" },
 		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground, "Stay in the foreground, which is the default", NULL },
 		{ "log", 'l', 0, G_OPTION_ARG_STRING, &level, "Log level: error, warn, info or debug", "LEVEL" },
+		{ "log-format", 0, 0, G_OPTION_ARG_STRING, &format, CLI_LOG_FORMAT_HELP, "FORMAT" },
 		{ "check", 0, 0, G_OPTION_ARG_NONE, &only_check, "Check the configuration and exit", NULL },
 		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &dirs, "Where plugins are, folders separated by colons", "DIRS" },
 		{ "control", 0, 0, G_OPTION_ARG_STRING, &d.socket, "Control socket, or off; instead of the file's", "PATH" },
@@ -226,7 +229,8 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv)
 	uint32_t n;
 	int status;
 
-	if (!cli_options(cmd, entries, argc, argv, &args) || (level && !cli_log_level(cmd, level, &n))) {
+	if (!cli_options(cmd, entries, argc, argv, &args) || (level && !cli_log_level(cmd, level, &n)) ||
+	    !cli_log_format(cmd, format)) {
 		g_free(d.socket);
 		return EXIT_USAGE;
 	}

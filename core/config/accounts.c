@@ -10,6 +10,8 @@
 #include "config/server.h"
 #include "engine/log.h"
 
+#define LOG_DOMAIN LOGD_CONFIG
+
 #define FAIL(...) g_set_error(error, SERVER_ERROR, 0, __VA_ARGS__)
 
 static const struct {

@@ -10,6 +10,8 @@
 #include "control/listen.h"
 #include "engine/log.h"
 
+#define LOG_DOMAIN LOGD_CONTROL
+
 /* Ends with its stream, which libsoup has. */
 struct connection {
 	struct control *control;

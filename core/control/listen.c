@@ -13,6 +13,8 @@
 #include "control/listen.h"
 #include "engine/log.h"
 
+#define LOG_DOMAIN LOGD_CONTROL
+
 #define BACKLOG 32
 
 static bool fail(const char *path, GError **error)

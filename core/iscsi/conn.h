@@ -80,6 +80,8 @@ struct conn {
 	struct moving *moving;		/* conn.c: on its way to another reactor */
 };
 
+/* What a line about it is about. */
+struct log_fields conn_fields(const struct conn *c);
 void conn_start(struct node *n, struct portal *p, struct reactor *r, int fd, const struct sockaddr_storage *from);	/* [any] */
 
 /*

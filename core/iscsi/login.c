@@ -9,6 +9,8 @@
 #include "iscsi/redirect.h"
 #include "iscsi/session.h"
 
+#define LOG_DOMAIN LOGD_LOGIN
+
 /* Until the full feature phase no PDU is larger (RFC 7143 13.12: the default). */
 #define LOGIN_DSL 8192u
 
@@ -98,6 +100,13 @@ void login_free(struct login *l)
 	g_free(l);
 }
 
+/* Who says to be there, and to want what. */
+static struct log_fields fields(const struct conn *c, const struct login *l)
+{
+	return (struct log_fields){ .target = l->keys.said[SAID_TARGET_NAME],
+				    .initiator = l->keys.said[SAID_INITIATOR_NAME], .conn = c->peer };
+}
+
 static const char *quoted(char buf[LOG_QUOTED], const char *text)
 {
 	return text ? log_quote(buf, LOG_QUOTED, text, strlen(text)) : "(no name)";
@@ -132,8 +141,9 @@ static void refuse(struct conn *c, struct login *l, struct refusal r)
 	const char *target = l->keys.said[SAID_TARGET_NAME];
 	uint8_t bhs[BHS_LEN];
 
-	log_warning("%s: login of %s%s%s%s%s refused: %s (%04x)", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]),
-		    target ? " to " : "", target ? quoted(to, target) : "", name ? " as " : "", name ? quoted(user, name) : "", r.why, r.status);
+	log_warning_of(fields(c, l), "%s: login of %s%s%s%s%s refused: %s (%04x)", c->peer,
+		       quoted(who, l->keys.said[SAID_INITIATOR_NAME]), target ? " to " : "",
+		       target ? quoted(to, target) : "", name ? " as " : "", name ? quoted(user, name) : "", r.why, r.status);
 	l->refused = true;
 	response_init(c, l, bhs);
 	put16(bhs + 36, r.status);
@@ -206,10 +216,11 @@ static void established(struct conn *c, enum login_status status)
 	}
 	respond_last(c, l);
 	if (l->keys.discovery)
-		log_info("%s: %s is in a discovery session", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]));
+		log_info_of(fields(c, l), "%s: %s is in a discovery session", c->peer,
+			    quoted(who, l->keys.said[SAID_INITIATOR_NAME]));
 	else
-		log_info("%s: %s is logged in to %s", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]),
-			 quoted(to, l->keys.said[SAID_TARGET_NAME]));
+		log_info_of(fields(c, l), "%s: %s is logged in to %s", c->peer,
+			    quoted(who, l->keys.said[SAID_INITIATOR_NAME]), quoted(to, l->keys.said[SAID_TARGET_NAME]));
 	c->login = NULL;
 	login_free(l);
 }
@@ -399,8 +410,8 @@ static bool redirected(struct conn *c, struct login *l)
 	status = redirect_login(c->node, l->target, &who, address);
 	if (status == LOGIN_SUCCESS)
 		return false;
-	log_info("%s: login of %s to %s is sent to %s (%04x)", c->peer, quoted(name, who.initiator),
-		 quoted(to, l->keys.said[SAID_TARGET_NAME]), address, status);
+	log_info_of(fields(c, l), "%s: login of %s to %s is sent to %s (%04x)", c->peer, quoted(name, who.initiator),
+		    quoted(to, l->keys.said[SAID_TARGET_NAME]), address, status);
 	l->refused = true;
 	text = g_byte_array_new();
 	keys_append(text, "TargetAddress", address);	/* 13.8: without a portal group tag */

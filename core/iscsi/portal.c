@@ -13,6 +13,8 @@
 #include "iscsi/conn.h"
 #include "iscsi/portal.h"
 
+#define LOG_DOMAIN LOGD_ISCSI
+
 #define BACKLOG 1024
 #define RETRY_MS 500	/* out of descriptors or memory: the backlog waits so long */
 #define REFUSED_QUIET_US (5 * G_USEC_PER_SEC)
@@ -171,7 +173,8 @@ static void complain(struct node *n, const struct sockaddr_storage *from)
 		return;
 	if (from->ss_family == AF_INET || from->ss_family == AF_INET6)
 		getnameinfo((const struct sockaddr *)from, sizeof *from, host, sizeof host, NULL, 0, NI_NUMERICHOST);
-	log_warning("%s: connection refused: too many connections, or logins under way (and %u others before)", host, untold);
+	log_warning_of(((struct log_fields){ .conn = host }),
+		       "%s: connection refused: too many connections, or logins under way (and %u others before)", host, untold);
 }
 
 void node_adopt(struct node *n, struct portal *p, int fd)

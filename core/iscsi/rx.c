@@ -13,6 +13,8 @@
 #include "iscsi/rx.h"
 #include "iscsi/session.h"
 
+#define LOG_DOMAIN LOGD_ISCSI
+
 #define RX_SIZE (128u << 10)
 #define PLACE_MIN (16u << 10)	/* smaller data segments are waited for in the buffer */
 #define RECEIVES 4		/* system calls for one readiness, so that other connections get their turn */
@@ -87,7 +89,7 @@ static void act(struct conn *c, const struct pdu *p, struct verdict v)
 	if (v.act == PDU_DROP)
 		conn_drop(c, v.why);
 	else if (v.act == PDU_REJECT && c->state != CONN_CLOSING) {
-		log_debug("%s: reject 0x%02x of opcode 0x%02x: %s", c->peer, v.reason, pdu_opcode(p), v.why);
+		log_debug_of(conn_fields(c), "%s: reject 0x%02x of opcode 0x%02x: %s", c->peer, v.reason, pdu_opcode(p), v.why);
 		pdu_reject(c, p, v.reason);
 	}
 }

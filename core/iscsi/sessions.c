@@ -4,6 +4,8 @@
 #include "iscsi/async.h"
 #include "iscsi/session.h"
 
+#define LOG_DOMAIN LOGD_ISCSI
+
 struct visit {
 	struct node *node;
 	GArray *found;		/* struct session_info */
@@ -66,7 +68,7 @@ static void drop_here(struct reactor *r, void *arg)
 		next = c->next;
 		if (!c->session || !conn_is_full(c) || c->session->tsih != v->tsih)
 			continue;
-		log_warning("%s: session dropped by the administrator", c->peer);
+		log_warning_of(conn_fields(c), "%s: session dropped by the administrator", c->peer);
 		async_drop(c, ASYNC_SESSION_DROPPED);
 		g_atomic_int_set(&v->dropped, 1);
 	}

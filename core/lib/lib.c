@@ -120,6 +120,7 @@ void gotgt_server_free(struct gotgt_server *s)
 	g_hash_table_unref(s->stores);
 	g_hash_table_unref(s->modules);
 	log_enter(NULL);
+	log_clear(&s->log);
 	conf_free(s->draft);
 	g_strfreev(s->plugin_dirs);
 	events_free(s->events);
@@ -215,7 +216,7 @@ static int start(struct gotgt_server *s)
 
 	if (r)
 		return r;
-	log_set_level(s->draft->log_level);
+	conf_set_log(s->draft);
 	s->running = server_start(conf_copy(s->draft), s->plugin_dirs, false, &error);
 	if (!s->running)
 		return failed(error);

@@ -10,6 +10,8 @@
 #include "scsi/mode.h"
 #include "scsi/pr.h"
 
+#define LOG_DOMAIN LOGD_SCSI
+
 /* ---- addresses ---- */
 
 int lun_parse(const uint8_t addr[8])
@@ -209,6 +211,11 @@ void lun_reset(struct lun *lun)
 
 /* ---- from birth to death ---- */
 
+struct log_fields lun_fields(const struct lun *lun)
+{
+	return LOG_LUN(target_name(lun->target), lun->number);
+}
+
 static void nothing(struct reactor *r, void *arg)
 {
 }
@@ -217,8 +224,8 @@ static void resized(void *data)
 {
 	struct lun *lun = data;
 
-	log_info("target %s lun %u: it has %" G_GUINT64_FORMAT " blocks now", target_name(lun->target), lun->number,
-		 lun_blocks(lun));
+	log_info_of(lun_fields(lun), "target %s lun %u: it has %" G_GUINT64_FORMAT " blocks now", target_name(lun->target),
+		    lun->number, lun_blocks(lun));
 	target_set_ua(lun->target, lun->number, UA_CAPACITY_CHANGED, NULL);
 }
 
