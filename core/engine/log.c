@@ -146,7 +146,7 @@ static struct log_plugin *plugin_find(struct log *log, const char *name)
 	if (p)
 		return p;
 	p = g_malloc0(sizeof *p + strlen(name) + 1);
-	strcpy(p->name, name);
+	memcpy(p->name, name, strlen(name) + 1);
 	atomic_init(&p->level, level_of(levels, LOGD_PLUGIN));
 	p->next = log->plugins;
 	log->plugins = p;

@@ -301,7 +301,7 @@ void portal_advertise(struct portal *p, const char *text)
 	char full[ADDRESS_MAX];
 
 	if (text)
-		address_target(full, text, (uint16_t)atoi(strrchr(p->name, ':') + 1));
+		address_target(full, text, (uint16_t)strtoul(strrchr(p->name, ':') + 1, NULL, 10));
 	pthread_mutex_lock(&p->node->lock);
 	g_free(p->advertise);
 	p->advertise = g_strdup(text ? full : NULL);

@@ -76,7 +76,7 @@ static uint32_t wanted(const struct conn *c)
 	const uint8_t *bhs = c->rx ? c->rx->data + c->rx_at : NULL;
 	uint32_t dsl;
 
-	if (unparsed(c) < BHS_LEN)
+	if (!bhs || unparsed(c) < BHS_LEN)
 		return BHS_LEN + (c->header_digest ? DIGEST_LEN : 0);
 	if (unparsed(c) < header_len(c, bhs))
 		return header_len(c, bhs);

@@ -31,7 +31,7 @@ static void describe(const struct conn *c, GArray *found)
 	info.initiator = g_strdup(s->initiator);
 	info.target = s->target ? g_strdup(s->target->name) : NULL;
 	g_array_append_val(found, info);
-}
+}	/* NOLINT(memleak): info_clear() frees what is in the array */
 
 static void describe_here(struct reactor *r, void *arg)
 {

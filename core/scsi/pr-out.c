@@ -178,7 +178,10 @@ static void begin(struct pr_op *op)
 	op->next = pr_state_copy(pr->state);
 	pthread_mutex_unlock(&pr->lock);
 	/* RESERVE and PERSISTENT RESERVE do not go together (SPC-2 5.5.1). */
-	op->verdict = reserved ? (struct pr_verdict){ .end = PR_CONFLICT } : pr_act(op);
+	if (reserved)
+		op->verdict = (struct pr_verdict){ .end = PR_CONFLICT };
+	else
+		op->verdict = pr_act(op);
 	if (op->task->aborted || op->verdict.end != PR_GOOD) {
 		leave(pr);
 		op_end(op);
