@@ -53,7 +53,8 @@ left() # LOG
 each gcc 'timeout $limit_s gcc @"$flags" -O0 -g0 -fanalyzer -c -o /dev/null "$0"' "$@"
 # It reads no flags from a file itself.
 each clang-tidy 'eval "timeout $limit_s clang-tidy --quiet \"\$0\" -- $(cat "$flags") 2>/dev/null"' "$@"
-# GLib's macros that its table of GLib lacks.
+# GLib's macros that its table of GLib lacks.  Flags are words.
+# shellcheck disable=SC2046
 timeout $((limit_s * 5)) cppcheck --quiet -j "$jobs" --std=c11 --enable=warning,performance,portability --library=gtk,posix \
 	-DHAVE_CONFIG_H '-DG_DEFINE_QUARK(name, function)=GQuark function(void)' \
 	$(tr ' ' '\n' <"$flags" | grep '^-I[^/]' | tr '\n' ' ') "$@" >"$out/cppcheck.log" 2>&1 ||

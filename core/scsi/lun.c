@@ -134,6 +134,13 @@ static unsigned configured_state(const struct lun *lun, const struct lun_conf *c
 	       (conf->thin && lun->can_unmap ? LUN_THIN | anchors : 0);
 }
 
+/* Not by all of its bytes: some are between the members. */
+static bool same_identity(const struct lun_identity *a, const struct lun_identity *b)
+{
+	return !strcmp(a->serial, b->serial) && !strcmp(a->vendor, b->vendor) && !strcmp(a->product, b->product) &&
+	       a->naa == b->naa;
+}
+
 bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **error)
 {
 	unsigned old = lun_state(lun) & (LUN_READ_ONLY | LUN_THIN | LUN_OFFLINE), now = configured_state(lun, conf);
@@ -148,7 +155,7 @@ bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **erro
 	if (!make_identity(lun, conf, &id, error))
 		return false;
 	pthread_mutex_lock(&lun->lock);
-	renamed = memcmp(&lun->identity, &id, sizeof id) != 0;
+	renamed = !same_identity(&lun->identity, &id);
 	lun->identity = id;
 	pthread_mutex_unlock(&lun->lock);
 	lun_set_state(lun, LUN_READ_ONLY | LUN_THIN | LUN_ANCHORS | LUN_OFFLINE, now);
