@@ -18,6 +18,8 @@
 #include "iscsi/session.h"
 #include "iscsi/tmf.h"
 
+#define LOG_DOMAIN LOGD_ISCSI
+
 struct node *node_new(struct engine *e)
 {
 	struct node *n = g_new0(struct node, 1);
@@ -327,7 +329,7 @@ static void readmit_here(struct reactor *r, void *arg)
 			continue;
 		if (!admitted(v, c, &view) || !as_its_mate(v, c, view)) {
 			lun_view_unref(view);
-			log_warning("%s: %s is not admitted to %s any more", c->peer, c->session->initiator, v->target->name);
+			log_warning_of(conn_fields(c), "%s: %s is not admitted to %s any more", c->peer, c->session->initiator, v->target->name);
 			async_drop(c, ASYNC_SESSION_DROPPED);
 		} else if (c == c->session->conns) {
 			nexus_set_view(c->session->nexus, view);

@@ -12,6 +12,8 @@
 #include "scsi/pr.h"
 #include "scsi/watch.h"
 
+#define LOG_DOMAIN LOGD_SCSI
+
 /* ---- addresses ---- */
 
 int lun_parse(const uint8_t addr[8])
@@ -134,6 +136,13 @@ static unsigned configured_state(const struct lun *lun, const struct lun_conf *c
 	       (conf->thin && lun->can_unmap ? LUN_THIN | anchors : 0);
 }
 
+/* Not by all of its bytes: some are between the members. */
+static bool same_identity(const struct lun_identity *a, const struct lun_identity *b)
+{
+	return !strcmp(a->serial, b->serial) && !strcmp(a->vendor, b->vendor) && !strcmp(a->product, b->product) &&
+	       a->naa == b->naa;
+}
+
 bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **error)
 {
 	unsigned old = lun_state(lun) & (LUN_READ_ONLY | LUN_THIN | LUN_OFFLINE), now = configured_state(lun, conf);
@@ -148,7 +157,7 @@ bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **erro
 	if (!make_identity(lun, conf, &id, error))
 		return false;
 	pthread_mutex_lock(&lun->lock);
-	renamed = memcmp(&lun->identity, &id, sizeof id) != 0;
+	renamed = !same_identity(&lun->identity, &id);
 	lun->identity = id;
 	pthread_mutex_unlock(&lun->lock);
 	atomic_store(&lun->io_timeout_s, conf->io_timeout_s);
@@ -217,12 +226,17 @@ void lun_reset(struct lun *lun)
 
 /* ---- from birth to death ---- */
 
+struct log_fields lun_fields(const struct lun *lun)
+{
+	return LOG_LUN(target_name(lun->target), lun->number);
+}
+
 static void resized(void *data)
 {
 	struct lun *lun = data;
 
-	log_info("target %s lun %u: it has %" G_GUINT64_FORMAT " blocks now", target_name(lun->target), lun->number,
-		 lun_blocks(lun));
+	log_info_of(lun_fields(lun), "target %s lun %u: it has %" G_GUINT64_FORMAT " blocks now", target_name(lun->target),
+		    lun->number, lun_blocks(lun));
 	target_set_ua(lun->target, lun->number, UA_CAPACITY_CHANGED, NULL);
 }
 

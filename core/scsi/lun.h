@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "engine/log.h"
 #include "engine/stats.h"
 #include "scsi/alua.h"
 #include "scsi/range.h"
@@ -176,6 +177,8 @@ static inline unsigned lun_state(const struct lun *lun)
 	return atomic_load_explicit(&((struct lun *)lun)->state, memory_order_acquire);
 }
 
+/* What a line about it is about.  [any] */
+struct log_fields lun_fields(const struct lun *lun);
 static inline uint64_t lun_blocks(const struct lun *lun)
 {
 	return device_size(lun->dev) >> lun->block_shift;
