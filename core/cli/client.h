@@ -15,6 +15,9 @@ struct client;
 struct client *client_new(const struct command *cmd, const char *host);
 void client_free(struct client *c);
 
+/* Wait for no answer longer than that. */
+void client_hurry(struct client *c, unsigned seconds);
+
 /*
  * body: taken over, or NULL.  True: *answer is what came (NULL when that is nothing; the caller's).  False: one line
  * has been said, and *status is the exit status.

@@ -29,14 +29,17 @@ void notify(const char *state)
 		close(fd);
 }
 
+static void (*prove)(void *data);
+
 static gboolean on_watchdog(gpointer data)
 {
+	prove(data);
 	notify("WATCHDOG=1");
 	return G_SOURCE_CONTINUE;
 }
 
 /* Twice in the time it waits, as sd_watchdog_enabled(3) says. */
-void watchdog_start(void)
+void watchdog_start(void (*alive)(void *data), void *data)
 {
 	const char *usec = g_getenv("WATCHDOG_USEC"), *pid = g_getenv("WATCHDOG_PID");
 	guint64 wait, whose;
@@ -45,5 +48,6 @@ void watchdog_start(void)
 		return;
 	if (pid && (!g_ascii_string_to_unsigned(pid, 10, 1, G_MAXINT32, &whose, NULL) || whose != (guint64)getpid()))
 		return;
-	g_timeout_add((guint)MAX(wait / 2000, 1), on_watchdog, NULL);
+	prove = alive;
+	g_timeout_add((guint)MAX(wait / 2000, 1), on_watchdog, data);
 }

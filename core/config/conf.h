@@ -140,6 +140,8 @@ void conf_check(const struct conf *c, GPtrArray *errors);
 
 /* Read a file.  Every error is added to errors; NULL when there was one. */
 struct conf *conf_read(const char *path, GPtrArray *errors);
+/* The same of what would be in the file. */
+struct conf *conf_read_text(const char *path, const char *text, GPtrArray *errors);
 
 /* Why a target may not be called so (RFC 7143 4.2.7), or NULL. */
 const char *iscsi_name_check(const char *name);

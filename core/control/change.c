@@ -8,6 +8,8 @@
 #include "control/control-internal.h"
 #include "iscsi/node.h"
 
+enum { USERS_TOLD = 4 };
+
 /* ---- entity tags ---- */
 
 char *change_etag(const struct control *c, JsonNode *with_secrets)
@@ -93,13 +95,14 @@ static void add_user(JsonArray *users, const struct session_info *s)
 	json_array_add_object_element(users, o);
 }
 
-/* A session uses all of its target. */
+/* A session uses all of its target.  The line names some; the document's users are all. */
 static bool refused_in_use(struct request *r, const struct conf *next)
 {
 	const struct conf *now = server_conf(r->control->options.server);
 	GArray *sessions = node_sessions(server_node(r->control->options.server));
 	JsonArray *users = json_array_new();
 	g_autoptr(GString) what = g_string_new(NULL);
+	unsigned told = 0;
 	JsonObject *o;
 
 	for (unsigned i = 0; i < sessions->len; i++) {
@@ -111,10 +114,11 @@ static bool refused_in_use(struct request *r, const struct conf *next)
 		if (!t || (u && !l))
 			continue;
 		if (!what->len && l)
-			g_string_printf(what, "target %s lun %u: in use by %s (%s)", t->iqn, l->number, s->initiator,
-					s->peer);
+			g_string_printf(what, "target %s lun %u: in use by ", t->iqn, l->number);
 		else if (!what->len)
-			g_string_printf(what, "target %s: in use by %s (%s)", t->iqn, s->initiator, s->peer);
+			g_string_printf(what, "target %s: in use by ", t->iqn);
+		if (told++ < USERS_TOLD)
+			g_string_append_printf(what, "%s%s (%s)", told > 1 ? ", " : "", s->initiator, s->peer);
 		add_user(users, s);
 	}
 	g_array_unref(sessions);
@@ -122,6 +126,8 @@ static bool refused_in_use(struct request *r, const struct conf *next)
 		json_array_unref(users);
 		return false;
 	}
+	if (told > USERS_TOLD)
+		g_string_append_printf(what, " and %u more", told - USERS_TOLD);
 	o = json_object_new();
 	json_object_set_array_member(o, "users", users);
 	answer_problem(r, SOUP_STATUS_CONFLICT, o, "%s; force=1 ends that", what->str);
@@ -153,6 +159,17 @@ static bool checked(struct request *r, const struct conf *next)
 	return !r->wrongs->len;
 }
 
+static bool prepared(struct request *r, struct conf *next)
+{
+	const struct control_options *o = &r->control->options;
+	g_autoptr(GError) error = NULL;
+
+	if (!o->prepare || o->prepare(next, o->data, &error))
+		return true;
+	answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "%s", error->message);
+	return false;
+}
+
 static void answer_plan(struct request *r, const struct conf *next)
 {
 	g_autoptr(GPtrArray) changes = conf_diff(server_conf(r->control->options.server), next);
@@ -182,7 +199,7 @@ bool change_apply(struct request *r, struct conf *next, unsigned flags)
 	bool same = schema_equal(CONF_TOP, server_conf(s), next);
 	g_autoptr(GError) error = NULL;
 
-	if (!checked(r, next) ||
+	if (!prepared(r, next) || !checked(r, next) ||
 	    (flags & CHANGE_USE_CHECKED && !request_flag(r, "force") && refused_in_use(r, next))) {
 		conf_free(next);
 		return false;
@@ -197,6 +214,8 @@ bool change_apply(struct request *r, struct conf *next, unsigned flags)
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
 		return false;
 	}
+	if (r->control->options.applied)
+		r->control->options.applied(r->control->options.data);
 	r->control->unsaved |= !same;
 	return true;
 }

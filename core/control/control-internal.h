@@ -13,6 +13,7 @@ struct control {
 	char *path, *config_path;
 	GSocket *socket;
 	struct stat file;		/* of the socket */
+	GMainContext *context;
 	GSource *accept;
 	GSocketAddress *nowhere;	/* what libsoup takes for a peer's address */
 	SoupServer *http;
@@ -36,6 +37,8 @@ struct route {
 	enum route_answer { ANSWER_OBJECT, ANSWER_LIST, ANSWER_NONE, ANSWER_OTHER } answer;
 	bool body;			/* takes one */
 	bool change;			/* takes dry_run and force */
+	const char *query;		/* names of what else it takes there, each an optional text; or NULL */
+	const char *type;		/* of its answer, NULL: JSON */
 };
 
 GPtrArray *routes_new(void);
@@ -61,6 +64,8 @@ void views_sessions(struct request *r);
 void views_session_drop(struct request *r);
 void views_status(struct request *r);
 void openapi_get(struct request *r);
+void numbers_stats(struct request *r);
+void metrics_get(struct request *r);
 void go_discovery_create(struct request *r);
 void go_discovery_get(struct request *r);
 void go_discovery_remove(struct request *r);

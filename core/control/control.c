@@ -16,7 +16,7 @@
 struct connection {
 	struct control *control;
 	GSocket *socket;
-	guint life;		/* source */
+	GSource *life;
 };
 
 /* ---- connections ---- */
@@ -27,7 +27,8 @@ static void connection_gone(gpointer data, GObject *stream)
 
 	if (!g_queue_remove(conn->control->connections, conn))
 		g_queue_remove(conn->control->ending, conn);
-	g_source_remove(conn->life);
+	g_source_destroy(conn->life);
+	g_source_unref(conn->life);
 	g_object_unref(conn->socket);
 	g_free(conn);
 }
@@ -53,7 +54,9 @@ static void take(struct control *c, GSocket *socket)
 	g_socket_set_timeout(socket, CONTROL_IDLE_S);
 	conn->control = c;
 	conn->socket = g_object_ref(socket);
-	conn->life = g_timeout_add_seconds(CONTROL_LIFE_S, connection_old, conn);
+	conn->life = g_timeout_source_new_seconds(CONTROL_LIFE_S);
+	g_source_set_callback(conn->life, connection_old, conn, NULL);
+	g_source_attach(conn->life, c->context);
 	g_queue_push_tail(c->connections, conn);
 	g_object_weak_ref(G_OBJECT(stream), connection_gone, conn);
 	if (!soup_server_accept_iostream(c->http, G_IO_STREAM(stream), c->nowhere, c->nowhere, &error))
@@ -171,6 +174,19 @@ static void dispatch(struct request *r)
 	}
 }
 
+static void dispatch_entered(struct request *r)
+{
+	const struct control_options *o = &r->control->options;
+
+	if (o->enter && !o->enter(o->data)) {
+		answer_problem(r, SOUP_STATUS_SERVICE_UNAVAILABLE, NULL, "the server is about to stop");
+		return;
+	}
+	dispatch(r);
+	if (o->leave)
+		o->leave(o->data);
+}
+
 static void on_request(SoupServer *http, SoupServerMessage *msg, const char *path, GHashTable *query, gpointer data)
 {
 	struct request r = { .control = data, .msg = msg, .query = query };
@@ -179,7 +195,7 @@ static void on_request(SoupServer *http, SoupServerMessage *msg, const char *pat
 		return;
 	r.steps = split(path);
 	r.wrongs = wrongs_new();
-	dispatch(&r);
+	dispatch_entered(&r);
 	if (!r.answered)
 		answer_problem(&r, SOUP_STATUS_INTERNAL_SERVER_ERROR, NULL, "not answered");
 	log_debug("control: %s %s: %u", soup_server_message_get_method(msg), path, soup_server_message_get_status(msg));
@@ -230,9 +246,10 @@ struct control *control_new(const struct control_options *o, GError **error)
 	c->routes = routes_new();
 	c->nowhere = g_inet_socket_address_new_from_string("127.0.0.1", 0);
 	c->http = http_new(c);
+	c->context = g_main_context_ref_thread_default();
 	c->accept = g_socket_create_source(c->socket, G_IO_IN, NULL);
 	g_source_set_callback(c->accept, G_SOURCE_FUNC(on_connect), c, NULL);
-	g_source_attach(c->accept, NULL);
+	g_source_attach(c->accept, c->context);
 	log_info("control socket %s: listening", c->path);
 	return c;
 }
@@ -258,9 +275,10 @@ void control_free(struct control *c)
 		g_socket_shutdown(((struct connection *)l->data)->socket, TRUE, TRUE, NULL);
 	soup_server_disconnect(c->http);
 	g_object_unref(c->http);
-	/* libsoup lets go of them from the main loop. */
+	/* libsoup lets go of them from the loop. */
 	while (g_queue_get_length(c->connections) || g_queue_get_length(c->ending))
-		g_main_context_iteration(NULL, TRUE);
+		g_main_context_iteration(c->context, TRUE);
+	g_main_context_unref(c->context);
 	g_queue_free(c->connections);
 	g_queue_free(c->ending);
 	g_ptr_array_unref(c->routes);
@@ -278,6 +296,12 @@ void control_reloaded(struct control *c)
 	if (c->unsaved)
 		log_warning("control: changes that were not saved are gone, the file says otherwise");
 	c->unsaved = false;
+}
+
+void control_saved(struct control *c, const char *path)
+{
+	if (c && g_strcmp0(path, c->config_path) == 0)
+		c->unsaved = false;
 }
 
 const char *control_path(const struct control *c)

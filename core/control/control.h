@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control.h - the running server seen and changed over HTTP, on a unix socket.  [main] for all of it: requests are
- * answered by the main loop, and every change is a configuration that server_apply() applies.
+ * control.h - the running server seen and changed over HTTP, on a unix socket.  All of it is for the thread whose default
+ * context answers requests (g_main_context_push_thread_default(), or the main loop's); every change is a configuration
+ * that server_apply() applies.
  */
 #ifndef GOTGT_CONTROL_H
 #define GOTGT_CONTROL_H
@@ -18,6 +19,12 @@ struct control_options {
 	/* What the program adds to a configuration from outside, and takes off one that goes there; or NULL. */
 	void (*complete)(struct conf *c, void *data);
 	void (*strip)(struct conf *c, void *data);
+	/* Around each request: the server is this thread's, or, false, about to stop; or NULL. */
+	bool (*enter)(void *data);
+	void (*leave)(void *data);
+	/* Within these: may next be applied, and what it lacks; it has been applied.  Or NULL. */
+	bool (*prepare)(struct conf *next, void *data, GError **error);
+	void (*applied)(void *data);
 	void *data;
 };
 
@@ -30,8 +37,10 @@ struct control_options {
 struct control *control_new(const struct control_options *o, GError **error);
 /* Connections end, the socket file goes. */
 void control_free(struct control *c);
-/* What runs is what the file says: unsaved changes are gone. */
+/* What runs is what the file says: unsaved changes are gone.  By whoever has entered. */
 void control_reloaded(struct control *c);
+/* What runs has been saved to a file, which may be ours.  Likewise. */
+void control_saved(struct control *c, const char *path);
 const char *control_path(const struct control *c);
 /* Where the socket is by default: of a service, of root, of a user.  For g_free(). */
 char *control_default_path(void);

@@ -20,8 +20,10 @@ static bool find(struct request *r, const struct conf *c, struct place *p)
 {
 	if (place_find((struct conf *)c, (const char *const *)r->steps + 1, p))
 		return true;
-	answer_problem(r, SOUP_STATUS_NOT_FOUND, NULL, "there is no such %s",
-		       p->key ? schema_object_name(p->object) : "object");
+	if (p->key)
+		answer_problem(r, SOUP_STATUS_NOT_FOUND, NULL, "there is no %s %s", schema_object_name(p->object), p->key);
+	else
+		answer_problem(r, SOUP_STATUS_NOT_FOUND, NULL, "there is no such object");
 	return false;
 }
 

@@ -9,6 +9,7 @@
 #include "iscsi/auth.h"
 #include "iscsi/cmd.h"
 #include "iscsi/conn.h"
+#include "iscsi/count.h"
 #include "iscsi/logins.h"
 #include "iscsi/logout.h"
 #include "iscsi/portal.h"
@@ -28,6 +29,9 @@ struct node *node_new(struct engine *e)
 	n->portals = g_ptr_array_new();
 	n->old_portals = g_ptr_array_new_with_free_func((GDestroyNotify)portal_free);
 	n->removed_names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	n->runs = count_runs_new(e->n_reactors);
+	n->adopted = stats_set_new(e->n_reactors);
+	n->started_us = g_get_monotonic_time();
 	n->max_conns = 4096;
 	n->max_logins = 256;
 	n->max_logins_per_address = 128;
@@ -76,6 +80,8 @@ void node_free(struct node *n)
 	g_hash_table_unref(n->removed_names);
 	g_ptr_array_unref(n->portals);
 	g_ptr_array_unref(n->old_portals);
+	stats_set_free(n->adopted);
+	count_runs_free(n->runs);
 	g_array_unref(n->logging_in);
 	auth_unref(n->discovery_auth);
 	auth_guard_free(n->guard);

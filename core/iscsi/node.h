@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include "engine/engine.h"
 #include "engine/log.h"
+#include "engine/stats.h"
 #include "iscsi/keys.h"
 #include "scsi/target.h"
 
@@ -23,6 +24,7 @@ struct session;
 struct portal;
 struct conn;
 struct cmd;
+struct count_run;
 
 #define ISCSI_NAME_MAX 223	/* RFC 7143 4.2.7.2 */
 
@@ -76,6 +78,9 @@ struct node {
 		unsigned sessions;	/* that hold any */
 		char apart[64 - sizeof(size_t) - sizeof(unsigned)];
 	} memory[ENGINE_REACTORS_MAX];
+	struct count_run *runs;
+	struct stats_set *adopted;	/* of connections without a portal */
+	gint64 started_us;		/* g_get_monotonic_time() */
 	/* Limits, [main] before the first portal. */
 	uint32_t max_conns;		/* all connections; default 4096 */
 	uint32_t max_logins;		/* connections not yet logged in; default 256 */

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "engine/stats.h"
 #include "scsi/alua.h"
 #include "scsi/range.h"
 #include "scsi/target.h"
@@ -58,13 +59,14 @@ struct lun_identity {
 
 /* Tasks on one reactor, the ranges they hold, those at the device; only that reactor writes. */
 struct lun_count {
-	uint32_t n;
+	atomic_uint n;
 	bool draining;
 	struct range *ranges;
 	struct post arm;		/* range.c's */
 	struct task *watched, *last_watched;	/* watch.c's, as the rest: by the time they began */
 	struct timer watch;
-	char apart[128 - 8 - 3 * sizeof(void *) - sizeof(struct post) - sizeof(struct timer)];
+	_Atomic(struct stats *) stats;	/* NULL: no command has come */
+	char apart[128 - 8 - 4 * sizeof(void *) - sizeof(struct post) - sizeof(struct timer)];
 };
 
 struct lun {
@@ -203,12 +205,16 @@ void lun_count_down_draining(struct lun *lun);	/* [reactor] */
 
 static inline void lun_count_up(struct lun *lun, unsigned reactor)
 {
-	lun->count[reactor].n++;
+	atomic_uint *n = &lun->count[reactor].n;
+
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
 static inline void lun_count_down(struct lun *lun, unsigned reactor)
 {
-	lun->count[reactor].n--;
+	atomic_uint *n = &lun->count[reactor].n;
+
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) - 1, memory_order_relaxed);
 	if (G_UNLIKELY(lun->count[reactor].draining))
 		lun_count_down_draining(lun);
 }

@@ -25,7 +25,7 @@ static const struct {
 	{ "GET", "/v1/targets/" DISK "/luns/1", NULL, 200, "\"2M\"" },
 	{ "GET", "/v1/targets/" DISK "/luns/2", NULL, 404, "there is no lun 2" },
 	{ "GET", "/v1/targets/" DISK "/luns/01", NULL, 404, "there is no lun 01" },
-	{ "GET", "/v1/targets/" OTHER "/luns", NULL, 404, "there is no such" },
+	{ "GET", "/v1/targets/" OTHER "/luns", NULL, 404, "there is no target " OTHER },
 	{ "GET", "/v1/targets/" DISK "/accounts", NULL, 200, "[]" },
 	{ "GET", "/v1/targets/" DISK "/port-groups", NULL, 200, "[]" },
 	{ "GET", "/v1/targets/" DISK "/iscsi", NULL, 200, "\"max-burst-length\"" },
