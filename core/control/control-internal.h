@@ -23,6 +23,7 @@ struct control {
 	GPtrArray *routes;		/* struct route */
 	char *etag_key;
 	bool unsaved;
+	guint trim;			/* a source, or 0 */
 };
 
 /* ---- routes.c ---- */
@@ -83,13 +84,24 @@ void go_target_up(struct request *r);
 /* The last step of the path: routes of gotgt in Go have a version in front, or not. */
 const char *go_last_step(const struct request *r);
 
+/* ---- trim.c ---- */
+
+/* When msg, or its answer, is long: give memory back once it has gone. */
+void trim_after(struct control *c, SoupServerMessage *msg);
+void trim_stop(struct control *c);
+
 /* ---- change.c ---- */
 
 enum { CHANGE_USE_CHECKED = 1 };	/* refused where a LUN or target in use goes away, unless ?force=1 */
+/*
+ * What is to be changed, for change_apply() or conf_free(): a copy of what runs.  part: of its targets only the one
+ * called iqn, if there is one, as server_conf_part(); a target that is added then has its name in r->iqn.
+ */
+struct conf *change_begin(struct request *r, bool part, const char *iqn);
 /* Make next, which is taken over, what runs; or with ?dry_run=1 tell what would change.  False: it has been answered. */
 bool change_apply(struct request *r, struct conf *next, unsigned flags);
-/* The entity tag of an object (or the list of them) as it runs. */
-char *change_etag(const struct control *c, JsonNode *with_secrets);
+/* The entity tag of an object, or (obj NULL) of a list of them, as it runs. */
+char *change_etag(const struct control *c, enum conf_object object, const void *obj, const GPtrArray *list);
 /* If-Match and If-None-Match; etag NULL: there is no such thing.  False: it has been answered. */
 bool change_allowed(struct request *r, const char *etag);
 

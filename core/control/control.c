@@ -102,7 +102,7 @@ static void too_large(SoupServerMessage *msg)
 {
 	static const char text[] =
 		"{\"type\":\"about:blank\",\"title\":\"Request Entity Too Large\",\"status\":413,"
-		"\"detail\":\"the body is larger than 8 MiB\"}\n";
+		"\"detail\":\"the body is larger than 32 MiB\"}\n";
 
 	soup_message_body_set_accumulate(soup_server_message_get_request_body(msg), FALSE);
 	soup_server_message_set_status(msg, SOUP_STATUS_REQUEST_ENTITY_TOO_LARGE, NULL);
@@ -193,6 +193,7 @@ static void on_request(SoupServer *http, SoupServerMessage *msg, const char *pat
 
 	if (soup_server_message_get_status(msg) == SOUP_STATUS_REQUEST_ENTITY_TOO_LARGE)
 		return;
+	trim_after(data, msg);
 	r.steps = split(path);
 	r.wrongs = wrongs_new();
 	dispatch_entered(&r);
@@ -278,6 +279,7 @@ void control_free(struct control *c)
 	/* libsoup lets go of them from the loop. */
 	while (g_queue_get_length(c->connections) || g_queue_get_length(c->ending))
 		g_main_context_iteration(c->context, TRUE);
+	trim_stop(c);
 	g_main_context_unref(c->context);
 	g_queue_free(c->connections);
 	g_queue_free(c->ending);

@@ -16,6 +16,8 @@ struct request {
 	char **steps;		/* of the path, decoded, behind the version */
 	GHashTable *query;
 	GPtrArray *wrongs;
+	bool part;		/* see change_begin() */
+	const char *iqn;	/* then: of the target */
 	bool answered;
 };
 
@@ -28,6 +30,10 @@ const char *request_header(const struct request *r, const char *name);
 
 /* node is taken over. */
 void answer_json(struct request *r, unsigned status, JsonNode *node);
+/* An object, or (obj NULL) a list of them; see conf_write_json(). */
+void answer_conf(struct request *r, unsigned status, enum conf_object object, const void *obj, const GPtrArray *list);
+/* What it has is taken over. */
+void answer_long(struct request *r, struct json_long *l);
 void answer_text(struct request *r, const char *type, const char *text);
 void answer_none(struct request *r);
 void answer_header(struct request *r, const char *name, const char *value);

@@ -116,12 +116,7 @@ static void task_given_up(struct task *t)
 	memcpy(cmd->task.sense, t->sense, t->sense_len);
 	cmd->task.xfer_len = t->xfer_len;
 	cmd->task.reactor = t->reactor;
-	/* What is counted; not by its unit, which may be gone before this is. */
-	cmd->task.op = t->op;
-	cmd->task.lun = NULL;
-	memcpy(cmd->task.cdb, t->cdb, sizeof t->cdb);
-	cmd->task.sense_code = t->sense_code;
-	cmd->task.aborted = false;
+	count_given_up(cmd, t);
 	cmd->task.in_len = cmd->task.iovcnt = 0;
 	cmd->task.lent = false;
 	if (cmd->conn && cmd->conn->into.cmd == old) {

@@ -145,6 +145,21 @@ void count_many_end(struct conn *c)
 	settle(run);
 }
 
+void count_given_up(struct cmd *cmd, const struct task *old)
+{
+	struct stats_end e;
+
+	tally_task(old, &e);
+	e.ns = reactor_last_ns(old->reactor) - cmd->begun_ns;
+	stats_end(tally_block(old), &e, stats_bucket(e.ns), tally_depth(old));
+	cmd->task.lun = NULL;
+	cmd->task.op = old->op;
+	memcpy(cmd->task.cdb, old->cdb, sizeof cmd->task.cdb);
+	cmd->task.sense_code = old->sense_code;
+	cmd->task.aborted = cmd->aborting;
+	cmd->task.given_up = false;
+}
+
 void count_r2t(struct cmd *cmd)
 {
 	struct stats *lun = tally_block(&cmd->task);

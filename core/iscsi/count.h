@@ -10,6 +10,7 @@
 #include "iscsi/conn.h"
 
 struct cmd;
+struct task;
 
 /* ---- counting: [reactor] ---- */
 
@@ -20,6 +21,11 @@ void count_end(struct cmd *cmd);
 /* Between these, what goes may be counted later, before count_many_end() returns. */
 void count_many(struct conn *c);
 void count_many_end(struct conn *c);
+/*
+ * A device keeps the old task: its logical unit, which may be gone before cmd is, counts it now; cmd, in its place,
+ * counts elsewhere.
+ */
+void count_given_up(struct cmd *cmd, const struct task *old);
 void count_r2t(struct cmd *cmd);
 void count_header_digest(struct conn *c);
 void count_data_digest(struct conn *c, const uint8_t bhs[BHS_LEN]);

@@ -27,6 +27,7 @@ struct cmd;
 struct count_run;
 
 #define ISCSI_NAME_MAX 223	/* RFC 7143 4.2.7.2 */
+#define REMOVED_NAMES_MAX 1024u
 
 /* A portal of a target and its target portal group tag, which is its target port group too. */
 struct portal_tag { struct portal *portal; uint16_t tag; };
@@ -34,6 +35,7 @@ struct portal_tag { struct portal *portal; uint16_t tag; };
 /* A target as initiators see it. */
 struct node_target {
 	struct node *node;
+	GSequenceIter *place;	/* in node->by_name */
 	char *name;		/* iqn., eui. or naa. */
 	char *alias;		/* or NULL */
 	struct target *scsi;
@@ -57,7 +59,8 @@ struct node {
 	GHashTable *targets;		/* name -> struct node_target */
 	GPtrArray *portals;		/* struct portal */
 	GPtrArray *old_portals;		/* removed ones */
-	GHashTable *removed_names;	/* of targets that were here */
+	GSequence *by_name;		/* struct node_target */
+	GQueue removed_names;		/* of targets that were here, the last REMOVED_NAMES_MAX of them */
 	unsigned n_conns[ENGINE_REACTORS_MAX];	/* under lock */
 	unsigned conns_total, logins;	/* logins: those not yet logged in */
 	GArray *logging_in;		/* logins.c's: by address; under lock */
@@ -185,6 +188,8 @@ bool node_drop_session(struct node *n, uint16_t tsih);
 
 /* Look a target up by name as seen through a portal: NULL when there is none there; *removed says it was here.  [any] */
 struct node_target *node_find_target(struct node *n, const char *name, const struct portal *p, bool *removed);
+/* GCompareDataFunc of two struct node_target. */
+gint node_by_name(gconstpointer a, gconstpointer b, gpointer unused);
 struct node_target *node_target_ref(struct node_target *t);	/* [any] */
 void node_target_unref(struct node *n, struct node_target *t);	/* [any] */
 /*

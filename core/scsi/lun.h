@@ -69,6 +69,11 @@ struct lun_count {
 	char apart[128 - 8 - 4 * sizeof(void *) - sizeof(struct post) - sizeof(struct timer)];
 };
 
+/* By what others find it, see names.c: its designators one after the other, and its place under each of them. */
+enum { LUN_NAMES = 2, LUN_NAMES_MAX = 64 };
+struct lun_name { const uint8_t *designator; struct lun *lun; struct lun_name *next; };
+struct lun_names { struct lun_name by[LUN_NAMES]; uint8_t designators[LUN_NAMES_MAX]; };
+
 struct lun {
 	struct target *target;
 	bool flushing;			/* it was left with its last flush at the device */
@@ -92,9 +97,7 @@ struct lun {
 	atomic_bool sanitize_ause;	/* of the last one */
 
 	atomic_uint copy_epoch;		/* another one after each reset: copies known before are forgotten */
-	struct lun *next_named;		/* names.c's, under its lock */
-	uint16_t names_len;
-	uint8_t names[128];		/* designators, one after the other */
+	struct lun_names names;		/* names.c's, under its lock */
 
 	pthread_mutex_t lock;
 	struct lun_identity identity;	/* under lock */

@@ -22,10 +22,10 @@ static const char *const keys[16] = {
 	[KEY_ABORTED_COMMAND] = "ABORTED COMMAND", [KEY_MISCOMPARE] = "MISCOMPARE",
 };
 
-/* Aborted ones have no status where they vanish (SAM-5 5.6). */
+/* Aborted ones have no status where they vanish (SAM-5 5.6); what was given up has one unless it was. */
 static unsigned error_row(const struct task *t)
 {
-	if (t->aborted)
+	if (t->aborted && !(t->given_up && t->status == STATUS_CHECK_CONDITION))
 		return ABORTED_ROW;
 	if (t->status == STATUS_CHECK_CONDITION)
 		return t->sense_code;
