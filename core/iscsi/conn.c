@@ -253,7 +253,7 @@ void conn_drop(struct conn *c, const char *why)
 {
 	if (c->state == CONN_CLOSING)
 		return;
-	if (why && node_tells(c->node))
+	if (why && node_tells(c->node, GOTGT_LOG_WARNING))
 		log_warning_of(conn_fields(c), "%s: connection dropped: %s", c->peer, why);
 	c->was_logged_in = c->state >= CONN_LOGGED_IN;
 	conn_event(c, c->logged_out && c->was_logged_in ? CONN_LEFT : CONN_FAILED);

@@ -148,7 +148,7 @@ static void refuse(struct conn *c, struct login *l, struct refusal r)
 	const char *target = l->keys.said[SAID_TARGET_NAME];
 	uint8_t bhs[BHS_LEN];
 
-	if (node_tells(c->node))
+	if (node_tells(c->node, GOTGT_LOG_WARNING))
 		log_warning_of(fields(c, l), "%s: login of %s%s%s%s%s refused: %s (%04x)", c->peer,
 			       quoted(who, l->keys.said[SAID_INITIATOR_NAME]), target ? " to " : "",
 			       target ? quoted(to, target) : "", name ? " as " : "", name ? quoted(user, name) : "", r.why, r.status);
@@ -225,7 +225,7 @@ static void established(struct conn *c, enum login_status status)
 	}
 	respond_last(c, l);
 	PROBE3(session__login, c->session->tsih, c->session->initiator, l->keys.said[SAID_TARGET_NAME]);
-	if (!node_tells(c->node))
+	if (!node_tells(c->node, GOTGT_LOG_INFO))
 		;
 	else if (l->keys.discovery)
 		log_info_of(fields(c, l), "%s: %s is in a discovery session", c->peer,

@@ -52,12 +52,14 @@ struct node *node_new(struct engine *e)
 #define TOLD_US (5 * G_USEC_PER_SEC)
 #define TOLD_MAX 200u	/* lines in that time */
 
-bool node_tells(struct node *n)
+bool node_tells(struct node *n, enum gotgt_log_level level)
 {
 	gint64 now_us = g_get_monotonic_time();
 	unsigned untold = 0;
 	bool tells;
 
+	if (!log_enabled(LOG_DOMAIN, level))
+		return false;
 	pthread_mutex_lock(&n->lock);
 	if (now_us - n->told_from_us > TOLD_US) {
 		untold = n->untold;
@@ -69,7 +71,7 @@ bool node_tells(struct node *n)
 	n->untold += !tells;
 	pthread_mutex_unlock(&n->lock);
 	if (untold)
-		log_warning("%u lines about connections before this one were left out", untold);
+		log_line(level, "%u lines about connections before this one were left out", untold);
 	return tells;
 }
 

@@ -477,7 +477,8 @@ int gotgt_server_log(struct gotgt_server *s, enum gotgt_log_level level, const c
 		return r;
 	if (!line || (int)level < GOTGT_LOG_ERROR || level > GOTGT_LOG_DEBUG)
 		return lib_leave(s, lib_fail(EINVAL, "no line, or no level"));
-	log_write(LOGD_DAEMON, level, NULL, LOG_NO_FIELDS, "%s", line);
+	if (log_enabled(LOGD_DAEMON, level))
+		log_write(LOGD_DAEMON, level, NULL, LOG_NO_FIELDS, "%s", line);
 	return lib_leave(s, 0);
 }
 

@@ -370,6 +370,21 @@ static void end_watch(struct reactor *r, void *arg)
 	reactor_timer_cancel(r, &lun->count[reactor_index(r)].watch);
 }
 
+/*
+ * Wait for the last of them.  When all that is left has been given up, it has had its time-out to come back: one that was
+ * just aborted may only be slow.  Under the lock; false: the time is up.
+ */
+static bool wait_for_them(struct lun *lun, unsigned timeout_s, const struct timespec *until)
+{
+	uint64_t stuck_until_ms = lun->stuck_ms + timeout_s * UINT64_C(1000);
+	const struct timespec stuck_until = { .tv_sec = (time_t)(stuck_until_ms / 1000),
+					      .tv_nsec = (long)(stuck_until_ms % 1000) * 1000000 };
+
+	if (!timeout_s)
+		return thread_cond_wait(&lun->drained, &lun->lock, NULL);
+	return thread_cond_wait(&lun->drained, &lun->lock, lun->left <= lun->n_stuck ? &stuck_until : until);
+}
+
 bool lun_drain(struct lun *lun)
 {
 	unsigned timeout_s = atomic_load(&lun->io_timeout_s);
@@ -380,7 +395,7 @@ bool lun_drain(struct lun *lun)
 	/* Each reactor adds what it has before any of that can be taken off again. */
 	engine_each(lun->target->engine, start_draining, lun);
 	pthread_mutex_lock(&lun->lock);
-	while (lun->left > lun->n_stuck && thread_cond_wait(&lun->drained, &lun->lock, timeout_s ? &until : NULL))
+	while (lun->left && wait_for_them(lun, timeout_s, &until))
 		;
 	all = !lun->left;
 	pthread_mutex_unlock(&lun->lock);
