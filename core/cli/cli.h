@@ -59,8 +59,10 @@ void cli_quit(struct cli_loop *loop);
 
 /* Tell the service manager that started us (sd_notify(3)): "READY=1" and the like.  Nothing without one. */
 void notify(const char *state);
-/* Tell it every now and then that the main loop runs, when it asked for that (WatchdogSec=). */
-void watchdog_start(void);
+/* Tell it every now and then that the main loop and all of the server's reactors run, when it asked for that (WatchdogSec=). */
+void watchdog_start(struct server *s);
+/* Before the server stops. */
+void watchdog_stop(void);
 
 /* [PLUGIN:]PATH[,KEY=VALUE...] as a LUN; the error is of MODULE_ERROR when its plugin does not load. */
 struct lun_arg {

@@ -162,9 +162,10 @@ static int run(struct daemon *d)
 		log_info("%s: %u targets, %u logical units", d->path, server_conf(d->server)->targets->len,
 			 server_luns(d->server));
 		notify("READY=1");
-		watchdog_start();
+		watchdog_start(d->server);
 		cli_loop_run(&d->loop);
 		notify("STOPPING=1");
+		watchdog_stop();
 		status = EXIT_SUCCESS;
 	}
 	control_free(d->control);

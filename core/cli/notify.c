@@ -29,14 +29,21 @@ void notify(const char *state)
 		close(fd);
 }
 
+/* A source; 0: there is none. */
+static guint watchdog;
+
+/* When a reactor hangs nothing is said, and the service manager ends us. */
 static gboolean on_watchdog(gpointer data)
 {
-	notify("WATCHDOG=1");
+	if (server_pulse(data))
+		notify("WATCHDOG=1");
+	else
+		log_debug("service manager: a reactor has not answered");
 	return G_SOURCE_CONTINUE;
 }
 
-/* Twice in the time it waits, as sd_watchdog_enabled(3) says. */
-void watchdog_start(void)
+/* sd_watchdog_enabled(3) asks for twice in the time it waits; a reactor that is late once must not be the end. */
+void watchdog_start(struct server *s)
 {
 	const char *usec = g_getenv("WATCHDOG_USEC"), *pid = g_getenv("WATCHDOG_PID");
 	guint64 wait, whose;
@@ -45,5 +52,13 @@ void watchdog_start(void)
 		return;
 	if (pid && (!g_ascii_string_to_unsigned(pid, 10, 1, G_MAXINT32, &whose, NULL) || whose != (guint64)getpid()))
 		return;
-	g_timeout_add((guint)MAX(wait / 2000, 1), on_watchdog, NULL);
+	server_pulse(s);
+	watchdog = g_timeout_add((guint)MAX(wait / 4000, 1), on_watchdog, s);
+}
+
+void watchdog_stop(void)
+{
+	if (watchdog)
+		g_source_remove(watchdog);
+	watchdog = 0;
 }
