@@ -3,10 +3,12 @@
 #include "config.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include "cli/cli.h"
 #ifdef HAVE_CONTROL
 #include "control/control.h"
+#include "control/remote.h"
 #endif
 #include "engine/log.h"
 #include "iscsi/activation.h"
@@ -21,6 +23,8 @@ struct daemon {
 	struct server *server;
 	struct control *control;	/* NULL: none */
 	char *socket;		/* of --control, or NULL */
+	int socket_fd;		/* of the service manager; 0: there is none */
+	char **hosts, *token_file;	/* of --host and --token-file, or NULL */
 	int64_t log_level;	/* of --log, which the file does not change; -1: the file's */
 };
 
@@ -51,22 +55,6 @@ static void complete(struct conf *conf, void *data)
 		conf->log_level = (uint32_t)d->log_level;
 }
 
-/* missing_too: a plugin that does not load is an error. */
-static struct conf *load(struct daemon *d, bool missing_too, GPtrArray *errors)
-{
-	struct conf *conf = conf_read(d->path, errors);
-
-	if (!conf)
-		return NULL;
-	plugins_check((const char *const *)d->plugin_dirs, conf, missing_too, errors);
-	if (errors->len) {
-		conf_free(conf);
-		return NULL;
-	}
-	complete(conf, d);
-	return conf;
-}
-
 #ifdef HAVE_CONTROL
 /* The other way round, for a file that is to say no more than it must. */
 static void strip(struct conf *conf, void *data)
@@ -77,6 +65,42 @@ static void strip(struct conf *conf, void *data)
 		g_clear_pointer(&conf->state_dir, g_free);
 }
 
+/* The file's, less what the command line says otherwise; nothing in it is to be freed. */
+static struct conf_control remote_of(const struct daemon *d, const struct conf *conf)
+{
+	struct conf_control cc = conf->control;
+
+	if (d->hosts)
+		cc.addresses = d->hosts;
+	if (d->token_file)
+		cc.token_file = d->token_file;
+	return cc;
+}
+
+static void check_remote(const struct daemon *d, const struct conf *conf, GPtrArray *errors)
+{
+	struct conf_control cc = remote_of(d, conf);
+
+	remote_check(&cc, errors);
+}
+
+/* Before it is said that nobody wants it. */
+static void claim_socket(struct daemon *d, const struct conf *conf)
+{
+	const char *asked = d->socket ? d->socket : conf->control.socket;
+	char *path;
+
+	if (g_strcmp0(asked, "off") == 0)
+		return;
+	d->socket_fd = activation_claim_unix(&path);
+	if (d->socket_fd < 0) {
+		d->socket_fd = 0;
+		return;
+	}
+	g_free(d->socket);
+	d->socket = path;
+}
+
 /* A socket that somebody asked for is needed; of the default one another daemon may be the first. */
 static bool control_start(struct daemon *d)
 {
@@ -84,18 +108,20 @@ static bool control_start(struct daemon *d)
 	const char *asked = d->socket ? d->socket : conf->control.socket;
 	g_autofree char *path = asked ? g_strdup(asked) : control_default_path();
 	g_autofree char *file = g_canonicalize_filename(d->path, NULL);
+	struct conf_control cc = remote_of(d, conf);
+	bool off = g_str_equal(path, "off");
 	struct control_options o = {
-		.server = d->server, .path = path, .group = conf->control.group, .config_path = file,
-		.complete = complete, .strip = strip, .data = d,
+		.server = d->server, .path = off ? NULL : path, .fd = d->socket_fd, .group = conf->control.group, .remote = &cc,
+		.config_path = file, .complete = complete, .strip = strip, .data = d,
 	};
 	g_autoptr(GError) error = NULL;
 
-	if (g_str_equal(path, "off"))
+	if (off && !cc.addresses)
 		return true;
 	d->control = control_new(&o, &error);
 	if (d->control)
 		return true;
-	if (!asked) {
+	if (!asked && !cc.addresses) {
 		log_warning("%s; going on without", error->message);
 		return true;
 	}
@@ -103,6 +129,16 @@ static bool control_start(struct daemon *d)
 	return false;
 }
 #else
+static void check_remote(const struct daemon *d, const struct conf *conf, GPtrArray *errors)
+{
+	if (d->hosts || conf->control.addresses)
+		conf_error(errors, &conf->where, "control addresses: this build has no control interface");
+}
+
+static void claim_socket(struct daemon *d, const struct conf *conf)
+{
+}
+
 static bool control_start(struct daemon *d)
 {
 	const char *asked = d->socket ? d->socket : server_conf(d->server)->control.socket;
@@ -121,6 +157,23 @@ static void control_reloaded(struct control *c)
 {
 }
 #endif
+
+/* missing_too: a plugin that does not load is an error. */
+static struct conf *load(struct daemon *d, bool missing_too, GPtrArray *errors)
+{
+	struct conf *conf = conf_read(d->path, errors);
+
+	if (!conf)
+		return NULL;
+	plugins_check((const char *const *)d->plugin_dirs, conf, missing_too, errors);
+	check_remote(d, conf, errors);
+	if (errors->len) {
+		conf_free(conf);
+		return NULL;
+	}
+	complete(conf, d);
+	return conf;
+}
 
 static void reload(struct cli_loop *loop)
 {
@@ -195,6 +248,7 @@ static int serve(struct daemon *d)
 	if (!conf)
 		return EXIT_FAILURE;
 	log_set_level(conf->log_level);
+	claim_socket(d, conf);
 	cli_loop_start(&d->loop);
 	d->server = server_start(conf, d->plugin_dirs, true, &error);
 	if (d->server && !activation_used(&error))
@@ -209,6 +263,42 @@ static int serve(struct daemon *d)
 	return status;
 }
 
+/* URLs to what the configuration has: addresses, and the path of a socket. */
+static bool take_hosts(struct daemon *d)
+{
+	g_autoptr(GPtrArray) addresses = g_ptr_array_new();
+
+	for (char **url = d->hosts; url && *url; url++) {
+		const char *tcp = g_str_has_prefix(*url, "tcp://") ? *url + strlen("tcp://") : NULL;
+		const char *path = g_str_has_prefix(*url, "unix:") ? *url + strlen("unix:") : NULL;
+
+		if (path && g_str_has_prefix(path, "//"))
+			path += 2;
+		if (tcp) {
+			g_ptr_array_add(addresses, g_strndup(tcp, strlen(tcp) - g_str_has_suffix(tcp, "/")));
+		} else if (path && *path == '/' && !d->socket) {
+			d->socket = g_strdup(path);
+		} else {
+			cli_usage(d->cmd, "--host %s: expected tcp://ADDR:PORT, or one unix:PATH with a whole path", *url);
+			g_ptr_array_set_free_func(addresses, g_free);
+			return false;
+		}
+	}
+	g_ptr_array_add(addresses, NULL);
+	g_strfreev(d->hosts);
+	d->hosts = addresses->len > 1 ? (char **)g_ptr_array_steal(addresses, NULL) : NULL;
+	return true;
+}
+
+static void clear(struct daemon *d)
+{
+	g_strfreev(d->plugin_dirs);
+	g_strfreev(d->hosts);
+	g_free(d->token_file);
+	g_free(d->socket);
+	g_free(d->path);
+}
+
 int cmd_daemon(const struct command *cmd, int argc, char **argv)
 {
 	g_autofree char *config = NULL, *level = NULL, *dirs = NULL;
@@ -221,14 +311,18 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv)
 		{ "check", 0, 0, G_OPTION_ARG_NONE, &only_check, "Check the configuration and exit", NULL },
 		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &dirs, "Where plugins are, folders separated by colons", "DIRS" },
 		{ "control", 0, 0, G_OPTION_ARG_STRING, &d.socket, "Control socket, or off; instead of the file's", "PATH" },
+		{ "host", 0, 0, G_OPTION_ARG_STRING_ARRAY, &d.hosts,
+		  "Where to listen for control, instead of the file's: tcp://ADDR:PORT, or unix:PATH; can be repeated", "URL" },
+		{ "token-file", 0, 0, G_OPTION_ARG_FILENAME, &d.token_file, "File with the token for TCP, of mode 600; instead of the file's",
+		  "FILE" },
 		{ NULL },
 	};
 	g_auto(GStrv) args = NULL;
 	uint32_t n;
 	int status;
 
-	if (!cli_options(cmd, entries, argc, argv, &args) || (level && !cli_log_level(cmd, level, &n))) {
-		g_free(d.socket);
+	if (!cli_options(cmd, entries, argc, argv, &args) || (level && !cli_log_level(cmd, level, &n)) || !take_hosts(&d)) {
+		clear(&d);
 		return EXIT_USAGE;
 	}
 	if (level)
@@ -236,8 +330,6 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv)
 	d.path = config ? g_strdup(config) : default_path();
 	d.plugin_dirs = plugins_dirs(dirs);
 	status = only_check ? check(&d) : serve(&d);
-	g_strfreev(d.plugin_dirs);
-	g_free(d.socket);
-	g_free(d.path);
+	clear(&d);
 	return status;
 }

@@ -78,6 +78,9 @@ struct conf_acl {
 
 struct conf_control {
 	char *socket, *group;
+	char **addresses;	/* "ADDRESS:PORT" for TCP, or NULL */
+	char *token_file, *tls_certificate, *tls_key, *tls_client_ca;
+	uint32_t without_token, without_tls;
 };
 
 /* Logins that go on elsewhere: at an address, or where the fewest are. */

@@ -6,21 +6,40 @@
 #include <sys/stat.h>
 #include <libsoup/soup.h>
 #include "control/control.h"
+#include "control/remote.h"
 #include "control/request.h"
 
 struct control {
 	struct control_options options;
-	char *path, *config_path;
-	GSocket *socket;
-	struct stat file;		/* of the socket */
-	GSource *accept;
+	char *path, *config_path;	/* path: of the unix socket, or NULL */
+	struct stat file;		/* of that; zeroes: it is not ours to remove */
 	GSocketAddress *nowhere;	/* what libsoup takes for a peer's address */
-	SoupServer *http;
-	GHashTable *connections;	/* struct connection */
+	GPtrArray *doors;		/* struct door */
+	struct remote *remote;		/* or NULL */
 	GPtrArray *routes;		/* struct route */
 	char *etag_key;
 	bool unsaved;
 };
+
+/* ---- connections.c ---- */
+
+/* A socket we are asked on. */
+struct door {
+	struct control *control;
+	GSocket *socket;
+	GSource *accept;
+	SoupServer *http;
+	char *url;			/* as bound */
+	bool remote, loopback;		/* TCP */
+	gint64 said_us;			/* when a refusal was logged */
+	GHashTable *connections;	/* struct connection */
+};
+
+/* Open all that is asked for; doors_close() also when this fails. */
+bool doors_open(struct control *c, const struct control_options *o, GError **error);
+void doors_close(struct control *c);
+/* Who sent this has shown that he may: his connection may live on. */
+void door_admit(struct door *d, SoupServerMessage *msg);
 
 /* ---- routes.c ---- */
 

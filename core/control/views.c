@@ -206,9 +206,11 @@ void views_status(struct request *r)
 	g_autoptr(GArray) all = sessions(r);
 	g_autoptr(GHashTable) counts = count_sessions(all);
 	const GPtrArray *targets = server_conf(s)->targets;
-	JsonArray *list = json_array_new();
+	JsonArray *list = json_array_new(), *control = json_array_new();
 	JsonObject *o = json_object_new();
 
+	for (unsigned i = 0; i < r->control->doors->len; i++)
+		json_array_add_string_element(control, ((const struct door *)r->control->doors->pdata[i])->url);
 	for (unsigned i = 0; i < targets->len; i++) {
 		const struct conf_target *t = targets->pdata[i];
 
@@ -216,6 +218,7 @@ void views_status(struct request *r)
 					      GPOINTER_TO_UINT(g_hash_table_lookup(counts, t->iqn))));
 	}
 	json_object_set_boolean_member(o, "unsaved", r->control->unsaved);
+	json_object_set_array_member(o, "control", control);
 	json_object_set_array_member(o, "portals", portals_array(s));
 	json_object_set_array_member(o, "targets", list);
 	answer_json(r, SOUP_STATUS_OK, json_of_object(o));
