@@ -50,6 +50,7 @@ struct route {
 	char *summary;
 	const struct setting *row;	/* the list or group of the schema it is about, or NULL */
 	bool element;			/* of the list */
+	bool across;			/* of all targets */
 	enum route_answer { ANSWER_OBJECT, ANSWER_LIST, ANSWER_NONE, ANSWER_OTHER } answer;
 	bool body;			/* takes one */
 	bool change;			/* takes dry_run and force */
@@ -59,6 +60,9 @@ GPtrArray *routes_new(void);
 /* The one for method and path (steps, decoded); NULL: then *allow is what methods the path has, or NULL. */
 const struct route *routes_find(const GPtrArray *routes, const char *method, const char *const *steps, char **allow);
 /* Handlers, by file. */
+void across_list(struct request *r);
+void across_backstores(struct request *r);
+void across_backstore(struct request *r);
 void objects_get(struct request *r);
 void objects_create(struct request *r);
 void objects_put(struct request *r);
@@ -70,7 +74,6 @@ void objects_patch_config(struct request *r);
 void objects_get_log_level(struct request *r);
 void objects_put_log_level(struct request *r);
 void change_save(struct request *r);
-void views_accounts(struct request *r);
 void views_health(struct request *r);
 void views_plugins(struct request *r);
 void views_session(struct request *r);
@@ -81,6 +84,17 @@ void openapi_get(struct request *r);
 void go_target_list(struct request *r);
 void go_target_create(struct request *r);
 void go_target_remove(struct request *r);
+
+/* ---- across.c ---- */
+
+/* An element by a path across targets: from here on the request is for where it is.  r->across is for g_free(). */
+void across_begin(struct request *r);
+/* NULL: discovery's. */
+const char *across_target(const struct request *r);
+/* Say where an element is. */
+void across_mark(JsonNode *node, enum conf_object object, const char *iqn, unsigned at);
+/* Take that out of a document.  False: it is not what the path says, in r->wrongs. */
+bool across_body(struct request *r, JsonObject *o);
 
 /* ---- change.c ---- */
 

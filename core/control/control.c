@@ -104,6 +104,8 @@ static void dispatch(struct request *r)
 	r->route = r->steps ? routes_find(r->control->routes, g_str_equal(method, "HEAD") ? "GET" : method,
 					  (const char *const *)r->steps, &allow) : NULL;
 	if (r->route) {
+		if (r->route->across && r->route->element)
+			across_begin(r);
 		r->route->handle(r);
 	} else if (allow) {
 		answer_header(r, "Allow", allow);
@@ -131,6 +133,7 @@ static void on_request(SoupServer *http, SoupServerMessage *msg, const char *pat
 	log_debug("control: %s %s: %u", soup_server_message_get_method(msg), path, soup_server_message_get_status(msg));
 	g_ptr_array_unref(r.wrongs);
 	g_strfreev(r.steps);
+	g_free(r.across);
 }
 
 /* ---- start and stop ---- */

@@ -30,6 +30,16 @@ static JsonNode *place_node(const struct place *p, const char *const *hide)
 	return p->obj ? conf_to_json(p->object, p->obj, hide) : conf_list_to_json(p->object, p->list, hide);
 }
 
+/* As it is answered. */
+static JsonNode *shown(const struct request *r, const struct place *p)
+{
+	JsonNode *node = place_node(p, dirs(r));
+
+	if (r->across)
+		across_mark(node, p->object, across_target(r), p->at);
+	return node;
+}
+
 static char *place_etag(const struct request *r, const struct place *p)
 {
 	g_autoptr(JsonNode) all = p->key && !p->obj ? NULL : place_node(p, NULL);
@@ -50,7 +60,7 @@ static void answer_place(struct request *r, unsigned status, const struct place 
 	g_autofree char *etag = place_etag(r, p);
 
 	answer_header(r, "ETag", etag);
-	answer_json(r, status, place_node(p, dirs(r)));
+	answer_json(r, status, shown(r, p));
 }
 
 void objects_get(struct request *r)
@@ -63,7 +73,7 @@ void objects_get(struct request *r)
 	etag = place_etag(r, &p);
 	answer_header(r, "ETag", etag);
 	if (change_allowed(r, etag))
-		answer_json(r, SOUP_STATUS_OK, place_node(&p, dirs(r)));
+		answer_json(r, SOUP_STATUS_OK, shown(r, &p));
 }
 
 /* What was there in answer to a change, found again: server_apply() has replaced all of it. */

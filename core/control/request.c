@@ -32,6 +32,10 @@ JsonNode *request_body(struct request *r)
 	g_bytes_unref(bytes);
 	if (!node)
 		answer_wrongs(r, SOUP_STATUS_BAD_REQUEST);
+	if (node && r->across && !across_body(r, json_node_get_object(node))) {
+		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
+		g_clear_pointer(&node, json_node_unref);
+	}
 	return node;
 }
 

@@ -14,6 +14,7 @@ struct request {
 	SoupServerMessage *msg;
 	const struct route *route;
 	char **steps;		/* of the path, decoded, behind the version */
+	char *across;		/* the target in the path of a list across targets, see across.c; or NULL */
 	GHashTable *query;
 	GPtrArray *wrongs;
 	bool answered;

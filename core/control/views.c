@@ -80,34 +80,6 @@ void views_session_drop(struct request *r)
 		answer_problem(r, SOUP_STATUS_NOT_FOUND, NULL, "session %u has ended", s.tsih);
 }
 
-/* ---- accounts ---- */
-
-static void add_accounts(struct request *r, JsonArray *list, const GPtrArray *accounts, const char *iqn)
-{
-	for (unsigned i = 0; i < accounts->len; i++) {
-		JsonNode *node = conf_to_json(CONF_ACCOUNT, accounts->pdata[i],
-					      server_plugin_dirs(r->control->options.server));
-
-		json_set_text(json_node_get_object(node), "target", iqn);
-		json_array_add_element(list, node);
-	}
-}
-
-/* Those of discovery have no target. */
-void views_accounts(struct request *r)
-{
-	const struct conf *c = server_conf(r->control->options.server);
-	JsonArray *list = json_array_new();
-
-	for (unsigned i = 0; i < c->targets->len; i++) {
-		const struct conf_target *t = c->targets->pdata[i];
-
-		add_accounts(r, list, t->accounts, t->iqn);
-	}
-	add_accounts(r, list, c->discovery.accounts, NULL);
-	answer_json(r, SOUP_STATUS_OK, json_of_array(list));
-}
-
 /* ---- plugins ---- */
 
 static JsonNode *plugin_node(const char *const *dirs, const char *name)
