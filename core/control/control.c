@@ -8,12 +8,22 @@
 
 /* ---- requests ---- */
 
+/*
+ * A connection is for one request: libsoup keeps alive only what it has accepted itself.  To be said when there is an
+ * answer, as what is said before goes into "100 Continue".
+ */
+static void say_close(SoupServerMessage *msg)
+{
+	soup_message_headers_replace(soup_server_message_get_response_headers(msg), "Connection", "close");
+}
+
 static void too_large(SoupServerMessage *msg)
 {
 	static const char text[] =
 		"{\"type\":\"about:blank\",\"title\":\"Request Entity Too Large\",\"status\":413,"
 		"\"detail\":\"the body is larger than 8 MiB\"}\n";
 
+	say_close(msg);
 	soup_message_body_set_accumulate(soup_server_message_get_request_body(msg), FALSE);
 	soup_server_message_set_status(msg, SOUP_STATUS_REQUEST_ENTITY_TOO_LARGE, NULL);
 	soup_server_message_set_response(msg, "application/problem+json", SOUP_MEMORY_STATIC, text, strlen(text));
@@ -41,6 +51,7 @@ static bool admit(struct door *d, SoupServerMessage *msg, SoupMessageHeaders *h)
 		return true;
 	}
 	log_refusal(d, msg, no.reason);
+	say_close(msg);
 	soup_message_body_set_accumulate(soup_server_message_get_request_body(msg), FALSE);
 	answer_problem(&r, no.status, NULL, "%s", no.reason);
 	if (no.challenge)
@@ -48,13 +59,11 @@ static bool admit(struct door *d, SoupServerMessage *msg, SoupMessageHeaders *h)
 	return false;
 }
 
-/* A connection is for one request: libsoup keeps alive only what it has accepted itself. */
 static void on_headers(SoupServerMessage *msg, gpointer data)
 {
 	struct door *d = data;
 	SoupMessageHeaders *h = soup_server_message_get_request_headers(msg);
 
-	soup_message_headers_replace(soup_server_message_get_response_headers(msg), "Connection", "close");
 	if (d->remote && !admit(d, msg, h))
 		return;
 	if (soup_message_headers_get_encoding(h) == SOUP_ENCODING_CONTENT_LENGTH &&
@@ -125,6 +134,7 @@ static void on_request(SoupServer *http, SoupServerMessage *msg, const char *pat
 
 	if (soup_server_message_get_status(msg))	/* refused by its headers, or too large */
 		return;
+	say_close(msg);
 	r.steps = split(path);
 	r.wrongs = wrongs_new();
 	dispatch(&r);

@@ -14,7 +14,7 @@
 #include "control/listen.h"
 #include "engine/log.h"
 
-#define BACKLOG 32
+#define BACKLOG 256	/* when it is full, who does not block is told EAGAIN on a unix socket */
 
 static bool fail(const char *path, GError **error)
 {
