@@ -4,7 +4,6 @@
 #include <string.h>
 #include "backstore/settings.h"
 #include "cli/cli.h"
-#include "iscsi/address.h"
 
 /* Split at commas; two of them are one that does not split. */
 static GPtrArray *split(const char *text)
@@ -140,27 +139,4 @@ bool lun_arg_parse(const char *text, const struct lun_arg *common, const char *c
 	g_ptr_array_add(pairs, NULL);
 	lun->settings = (char **)g_ptr_array_free(g_steal_pointer(&pairs), FALSE);
 	return check_settings(m, lun->settings, error);
-}
-
-/* The port stands after the last colon, but an IPv6 address without brackets has only colons of its own. */
-bool portal_arg_parse(const char *text, struct conf_portal *portal, GError **error)
-{
-	const struct setting *address = schema_find(CONF_PORTAL, "address"), *port = schema_find(CONF_PORTAL, "port");
-	g_autofree char *addr = g_strdup(text);
-	const char *port_text = NULL;
-	char *colon = strrchr(addr, ':'), *end = strchr(addr, ']');
-
-	if (colon && address_bind_wrong(addr) && (!end || end + 1 == colon)) {
-		*colon = '\0';
-		port_text = colon + 1;
-	}
-	if (*addr == '[' && end && !end[1]) {
-		*end = '\0';
-		memmove(addr, addr + 1, strlen(addr));
-	}
-	if (!setting_parse(address, addr, portal, error) || (port_text && !setting_parse(port, port_text, portal, error))) {
-		g_prefix_error(error, "%s: ", text);
-		return false;
-	}
-	return true;
 }

@@ -25,6 +25,7 @@ int cmd_plugin_show(const struct command *cmd, int argc, char **argv);
 int cmd_plugin_new(const struct command *cmd, int argc, char **argv);
 int cmd_plugin_test(const struct command *cmd, int argc, char **argv);
 int cmd_verb(const struct command *cmd, int argc, char **argv);	/* list, show, create, set, rm */
+int cmd_import(const struct command *cmd, int argc, char **argv);
 int cmd_apply(const struct command *cmd, int argc, char **argv);
 int cmd_save(const struct command *cmd, int argc, char **argv);
 int cmd_log_level(const struct command *cmd, int argc, char **argv);
@@ -71,8 +72,6 @@ struct lun_arg {
 };
 bool lun_arg_parse(const char *text, const struct lun_arg *common, const char *const *plugin_dirs,
 		   struct conf_lun *lun, GError **error);
-/* ADDR, ADDR:PORT, [ADDR] or [ADDR]:PORT. */
-bool portal_arg_parse(const char *text, struct conf_portal *portal, GError **error);
 
 /* What --run's command is told. */
 struct run_env {

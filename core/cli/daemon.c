@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* daemon.c - gotgt daemon. */
 #include "config.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "backstore/settings.h"
 #include "cli/cli.h"
 #ifdef HAVE_CONTROL
+#include "config/import.h"
 #include "control/control.h"
 #include "control/remote.h"
 #endif
@@ -19,6 +22,7 @@ struct daemon {
 	struct cli_loop loop;
 	const struct command *cmd;
 	char *path;
+	bool may_be_missing;	/* the file, at the start: then there is nothing to serve yet */
 	char **plugin_dirs;
 	struct server *server;
 	struct control *control;	/* NULL: none */
@@ -26,10 +30,12 @@ struct daemon {
 	int socket_fd;		/* of the service manager; 0: there is none */
 	char **hosts, *token_file;	/* of --host and --token-file, or NULL */
 	int64_t log_level;	/* of --log, which the file does not change; -1: the file's */
+	int port;		/* of --port, for a configuration of gotgt in Go; -1: its own */
+	gboolean single;	/* --block-multiple-hosts */
 };
 
 /* A user's own file comes before the system's. */
-static char *default_path(void)
+static char *our_path(void)
 {
 	g_autofree char *own = g_build_filename(g_get_home_dir(), ".gotgt", "gotgt.conf", NULL);
 
@@ -37,6 +43,51 @@ static char *default_path(void)
 		return g_steal_pointer(&own);
 	return g_strdup(SYSCONFDIR "/gotgt/gotgt.conf");
 }
+
+#ifdef HAVE_CONTROL
+/* What the environment says was said by somebody; what gotgt in Go would take without, is taken where there is no other. */
+static char *default_path(struct daemon *d)
+{
+	g_autofree char *said = import_path_from_environment(), *ours = our_path();
+
+	d->may_be_missing = said || !g_file_test(ours, G_FILE_TEST_EXISTS);
+	if (said)
+		return g_steal_pointer(&said);
+	return d->may_be_missing ? import_default_path() : g_steal_pointer(&ours);
+}
+
+static struct conf *read_file(struct daemon *d, GPtrArray *errors, GPtrArray *warnings)
+{
+	const struct import_options o = { (const char *const *)d->plugin_dirs, d->port };
+	struct conf_where where = { g_intern_string(d->path), 0 };
+
+	if (d->may_be_missing && !d->server && access(d->path, F_OK) < 0 && errno == ENOENT) {
+		conf_error(warnings, &where, "it is not there, so there is nothing to serve yet");
+		return conf_new();
+	}
+	if (import_is_json(d->path))
+		return import_read(d->path, &o, errors, warnings);
+	if (d->port < 0)
+		return conf_read(d->path, errors);
+	conf_error(errors, &where, "--port is for a configuration of gotgt in Go; the portals of this file have their ports");
+	return NULL;
+}
+#else
+static char *default_path(struct daemon *d)
+{
+	return our_path();
+}
+
+static struct conf *read_file(struct daemon *d, GPtrArray *errors, GPtrArray *warnings)
+{
+	struct conf_where where = { g_intern_string(d->path), 0 };
+
+	if (d->port < 0 && !g_str_has_suffix(d->path, ".json"))
+		return conf_read(d->path, errors);
+	conf_error(errors, &where, "this build reads no configuration of gotgt in Go");
+	return NULL;
+}
+#endif
 
 static char *default_state_dir(void)
 {
@@ -53,6 +104,8 @@ static void complete(struct conf *conf, void *data)
 		conf->state_dir = default_state_dir();
 	if (d->log_level >= 0)
 		conf->log_level = (uint32_t)d->log_level;
+	for (unsigned i = 0; d->single && i < conf->targets->len; i++)
+		((struct conf_target *)conf->targets->pdata[i])->single_initiator = true;
 }
 
 #ifdef HAVE_CONTROL
@@ -159,9 +212,9 @@ static void control_reloaded(struct control *c)
 #endif
 
 /* missing_too: a plugin that does not load is an error. */
-static struct conf *load(struct daemon *d, bool missing_too, GPtrArray *errors)
+static struct conf *load(struct daemon *d, bool missing_too, GPtrArray *errors, GPtrArray *warnings)
 {
-	struct conf *conf = conf_read(d->path, errors);
+	struct conf *conf = read_file(d, errors, warnings);
 
 	if (!conf)
 		return NULL;
@@ -175,18 +228,25 @@ static struct conf *load(struct daemon *d, bool missing_too, GPtrArray *errors)
 	return conf;
 }
 
+static void log_warnings(const GPtrArray *warnings)
+{
+	for (unsigned i = 0; i < warnings->len; i++)
+		log_warning("%s", (char *)warnings->pdata[i]);
+}
+
 static void reload(struct cli_loop *loop)
 {
 	struct daemon *d = container_of(loop, struct daemon, loop);
-	g_autoptr(GPtrArray) errors = conf_errors_new();
+	g_autoptr(GPtrArray) errors = conf_errors_new(), warnings = conf_errors_new();
 	g_autoptr(GError) error = NULL;
 	g_autofree char *began = g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
 	struct conf *conf;
 
 	notify(began);
-	conf = load(d, false, errors);
+	conf = load(d, false, errors, warnings);
 	for (unsigned i = 0; i < errors->len; i++)
 		log_error("%s", (char *)errors->pdata[i]);
+	log_warnings(warnings);
 	if (conf && !server_apply(d->server, conf, &error))
 		log_error("%s", error->message);
 	if (!errors->len && !error)
@@ -198,11 +258,13 @@ static void reload(struct cli_loop *loop)
 
 static int check(struct daemon *d)
 {
-	g_autoptr(GPtrArray) errors = conf_errors_new();
-	struct conf *conf = load(d, true, errors);
+	g_autoptr(GPtrArray) errors = conf_errors_new(), warnings = conf_errors_new();
+	struct conf *conf = load(d, true, errors, warnings);
 
 	for (unsigned i = 0; i < errors->len; i++)
 		fprintf(stderr, "%s\n", (char *)errors->pdata[i]);
+	for (unsigned i = 0; i < warnings->len; i++)
+		fprintf(stderr, "warning: %s\n", (char *)warnings->pdata[i]);
 	conf_free(conf);
 	return conf ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -233,7 +295,7 @@ static void stop_at_once(struct server *s)
 
 static int serve(struct daemon *d)
 {
-	g_autoptr(GPtrArray) errors = conf_errors_new();
+	g_autoptr(GPtrArray) errors = conf_errors_new(), warnings = conf_errors_new();
 	g_autoptr(GError) error = NULL;
 	struct conf *conf;
 	int status;
@@ -242,13 +304,14 @@ static int serve(struct daemon *d)
 		cli_complain(d->cmd, "%s", error->message);
 		return EXIT_FAILURE;
 	}
-	conf = load(d, false, errors);
+	conf = load(d, false, errors, warnings);
 	for (unsigned i = 0; i < errors->len; i++)
 		fprintf(stderr, "%s\n", (char *)errors->pdata[i]);
 	if (!conf)
 		return EXIT_FAILURE;
 	log_set_level(conf->log_level);
 	claim_socket(d, conf);
+	log_warnings(warnings);
 	cli_loop_start(&d->loop);
 	d->server = server_start(conf, d->plugin_dirs, true, &error);
 	if (d->server && !activation_used(&error))
@@ -299,10 +362,28 @@ static void clear(struct daemon *d)
 	g_free(d->path);
 }
 
+/* What gotgt in Go was told on its command line. */
+static bool go_options(struct daemon *d, const char *driver, const char *port)
+{
+	uint64_t n;
+
+	if (driver && !g_str_equal(driver, "iscsi")) {
+		cli_usage(d->cmd, "--driver %s: there is none but iscsi", driver);
+		return false;
+	}
+	if (port && (!settings_parse_uint(port, &n) || n > G_MAXUINT16)) {
+		cli_usage(d->cmd, "--port: expected a number from 0 to 65535");
+		return false;
+	}
+	if (port)
+		d->port = (int)n;
+	return true;
+}
+
 int cmd_daemon(const struct command *cmd, int argc, char **argv)
 {
-	g_autofree char *config = NULL, *level = NULL, *dirs = NULL;
-	struct daemon d = { .cmd = cmd, .log_level = -1, .loop = { .hangup = reload } };
+	g_autofree char *config = NULL, *level = NULL, *dirs = NULL, *driver = NULL, *port = NULL;
+	struct daemon d = { .cmd = cmd, .log_level = -1, .port = -1, .loop = { .hangup = reload } };
 	gboolean only_check = FALSE, foreground = TRUE;
 	const GOptionEntry entries[] = {
 		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &config, "Configuration file", "FILE" },
@@ -315,19 +396,23 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv)
 		  "Where to listen for control, instead of the file's: tcp://ADDR:PORT, or unix:PATH; can be repeated", "URL" },
 		{ "token-file", 0, 0, G_OPTION_ARG_FILENAME, &d.token_file, "File with the token for TCP, of mode 600; instead of the file's",
 		  "FILE" },
+		{ "driver", 0, 0, G_OPTION_ARG_STRING, &driver, "iscsi, which is what there is", "NAME" },
+		{ "port", 0, 0, G_OPTION_ARG_STRING, &port, "Port to listen on, of a configuration of gotgt in Go", "PORT" },
+		{ "block-multiple-hosts", 0, 0, G_OPTION_ARG_NONE, &d.single, "One initiator at a time for each target", NULL },
 		{ NULL },
 	};
 	g_auto(GStrv) args = NULL;
 	uint32_t n;
 	int status;
 
-	if (!cli_options(cmd, entries, argc, argv, &args) || (level && !cli_log_level(cmd, level, &n)) || !take_hosts(&d)) {
+	if (!cli_options(cmd, entries, argc, argv, &args) || (level && !cli_log_level(cmd, level, &n)) ||
+	    !go_options(&d, driver, port) || !take_hosts(&d)) {
 		clear(&d);
 		return EXIT_USAGE;
 	}
 	if (level)
 		d.log_level = n;
-	d.path = config ? g_strdup(config) : default_path();
+	d.path = config ? g_strdup(config) : default_path(&d);
 	d.plugin_dirs = plugins_dirs(dirs);
 	status = only_check ? check(&d) : serve(&d);
 	clear(&d);

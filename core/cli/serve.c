@@ -69,7 +69,7 @@ static int add_portals(struct serve *s)
 		GError *error = NULL;
 		int r;
 
-		if (!portal_arg_parse(*text, p, &error)) {
+		if (!conf_portal_parse(*text, p, &error)) {
 			g_prefix_error(&error, "--portal ");
 			status = misused(s, error);
 		} else if ((r = gotgt_portal_add(s->server, NULL, p->address, (uint16_t)p->port))) {

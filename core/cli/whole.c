@@ -6,7 +6,9 @@
 #include <string.h>
 #include "cli/client.h"
 #include "cli/kind.h"
+#include "config/import.h"
 #include "config/json.h"
+#include "config/plugins.h"
 
 struct whole {
 	char *host;
@@ -62,17 +64,41 @@ static JsonNode *read_conf(const struct command *cmd, const char *path)
 	return node;
 }
 
-/* What gotgt.conf(5) describes, or a document of /v1/config. */
+/* The configuration of gotgt in Go, as a document of ours. */
+static JsonNode *read_go(const struct command *cmd, const char *path)
+{
+	g_auto(GStrv) dirs = plugins_dirs(NULL);
+	const struct import_options o = { (const char *const *)dirs, -1 };
+	g_autoptr(GPtrArray) errors = conf_errors_new(), warnings = conf_errors_new();
+	struct conf *conf = import_read(path, &o, errors, warnings);
+	JsonNode *node = conf ? conf_to_json(CONF_TOP, conf, NULL) : NULL;
+
+	for (unsigned i = 0; i < errors->len; i++)
+		cli_complain(cmd, "%s", (char *)errors->pdata[i]);
+	for (unsigned i = 0; i < warnings->len; i++)
+		cli_complain(cmd, "warning: %s", (char *)warnings->pdata[i]);
+	conf_free(conf);
+	return node;
+}
+
+/* What gotgt.conf(5) describes, a document of /v1/config, or what gotgt in Go reads. */
 static JsonNode *read_any(const struct command *cmd, const char *path)
 {
 	g_autofree char *text = NULL;
 	g_autoptr(GError) error = NULL;
+	JsonNode *node;
 
 	if (!g_file_get_contents(path, &text, NULL, &error)) {
 		cli_complain(cmd, "%s", error->message);
 		return NULL;
 	}
-	return text[strspn(text, " \t\r\n")] == '{' ? read_json(cmd, path, text) : read_conf(cmd, path);
+	if (text[strspn(text, " \t\r\n")] != '{')
+		return read_conf(cmd, path);
+	node = read_json(cmd, path, text);
+	if (!node || !import_is_go(node))
+		return node;
+	json_node_unref(node);
+	return read_go(cmd, path);
 }
 
 static const char *text_of(JsonObject *o, const char *name)

@@ -42,6 +42,7 @@ static bool changes_in_place(const struct setting *s)
 	static const size_t offsets[] = {
 		offsetof(struct conf_lun, thin), offsetof(struct conf_lun, serial),
 		offsetof(struct conf_lun, vendor), offsetof(struct conf_lun, product),
+		offsetof(struct conf_lun, online), offsetof(struct conf_lun, naa),
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(offsets); i++)
@@ -480,6 +481,8 @@ static void commit(struct plan *p, struct conf *next)
 	portals_commit(p);
 	look_at_sizes(p);
 	log_set_level(next->log_level);
+	for (unsigned i = 0; i < p->s->engine->n_reactors; i++)
+		reactor_set_poll(p->s->engine->reactors[i], next->poll_us);
 	conf_free(p->s->conf);
 	p->s->conf = next;
 	if (p->s->started && !p->changes)

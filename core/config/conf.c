@@ -5,6 +5,7 @@
 #include "config/accounts.h"
 #include "config/acls.h"
 #include "config/conf.h"
+#include "iscsi/address.h"
 #include "scsi/alua.h"
 
 struct conf *conf_new(void)
@@ -56,6 +57,29 @@ struct conf_portal *conf_find_portal(const struct conf *c, const char *name)
 			return p;
 	}
 	return NULL;
+}
+
+/* The port stands after the last colon, but an IPv6 address without brackets has only colons of its own. */
+bool conf_portal_parse(const char *text, struct conf_portal *portal, GError **error)
+{
+	const struct setting *address = schema_find(CONF_PORTAL, "address"), *port = schema_find(CONF_PORTAL, "port");
+	g_autofree char *addr = g_strdup(text);
+	const char *port_text = NULL;
+	char *colon = strrchr(addr, ':'), *end = strchr(addr, ']');
+
+	if (colon && address_bind_wrong(addr) && (!end || end + 1 == colon)) {
+		*colon = '\0';
+		port_text = colon + 1;
+	}
+	if (*addr == '[' && end && !end[1]) {
+		*end = '\0';
+		memmove(addr, addr + 1, strlen(addr));
+	}
+	if (!setting_parse(address, addr, portal, error) || (port_text && !setting_parse(port, port_text, portal, error))) {
+		g_prefix_error(error, "%s: ", text);
+		return false;
+	}
+	return true;
 }
 
 GPtrArray *conf_errors_new(void)

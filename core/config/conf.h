@@ -37,7 +37,8 @@ struct conf_lun {
 	uint32_t block_size;	/* 0: the device's */
 	uint32_t physical_block_size, optimal_io_size;	/* bytes; 0: the device's */
 	uint32_t alignment_offset;	/* LBA of the first physical block that starts with a block */
-	uint32_t read_only, thin, removable;
+	uint32_t read_only, thin, removable, online;
+	char *naa;		/* 16 hexadecimal digits */
 	char *serial, *vendor, *product;
 	/* Of who embeds us, not of files. */
 	const struct module *module;	/* the plugin, in the program itself; NULL: it is found by its name */
@@ -107,7 +108,7 @@ struct conf_target {
 struct conf {
 	struct conf_where where;
 	struct conf_where chap_where, iscsi_where, targets_where;	/* of these settings, or as where */
-	uint32_t reactors, workers, log_level;
+	uint32_t reactors, workers, poll_us, log_level;
 	char *state_dir;	/* NULL: nothing is kept */
 	struct conf_limits limits;
 	struct conf_control control;
@@ -127,6 +128,8 @@ struct conf *conf_copy(const struct conf *c);
 struct conf_portal *conf_add_portal(struct conf *c);
 struct conf_target *conf_add_target(struct conf *c);
 struct conf_lun *conf_add_lun(struct conf_target *t);
+/* ADDR, ADDR:PORT, [ADDR] or [ADDR]:PORT. */
+bool conf_portal_parse(const char *text, struct conf_portal *portal, GError **error);
 struct conf_portal *conf_find_portal(const struct conf *c, const char *name);
 
 /* Errors are lines "FILE:LINE: OBJECT: REASON" in an array of char *. */

@@ -52,7 +52,7 @@ static bool is_zero_led(const char *text, size_t at)
  * The brackets of RFC 8259's tokens, which nothing but strings can hide: json-glib knows comments and quotes of other
  * kinds, and none of their characters is one that a JSON text has outside of strings.
  */
-static const char *token_error(const char *text, size_t len)
+static const char *token_error(const char *text, size_t len, size_t *at)
 {
 	unsigned depth = 0;
 	bool string = false;
@@ -60,6 +60,7 @@ static const char *token_error(const char *text, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		char c = text[i];
 
+		*at = i;
 		if (string && c == '\\')
 			i++;
 		else if (c == '"')
@@ -76,11 +77,22 @@ static const char *token_error(const char *text, size_t len)
 	return string || depth ? "not JSON: it is cut off" : NULL;
 }
 
+const char *json_text_wrong(const char *text, size_t len, size_t *at)
+{
+	const char *end;
+
+	if (g_utf8_validate_len(text, len, &end))
+		return token_error(text, len, at);
+	*at = (size_t)(end - text);
+	return "not UTF-8";
+}
+
 JsonNode *json_read(const char *text, size_t len, GPtrArray *wrongs)
 {
 	g_autoptr(JsonParser) parser = json_parser_new_immutable();
 	g_autoptr(GError) error = NULL;
-	const char *why = g_utf8_validate_len(text, len, NULL) ? token_error(text, len) : "not UTF-8";
+	size_t at;
+	const char *why = json_text_wrong(text, len, &at);
 	JsonNode *root = NULL;
 
 	if (why)

@@ -26,6 +26,9 @@ void json_set_text(JsonObject *object, const char *name, const char *text);
  */
 JsonNode *json_read(const char *text, size_t len, GPtrArray *wrongs);
 
+/* The same before it is parsed: why it cannot be, and at which byte; NULL: it may be. */
+const char *json_text_wrong(const char *text, size_t len, size_t *at);
+
 /*
  * Settings that have a value, as an object.  Secrets, and what plugins say are theirs, are left out; plugin_dirs is
  * where those are.  NULL: with all secrets, null where there is none: all that conf_from_json() needs to make the same.

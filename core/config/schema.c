@@ -38,6 +38,14 @@ static const char *ascii_check(const char *text)
 	return NULL;
 }
 
+/* SPC-5 7.8.6.6: IEEE Extended, Locally Assigned, IEEE Registered; 6h has 16 bytes. */
+static const char *naa_check(const char *text)
+{
+	if (strspn(text, "0123456789abcdef") != 16 || text[16])
+		return "not 16 hexadecimal digits in lower case";
+	return strchr("235", *text) ? NULL : "does not start with 2, 3 or 5";
+}
+
 /* systemd.exec(5): the name of a file in $CREDENTIALS_DIRECTORY. */
 static const char *credential_check(const char *text)
 {
@@ -70,6 +78,9 @@ const struct setting schema[] = {
 	  .help = "Threads that serve connections; 0 is one for each CPU." },
 	{ CONF_TOP, SETTING_UINT, "workers", "8", .min = 1, .max = 1024, .restart = true, FIELD(struct conf, workers),
 	  .help = "Threads for plugins that block; each is started when it is first needed." },
+	{ CONF_TOP, SETTING_UINT, "poll-us", "50", .max = 10000, FIELD(struct conf, poll_us),
+	  .help = "Microseconds for which a busy connection thread looks for more before it sleeps: less latency for more "
+		  "CPU.  It sleeps at once when idle." },
 	{ CONF_TOP, SETTING_CHOICE, "log-level", "info", .choices = log_levels, FIELD(struct conf, log_level),
 	  .help = "The least serious messages that are logged." },
 	{ CONF_TOP, SETTING_STRING, "state-dir", .min = 1, .max = 4000,
@@ -229,8 +240,13 @@ const struct setting schema[] = {
 	  .help = "Say that blocks can be unmapped, when the device can." },
 	{ CONF_LUN, SETTING_BOOL, "removable", "false", FIELD(struct conf_lun, removable),
 	  .help = "Say that the medium is removable, and let initiators eject and load it." },
+	{ CONF_LUN, SETTING_BOOL, "online", "true", FIELD(struct conf_lun, online),
+	  .help = "Let initiators use it; false: it is there and answers NOT READY." },
 	{ CONF_LUN, SETTING_STRING, "serial", .otherwise = "made from target and number", .min = 1, .max = 36,
 	  .check = ascii_check, FIELD(struct conf_lun, serial), .help = "Unit serial number." },
+	{ CONF_LUN, SETTING_STRING, "naa", .otherwise = "made from the serial", .min = 1, .max = 16, .check = naa_check,
+	  FIELD(struct conf_lun, naa),
+	  .help = "NAA identifier, which tells initiators what it is: 16 hexadecimal digits, the first 2, 3 or 5." },
 	{ CONF_LUN, SETTING_STRING, "vendor", .otherwise = "GOTGT", .min = 1, .max = 8, .check = ascii_check,
 	  FIELD(struct conf_lun, vendor), .help = "T10 vendor identification." },
 	{ CONF_LUN, SETTING_STRING, "product", .otherwise = "VIRTUAL-DISK", .min = 1, .max = 16, .check = ascii_check,

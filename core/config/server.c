@@ -36,6 +36,7 @@ struct lun_conf run_lun_conf(const struct conf_lun *conf)
 		.alignment_offset = conf->alignment_offset, .optimal_io_size = conf->optimal_io_size,
 		.read_only = conf->read_only, .thin = conf->thin, .removable = conf->removable,
 		.serial = conf->serial, .vendor = conf->vendor, .product = conf->product,
+		.offline = !conf->online, .naa = conf->naa ? g_ascii_strtoull(conf->naa, NULL, 16) : 0,
 	};
 }
 

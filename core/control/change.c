@@ -3,6 +3,7 @@
 #include "config.h"
 #include <string.h>
 #include "config/diff.h"
+#include "config/import.h"
 #include "config/save.h"
 #include "control/control-internal.h"
 #include "iscsi/node.h"
@@ -63,7 +64,7 @@ static const struct conf_target *find_target(const struct conf *c, const char *i
 	return NULL;
 }
 
-/* The LUN of a target that ends, or is opened anew; NULL: none. */
+/* The LUN of a target that ends, is opened anew, or goes offline; NULL: none. */
 static const struct conf_lun *disturbed(const struct conf_target *t, const struct conf_target *next)
 {
 	for (unsigned i = 0; i < t->luns->len; i++) {
@@ -73,7 +74,7 @@ static const struct conf_lun *disturbed(const struct conf_target *t, const struc
 		for (unsigned j = 0; j < next->luns->len && !stays; j++) {
 			const struct conf_lun *m = next->luns->pdata[j];
 
-			stays = m->number == l->number && server_same_device(l, m);
+			stays = m->number == l->number && server_same_device(l, m) && m->online >= l->online;
 		}
 		if (!stays)
 			return l;
@@ -228,6 +229,18 @@ static char *save_path(struct request *r)
 	return name ? g_build_filename(dir, name, NULL) : g_strdup(own);
 }
 
+/* JSON of gotgt in Go has no place for what runs here, and is another's to write. */
+static bool refused_json(struct request *r, const char *path)
+{
+	g_autofree char *dir = g_path_get_dirname(r->control->config_path);
+
+	if (!import_is_json(path))
+		return false;
+	answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "%s is a configuration of gotgt in Go, which is not written over; save to a "
+		       "new file beside it, NAME.conf, and start with --config %s/NAME.conf", path, dir);
+	return true;
+}
+
 void change_save(struct request *r)
 {
 	struct control *c = r->control;
@@ -237,7 +250,7 @@ void change_save(struct request *r)
 	JsonObject *o;
 	bool ok;
 
-	if (!path)
+	if (!path || refused_json(r, path))
 		return;
 	copy = schema_dup(CONF_TOP, server_conf(c->options.server));
 	if (c->options.strip)

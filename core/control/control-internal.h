@@ -81,9 +81,22 @@ void views_sessions(struct request *r);
 void views_session_drop(struct request *r);
 void views_status(struct request *r);
 void openapi_get(struct request *r);
+void go_discovery_create(struct request *r);
+void go_discovery_get(struct request *r);
+void go_discovery_remove(struct request *r);
+void go_lu_create(struct request *r);
+void go_lu_get(struct request *r);
+void go_lu_list(struct request *r);
+void go_lu_remove(struct request *r);
 void go_target_list(struct request *r);
 void go_target_create(struct request *r);
 void go_target_remove(struct request *r);
+void go_target_up(struct request *r);
+
+/* ---- go.c ---- */
+
+/* The last step of the path: routes of gotgt in Go have a version in front, or not. */
+const char *go_last_step(const struct request *r);
 
 /* ---- across.c ---- */
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * go.c - the routes of gotgt in Go that have a meaning here, for its clients.  Its /lu and /discovery name things by
- * numbers of its own configuration, and answered without doing anything there.
+ * go.c - targets as the routes of gotgt in Go have them, for its clients.  Most of these answered there without doing
+ * anything; here they do what their names say.
  */
 #include "config.h"
 #include <string.h>
 #include "config/place.h"
 #include "control/control-internal.h"
+#include "engine/log.h"
 #include "iscsi/node.h"
 
 enum { GO_ONLINE = 1, GO_READY = 2 };	/* its numbers of a target's state */
@@ -84,12 +85,75 @@ void go_target_list(struct request *r)
 	answer_json(r, SOUP_STATUS_OK, json_of_array(list));
 }
 
+const char *go_last_step(const struct request *r)
+{
+	return r->steps[g_strv_length(r->steps) - 1];
+}
+
+/* One target, as its clients expect of a change. */
+static void answer_target(struct request *r, const char *name)
+{
+	const struct server *s = r->control->options.server;
+	GArray *sessions = node_sessions(server_node(s));
+	unsigned at;
+	const struct conf_target *t = place_element(CONF_TARGET, server_conf(s)->targets, name, &at);
+
+	answer_json(r, SOUP_STATUS_OK, json_of_object(target_object(s, t, at + 1, sessions)));
+	g_array_unref(sessions);
+}
+
+static const char *name_of(JsonNode *body)
+{
+	JsonNode *name = json_object_get_member(json_node_get_object(body), "Name");
+
+	return name && json_node_get_value_type(name) == G_TYPE_STRING ? json_node_get_string(name) : NULL;
+}
+
+/* Its logical units are ready; those that did not open are tried once more, as each change does. */
+void go_target_up(struct request *r)
+{
+	g_autoptr(JsonNode) body = request_body(r);
+	const char *name = body ? name_of(body) : NULL;
+	struct server *s = r->control->options.server;
+	struct conf_target *t;
+	struct conf *next;
+
+	if (!body)
+		return;
+	if (!name) {
+		wrong_add(r->wrongs, "Name", "is required");
+		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
+		return;
+	}
+	next = schema_dup(CONF_TOP, server_conf(s));
+	t = place_element(CONF_TARGET, next->targets, name, NULL);
+	if (!t) {
+		answer_problem(r, SOUP_STATUS_NOT_FOUND, NULL, "there is no target %s", name);
+		conf_free(next);
+		return;
+	}
+	for (unsigned i = 0; i < t->luns->len; i++)
+		((struct conf_lun *)t->luns->pdata[i])->online = true;
+	if (!change_apply(r, next, 0))
+		return;
+	t = place_element(CONF_TARGET, server_conf(s)->targets, name, NULL);
+	for (unsigned i = 0; i < t->luns->len; i++) {
+		uint32_t number = ((const struct conf_lun *)t->luns->pdata[i])->number;
+
+		if (!server_lun(s, name, number)) {
+			answer_problem(r, SOUP_STATUS_SERVICE_UNAVAILABLE, NULL, "target %s lun %u did not open; the log says why",
+				       name, number);
+			return;
+		}
+	}
+	answer_target(r, name);
+}
+
 /* {"Name": IQN} is {"iqn": IQN} of POST /v1/targets. */
 void go_target_create(struct request *r)
 {
 	g_autoptr(JsonNode) body = request_body(r);
-	JsonObject *o = body ? json_node_get_object(body) : NULL;
-	const char *name = o ? json_object_get_string_member_with_default(o, "Name", NULL) : NULL;
+	const char *name = body ? name_of(body) : NULL;
 	struct server *s = r->control->options.server;
 	g_autoptr(GError) error = NULL;
 	struct conf_target *t;
@@ -108,15 +172,17 @@ void go_target_create(struct request *r)
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
 	else if (place_element(CONF_TARGET, server_conf(s)->targets, name, NULL))
 		answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "target %s: there is one already", name);
-	if (r->answered)
+	if (r->answered) {
 		conf_free(next);
-	else if (change_apply(r, next, CHANGE_USE_CHECKED))
-		go_target_list(r);
+	} else if (change_apply(r, next, CHANGE_USE_CHECKED)) {
+		log_warning("target %s: open to everybody who reaches it, as in gotgt in Go", name);
+		answer_target(r, name);
+	}
 }
 
 void go_target_remove(struct request *r)
 {
-	const char *name = r->steps[g_strv_length(r->steps) - 1];
+	const char *name = go_last_step(r);
 	struct conf *next = schema_dup(CONF_TOP, server_conf(r->control->options.server));
 	unsigned at;
 

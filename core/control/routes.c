@@ -32,7 +32,17 @@ static const struct fixed {
 	/* Those of gotgt in Go, whose clients put a version in front. */
 	{ "GET", "/target/list", go_target_list, "Targets, as gotgt in Go lists them", ANSWER_OTHER },
 	{ "POST", "/target/create", go_target_create, "Create a target, as in gotgt in Go", ANSWER_OTHER, true },
+	{ "POST", "/target/up", go_target_up, "Bring all logical units of a target online", ANSWER_OTHER, true },
 	{ "DELETE", "/target/{name}", go_target_remove, "Remove a target, as in gotgt in Go", ANSWER_NONE },
+	{ "DELETE", "/targets/{name}", go_target_remove, "Remove a target, as clients of gotgt in Go ask", ANSWER_NONE },
+	{ "GET", "/lu/list", go_lu_list, "Logical units, as storages of gotgt in Go", ANSWER_OTHER },
+	{ "POST", "/lu/create", go_lu_create, "Create a logical unit from a storage of gotgt in Go", ANSWER_OTHER, true },
+	{ "GET", "/lu/{id}", go_lu_get, "A logical unit by its deviceID or serial", ANSWER_OTHER },
+	{ "DELETE", "/lu/{id}", go_lu_remove, "Remove a logical unit by its deviceID or serial", ANSWER_NONE },
+	{ "POST", "/discovery/create", go_discovery_create, "Listen on a portal more, and announce it", ANSWER_OTHER,
+	  true },
+	{ "GET", "/discovery/{name}", go_discovery_get, "What SendTargets answers, of a target or All", ANSWER_OTHER },
+	{ "DELETE", "/discovery/{name}", go_discovery_remove, "Close a portal, and announce it no more", ANSWER_NONE },
 };
 
 static void route_free(gpointer data)
@@ -164,6 +174,14 @@ static bool matches(const char *pattern, const char *const *steps)
 	return !*pattern && !*steps;
 }
 
+/* Those of gotgt in Go. */
+static bool is_go(const char *step)
+{
+	static const char *const first[] = { "target", "targets", "lu", "discovery", NULL };
+
+	return step && g_strv_contains(first, step);
+}
+
 static bool is_version(const char *step)
 {
 	return *step == 'v' && step[1] && !step[1 + strspn(step + 1, "0123456789.")];
@@ -188,7 +206,7 @@ const struct route *routes_find(const GPtrArray *routes, const char *method, con
 	GString *methods = g_string_new(NULL);
 	const struct route *r = find(routes, method, steps, methods);
 
-	if (!r && !methods->len && *steps && is_version(*steps) && steps[1] && g_str_equal(steps[1], "target"))
+	if (!r && !methods->len && *steps && is_version(*steps) && is_go(steps[1]))
 		r = find(routes, method, steps + 1, methods);
 	*allow = g_string_free(methods, !methods->len);
 	return r;

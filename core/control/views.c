@@ -119,7 +119,7 @@ static JsonObject *lun_object(const struct server *s, const struct conf_target *
 
 	json_object_set_int_member(o, "number", l->number);
 	json_set_text(o, "plugin", l->plugin);
-	json_set_text(o, "state", lun ? "online" : "failed");
+	json_set_text(o, "state", !lun ? "failed" : l->online ? "online" : "offline");
 	if (lun)
 		json_object_set_int_member(o, "size", (gint64)device_size(lun_device(lun)));
 	return o;

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -14,6 +15,7 @@
 #include "engine/thread.h"
 
 #define BATCH 64
+#define POLL_MIN_NS 8000u	/* the shortest look, two system calls that switch threads */
 
 struct reactor {
 	unsigned index;
@@ -22,6 +24,8 @@ struct reactor {
 	bool started, stopping;
 	struct log *log;
 	uint64_t now_ms, batch;
+	atomic_uint poll_max_us;
+	uint64_t poll_ns;			/* how long it looks before it sleeps, at present */
 	struct bufpool *pool;
 
 	struct epoll_event events[BATCH];	/* of the batch under way */
@@ -35,17 +39,23 @@ struct reactor {
 	/* Posts: a stack that any thread pushes on and ours takes whole. */
 	char apart[64];			/* from what only our thread writes */
 	_Atomic(struct post *) posts;
+	atomic_bool asleep;		/* or about to be, once it has seen that there are no posts */
 	struct watch wake;
 };
 
 static _Thread_local struct reactor *self;
 
-static uint64_t clock_ms(void)
+static uint64_t clock_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t clock_ms(void)
+{
+	return clock_ns() / 1000000;
 }
 
 /* ---- timers ---- */
@@ -159,17 +169,20 @@ void reactor_post(struct reactor *r, struct post *p)
 
 	do
 		p->next = old;
-	while (!atomic_compare_exchange_weak_explicit(&r->posts, &old, p, memory_order_release,
-						      memory_order_relaxed));
-	/* Whoever made the list non-empty rings; our own thread needs no bell but must not sleep over it. */
-	if (!old && write(r->wake.fd, &one, sizeof one) < 0)
+	while (!atomic_compare_exchange_weak(&r->posts, &old, p));
+	/* Whoever made the list non-empty rings, unless it is looked at anyway before r sleeps: see wait_events(). */
+	if (!old && atomic_load(&r->asleep) && write(r->wake.fd, &one, sizeof one) < 0)
 		g_error("eventfd: %s", g_strerror(errno));	/* cannot fail: the counter never fills */
+}
+
+static bool has_posts(struct reactor *r)
+{
+	return atomic_load_explicit(&r->posts, memory_order_relaxed) != NULL;
 }
 
 static void run_posts(struct reactor *r)
 {
-	struct post *p = atomic_exchange_explicit(&r->posts, NULL, memory_order_acquire);
-	struct post *in_order = NULL;
+	struct post *p = has_posts(r) ? atomic_exchange(&r->posts, NULL) : NULL, *in_order = NULL;
 
 	while (p) {
 		struct post *next = p->next;
@@ -186,11 +199,10 @@ static void run_posts(struct reactor *r)
 
 static void woken(struct watch *w, uint32_t events)
 {
-	struct reactor *r = container_of(w, struct reactor, wake);
 	uint64_t n;
 
-	if (read(w->fd, &n, sizeof n) == sizeof n)
-		run_posts(r);
+	if (read(w->fd, &n, sizeof n) < 0)
+		log_debug("eventfd: %s", g_strerror(errno));	/* rung once, seen twice: nothing is lost */
 }
 
 struct call {
@@ -267,6 +279,47 @@ static int sleep_ms(const struct reactor *r)
 	return r->heap[1]->due_ms <= r->now_ms ? 0 : (int)MIN(r->heap[1]->due_ms - r->now_ms, 3600000);
 }
 
+/* Who posts sees that we sleep, or we see what is posted. */
+static int sleep_for(struct reactor *r, int ms)
+{
+	int n;
+
+	if (!ms)
+		return epoll_wait(r->ep, r->events, BATCH, 0);
+	atomic_store(&r->asleep, true);
+	n = epoll_wait(r->ep, r->events, BATCH, atomic_load(&r->posts) ? 0 : ms);
+	atomic_store_explicit(&r->asleep, false, memory_order_relaxed);
+	return n;
+}
+
+/*
+ * Look for a while before sleeping, as long as that pays: what comes within the most that it may look is worth looking
+ * for, and what takes longer ends it.  So an idle reactor sleeps at once.  Others who want this CPU go first.
+ */
+static int wait_events(struct reactor *r, int ms)
+{
+	uint64_t max_ns = atomic_load_explicit(&r->poll_max_us, memory_order_relaxed) * UINT64_C(1000), start, now;
+	int n;
+
+	if (!max_ns || !ms)
+		return sleep_for(r, ms);
+	start = now = clock_ns();
+	for (; now - start < MIN(r->poll_ns, max_ns); now = clock_ns()) {
+		n = epoll_wait(r->ep, r->events, BATCH, 0);
+		if (n || has_posts(r))
+			return n;
+		sched_yield();
+	}
+	n = sleep_for(r, ms);
+	r->poll_ns = clock_ns() - start < max_ns ? MIN(max_ns, MAX(r->poll_ns * 2, POLL_MIN_NS)) : 0;
+	return n;
+}
+
+void reactor_set_poll(struct reactor *r, unsigned max_us)
+{
+	atomic_store_explicit(&r->poll_max_us, max_us, memory_order_relaxed);
+}
+
 static void *loop(void *arg)
 {
 	struct reactor *r = arg;
@@ -275,7 +328,7 @@ static void *loop(void *arg)
 	log_enter(r->log);
 	r->now_ms = clock_ms();
 	while (!r->stopping) {
-		int n = epoll_wait(r->ep, r->events, BATCH, sleep_ms(r));
+		int n = wait_events(r, sleep_ms(r));
 
 		r->now_ms = clock_ms();
 		r->batch++;
@@ -287,6 +340,7 @@ static void *loop(void *arg)
 				w->ready(w, r->events[i].events);
 		}
 		r->n_events = 0;
+		run_posts(r);
 		run_timers(r);
 		run_deferred(r);
 	}

@@ -50,6 +50,9 @@ bool reactor_start(struct reactor *r, GError **error);
 void reactor_stop(struct reactor *r);
 void reactor_free(struct reactor *r);
 
+/* Look for events for up to max_us before sleeping, while they come that soon; 0, the default: sleep at once.  [any] */
+void reactor_set_poll(struct reactor *r, unsigned max_us);
+
 unsigned reactor_index(const struct reactor *r);	/* [any] */
 struct bufpool *reactor_pool(struct reactor *r);	/* its buffers */
 /* The calling thread's reactor, or NULL.  [any] */

@@ -13,10 +13,23 @@ struct workers {
 	pthread_cond_t more;
 	struct work *head, **tail;
 	unsigned max, n, idle, queued;
+	bool waking;			/* somebody was called and has not come: it calls the next, if there is need */
 	bool stopping;
 	struct log *log;
 	pthread_t threads[];
 };
+
+/*
+ * One at a time: while the next wakes up, those who are awake may be through with all that is short.  What takes long
+ * has all of them awake soon.  Under the lock.
+ */
+static void call_next(struct workers *w)
+{
+	if (!w->head || !w->idle || w->waking)
+		return;
+	w->waking = true;
+	pthread_cond_signal(&w->more);
+}
 
 static void *loop(void *arg)
 {
@@ -34,12 +47,14 @@ static void *loop(void *arg)
 			w->idle++;
 			pthread_cond_wait(&w->more, &w->lock);
 			w->idle--;
+			w->waking = false;
 			continue;
 		}
 		w->head = work->next;
 		if (!w->head)
 			w->tail = &w->head;
 		w->queued--;
+		call_next(w);
 		pthread_mutex_unlock(&w->lock);
 		work->run(work);
 		pthread_mutex_lock(&w->lock);
@@ -94,8 +109,7 @@ void workers_push(struct workers *w, struct work *work)
 	} else {
 		*w->tail = work;
 		w->tail = &work->next;
-		if (w->idle)
-			pthread_cond_signal(&w->more);
+		call_next(w);
 	}
 	pthread_mutex_unlock(&w->lock);
 	if (run_here)

@@ -61,7 +61,12 @@ static void ready(struct watch *w, uint32_t events)
 		rx_ready(c);
 	else if (events & (EPOLLHUP | EPOLLERR))
 		conn_drop(c, NULL);
-	update_events(c);
+	if (c->flush.queued) {	/* now: its peer goes on while we see to the next, and what was touched is still warm */
+		reactor_undefer(c->reactor, &c->flush);
+		flush(&c->flush);
+	} else {
+		update_events(c);
+	}
 }
 
 bool conn_event(struct conn *c, enum conn_event e)

@@ -19,7 +19,7 @@ bool discovery_address(char out[ADDRESS_MAX], const struct portal *p, const stru
 
 	if (portal_advertised(p))
 		return g_strlcpy(out, portal_advertised(p), ADDRESS_MAX) < ADDRESS_MAX;
-	for (size_t i = 0; i < G_N_ELEMENTS(wildcards); i++) {
+	for (size_t i = 0; local && i < G_N_ELEMENTS(wildcards); i++) {
 		if (!g_str_has_prefix(name, wildcards[i].name))
 			continue;
 		if (local->ss_family != wildcards[i].family || !address_format(out, local))
@@ -36,7 +36,9 @@ bool discovery_address(char out[ADDRESS_MAX], const struct portal *p, const stru
 /* A target is told of to whom may log in to it: through portals of its own, if it has some, and by its list. */
 static bool visible(const struct node_target *t, const struct acl_who *who)
 {
-	return !t->removed && (!t->portals->len || !who->portal || g_ptr_array_find(t->portals, who->portal, NULL)) &&
+	if (t->removed || !who)
+		return !t->removed;
+	return (!t->portals->len || !who->portal || g_ptr_array_find(t->portals, who->portal, NULL)) &&
 	       acl_admits(t->acl, who, NULL);
 }
 

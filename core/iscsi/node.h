@@ -173,7 +173,7 @@ void node_target_unref(struct node *n, struct node_target *t);	/* [any] */
 /*
  * What SendTargets answers him who comes (RFC 7143 appendix C), added to out: of one target, or of all in the order of
  * their names, those behind *after ("": from the first) until out has len bytes, not fewer than one.  *after is then the
- * last one, or NULL: that was all.  [any]
+ * last one, or NULL: that was all.  who and local NULL: nobody comes, all there is.  [any]
  */
 void node_send_target(struct node *n, const char *name, const struct acl_who *who, const struct sockaddr_storage *local,
 		      GByteArray *out);

@@ -71,6 +71,8 @@ uint64_t lun_naa(const struct lun_identity *id)
 	gsize len = sizeof digest;
 	uint64_t v;
 
+	if (id->naa)
+		return id->naa;
 	g_checksum_update(sum, (const guchar *)id->serial, -1);
 	g_checksum_get_digest(sum, digest, &len);
 	memcpy(&v, digest, sizeof v);
@@ -114,6 +116,7 @@ static bool make_identity(const struct lun *lun, const struct lun_conf *conf, st
 		default_serial(lun, id->serial);
 	else if (!copy_text(id->serial, LUN_SERIAL_MAX, conf->serial, "serial", error))
 		return false;
+	id->naa = conf->naa;
 	return copy_text(id->vendor, LUN_VENDOR_LEN, conf->vendor ? conf->vendor : "GOTGT", "vendor", error) &&
 	       copy_text(id->product, LUN_PRODUCT_LEN, conf->product ? conf->product : "VIRTUAL-DISK", "product",
 			 error);
@@ -125,13 +128,13 @@ static unsigned configured_state(const struct lun *lun, const struct lun_conf *c
 	const unsigned anchors = lun->info->ops & GOTGT_OP_BIT(GOTGT_OP_ZERO) ? LUN_ANCHORS : 0;
 
 	return (conf->read_only || lun->info->flags & GOTGT_DEV_READ_ONLY ? LUN_READ_ONLY : 0) |
-	       (conf->removable ? LUN_REMOVABLE : 0) |
+	       (conf->removable ? LUN_REMOVABLE : 0) | (conf->offline ? LUN_OFFLINE : 0) |
 	       (conf->thin && lun->can_unmap ? LUN_THIN | anchors : 0);
 }
 
 bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **error)
 {
-	unsigned old = lun_state(lun) & (LUN_READ_ONLY | LUN_THIN), now = configured_state(lun, conf);
+	unsigned old = lun_state(lun) & (LUN_READ_ONLY | LUN_THIN | LUN_OFFLINE), now = configured_state(lun, conf);
 	struct lun_identity id = { "" };
 	bool renamed;
 
@@ -146,13 +149,15 @@ bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **erro
 	renamed = memcmp(&lun->identity, &id, sizeof id) != 0;
 	lun->identity = id;
 	pthread_mutex_unlock(&lun->lock);
-	lun_set_state(lun, LUN_READ_ONLY | LUN_THIN | LUN_ANCHORS, now);
+	lun_set_state(lun, LUN_READ_ONLY | LUN_THIN | LUN_ANCHORS | LUN_OFFLINE, now);
 	if (renamed)
 		lun_name_change(lun);
 	if (renamed || (old ^ now) & LUN_THIN)
 		target_set_ua(lun->target, lun->number, UA_INQUIRY_CHANGED, NULL);
 	if ((old ^ now) & LUN_READ_ONLY)	/* the WP bit of mode data */
 		target_set_ua(lun->target, lun->number, UA_MODE_CHANGED, NULL);
+	if (old & ~now & LUN_OFFLINE)	/* from not ready to ready */
+		target_set_ua(lun->target, lun->number, UA_MEDIUM_CHANGED, NULL);
 	return true;
 }
 

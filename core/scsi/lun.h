@@ -31,13 +31,14 @@ enum lun_bits {
 	LUN_SAVES = 1 << 11,		/* mode pages can be kept */
 	LUN_REMOVABLE = 1 << 12,	/* configured */
 	LUN_EJECTED = 1 << 13,		/* START STOP UNIT with LOEJ: there is no medium */
+	LUN_OFFLINE = 1 << 14,		/* configured: no initiator can make it ready */
 	LUN_SANITIZING = 1 << 16,	/* a job is at it, see job.h; or the last one failed */
 	LUN_SANITIZE_FAILED = 1 << 17,
 	LUN_FORMATTING = 1 << 18,
 	LUN_FORMAT_FAILED = 1 << 19,
 	LUN_RANGES = 1 << 20,		/* ranges of blocks are taken under a lock, see range.h */
 };
-#define LUN_NOT_READY (LUN_STOPPED | LUN_EJECTED)
+#define LUN_NOT_READY (LUN_STOPPED | LUN_EJECTED | LUN_OFFLINE)
 #define LUN_PROTECTED (LUN_READ_ONLY | LUN_SWP)
 #define LUN_MODE_BITS (LUN_SWP | LUN_WCE | LUN_D_SENSE | LUN_TAS)
 #define LUN_JOB_BUSY (LUN_SANITIZING | LUN_FORMATTING)
@@ -51,6 +52,7 @@ struct lun_identity {
 	char serial[LUN_SERIAL_MAX + 1];
 	char vendor[LUN_VENDOR_LEN + 1];
 	char product[LUN_PRODUCT_LEN + 1];
+	uint64_t naa;		/* 0: made from the serial */
 };
 
 /* Tasks on one reactor, and the ranges they hold; only that reactor writes. */
@@ -177,7 +179,7 @@ static inline uint32_t lun_atomic_unit(const struct lun *lun)
 
 void lun_set_state(struct lun *lun, unsigned clear, unsigned set);	/* [any] */
 void lun_get_identity(struct lun *lun, struct lun_identity *id);	/* [any] */
-/* NAA locally assigned (SPC-5 7.8.6.5), made from the serial. */
+/* As configured, else NAA locally assigned (SPC-5 7.8.6.5), made from the serial. */
 uint64_t lun_naa(const struct lun_identity *id);
 
 /* The mode bits a logical unit has when nothing was saved. */

@@ -10,15 +10,19 @@ enum { START = 0x01, LOEJ = 0x02, NO_FLUSH = 0x04, POWER_CONDITION = 0xf0 };
 
 enum sense_code lun_not_ready(unsigned state)
 {
-	return state & LUN_EJECTED ? SENSE_MEDIUM_NOT_PRESENT : state & LUN_STOPPED ? SENSE_NOT_READY_MANUAL : SENSE_NONE;
+	return state & LUN_OFFLINE ? SENSE_NOT_READY_OFFLINE :
+	       state & LUN_EJECTED ? SENSE_MEDIUM_NOT_PRESENT :
+	       state & LUN_STOPPED ? SENSE_NOT_READY_MANUAL : SENSE_NONE;
 }
 
 /* For what asks about the medium, not for data on it: a unit that was stopped answers. */
 bool medium_check(struct task *t)
 {
-	if (!(lun_state(t->lun) & LUN_EJECTED))
+	unsigned state = lun_state(t->lun);
+
+	if (!(state & (LUN_EJECTED | LUN_OFFLINE)))
 		return true;
-	task_fail(t, SENSE_MEDIUM_NOT_PRESENT);
+	task_fail(t, lun_not_ready(state));
 	return false;
 }
 

@@ -18,6 +18,7 @@ enum sense_key {
 	X(NONE, NO_SENSE, 0x00, 0x00, "no additional sense information") \
 	X(NOT_READY_MANUAL, NOT_READY, 0x04, 0x02, "logical unit not ready, initializing command required") \
 	X(NOT_READY, NOT_READY, 0x04, 0x00, "logical unit not ready, cause not reportable") \
+	X(NOT_READY_OFFLINE, NOT_READY, 0x04, 0x03, "logical unit not ready, manual intervention required") \
 	X(FORMAT_IN_PROGRESS, NOT_READY, 0x04, 0x04, "logical unit not ready, format in progress") \
 	X(STANDBY, NOT_READY, 0x04, 0x0b, "logical unit not accessible, target port in standby state") \
 	X(UNAVAILABLE, NOT_READY, 0x04, 0x0c, "logical unit not accessible, target port in unavailable state") \

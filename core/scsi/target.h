@@ -34,9 +34,11 @@ struct lun_conf {
 	bool read_only;
 	bool thin;		/* report LBPME when the device can unmap */
 	bool removable;
+	bool offline;		/* NOT READY until it is not */
 	const char *serial;	/* up to 36 characters; default: made from target name and LUN */
 	const char *vendor;	/* up to 8, default "GOTGT" */
 	const char *product;	/* up to 16, default "VIRTUAL-DISK" */
+	uint64_t naa;		/* its NAA designator of 8 bytes; 0: made from the serial */
 };
 
 /* name: an iSCSI name, the SCSI device name of VPD 83.  [main] */
@@ -78,7 +80,10 @@ struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev
  * task uses it, flush and close the device.  [main]
  */
 void target_remove_lun(struct target *t, uint32_t number, void (*quiesce)(struct lun *lun, void *arg), void *arg);
-/* Change what can change while it runs (serial, vendor, product, read_only, thin), with its unit attention.  [main] */
+/*
+ * Change what can change while it runs (serial, vendor, product, naa, read_only, thin, offline), with its unit
+ * attention.  [main]
+ */
 bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **error);
 struct device *lun_device(struct lun *lun);
 /* Keep it from going away, as a task does; each hold is released on the same reactor.  [reactor] */

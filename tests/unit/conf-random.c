@@ -7,6 +7,7 @@
 static const struct { const char *name; const char *values[3]; } known[] = {
 	{ "iqn", { "iqn.2016-09.com.example:a", "eui.0123456789abcdef", "iqn.2016-09.com.example" } },
 	{ "socket", { "off", "/run/x", "/tmp/a \"b\"" } },
+	{ "naa", { "30000000000003e8", "2fffffffffffffff", "5000c50012345678" } },
 	{ "advertise", { "203.0.113.5", "[2001:db8::1]:860", "san.example.org" } },
 	{ "address", { "127.0.0.1", "::1", "192.0.2.1" } },
 };

@@ -293,6 +293,29 @@ static void test_pulse(void)
 	g_mutex_clear(&b.lock);
 }
 
+static void cpu_clock(void *arg)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	*(gint64 *)arg = (gint64)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* It looks only while that pays: between the two readings it slept, but for one look before. */
+static void test_poll(void)
+{
+	struct reactor *r = engine->reactors[0];
+	gint64 before, after;
+
+	reactor_set_poll(r, 10000);
+	for (int i = 0; i < 1000; i++)
+		reactor_call(r, cpu_clock, &before);
+	g_usleep(150000);
+	reactor_call(r, cpu_clock, &after);
+	g_assert_cmpint(after - before, <, 75000);
+	reactor_set_poll(r, 0);
+}
+
 int main(int argc, char **argv)
 {
 	int rc;
@@ -308,6 +331,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/log/quote", test_log_quote);
 	g_test_add_func("/engine/logs", test_logs);
 	g_test_add_func("/engine/signals", test_signals);
+	g_test_add_func("/engine/poll", test_poll);
 	rc = g_test_run();
 	engine_free(engine);
 	return rc;

@@ -60,6 +60,53 @@ static void test_prevent(void)
 	g_assert_false(atomic_load(&nexus_lun(rig.a, 0)->prevent));
 }
 
+/* Configured offline: the unit is there, no command reaches its medium, and no initiator can change that. */
+static void test_offline(void)
+{
+	struct lun_conf conf = { .thin = true, .offline = true };
+	uint8_t block[BS] = { 0 };
+
+	g_assert_true(lun_reconfigure(rig.lun, &conf, NULL));
+	g_assert_cmpint(ua_take(nexus_lun(rig.a, 0)), ==, SENSE_NONE);	/* NOT READY tells */
+	for (int started = 0; started < 2; started++) {
+		SEND(0, OP_TEST_UNIT_READY);
+		assert_sense(NOT_READY_OFFLINE);
+		SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+		assert_sense(NOT_READY_OFFLINE);
+		SEND_OUT(block, BS, OP_WRITE_10, 0, 0, 0, 0, 0, 0, 0, 1);
+		assert_sense(NOT_READY_OFFLINE);
+		SEND(8, OP_READ_CAPACITY_10);
+		assert_sense(NOT_READY_OFFLINE);
+		SEND(32, OP_SERVICE_ACTION_IN_16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32);
+		assert_sense(NOT_READY_OFFLINE);
+		SEND(18, OP_REQUEST_SENSE, 0, 0, 0, 18);
+		g_assert_cmpuint(res.in[2], ==, 2);
+		g_assert_cmpuint(res.in[12] << 8 | res.in[13], ==, 0x0403);
+		SEND(255, OP_INQUIRY, 0, 0, 0, 255);
+		assert_good();
+		g_assert_cmpuint(res.in[0], ==, 0);
+		SEND(255, OP_MODE_SENSE_6, 0, 0x3f, 0, 255);
+		assert_good();
+		SEND(0, OP_START_STOP_UNIT, 0, 0, 0, 1);
+		assert_sense(NOT_READY_OFFLINE);
+		lun_reset(rig.lun);
+		rig_clear_ua(rig.a);
+	}
+	g_assert_cmpuint(rig.dev->flushes, ==, 0);
+	conf.offline = false;
+	rig_clear_ua(rig.b);
+	g_assert_true(lun_reconfigure(rig.lun, &conf, NULL));
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_sense(UA_MEDIUM_CHANGED);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	g_assert_cmpint(ua_take(nexus_lun(rig.b, 0)), ==, SENSE_UA_MEDIUM_CHANGED);
+	/* No change is no news. */
+	g_assert_true(lun_reconfigure(rig.lun, &conf, NULL));
+	SEND(512, OP_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_good();
+}
+
 enum { EJECT = 2, LOAD = 3 };
 
 static void test_eject(void)
@@ -157,6 +204,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	rig_add("/scsi/start-stop", test_start_stop);
 	rig_add("/scsi/prevent", test_prevent);
+	rig_add("/scsi/offline", test_offline);
 	rig_add_dev("/scsi/eject", NULL, &removable, test_eject);
 	rig_add_dev("/scsi/eject/prevented", NULL, &removable, test_prevent_eject);
 	return g_test_run();

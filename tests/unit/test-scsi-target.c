@@ -278,6 +278,11 @@ static void test_reconfigure(void)
 	/* The same again is no news. */
 	g_assert_true(lun_reconfigure(rig.lun, &conf, &error));
 	g_assert_cmpint(ua_take(nexus_lun(rig.a, 0)), ==, SENSE_NONE);
+	conf.naa = UINT64_C(0x30000000000003e8);
+	g_assert_true(lun_reconfigure(rig.lun, &conf, &error));
+	g_assert_cmpint(ua_take(nexus_lun(rig.a, 0)), ==, SENSE_UA_INQUIRY_CHANGED);
+	lun_get_identity(rig.lun, &id);
+	g_assert_cmphex(lun_naa(&id), ==, conf.naa);
 	conf.read_only = true;
 	g_assert_true(lun_reconfigure(rig.lun, &conf, &error));
 	g_assert_cmpint(ua_take(nexus_lun(rig.a, 0)), ==, SENSE_UA_MODE_CHANGED);

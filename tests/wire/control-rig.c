@@ -74,14 +74,20 @@ static void keep_quiet(enum gotgt_log_level level, const char *line, void *data)
 
 void begin(void)
 {
-	struct control_options o = { .path = path, .config_path = file };
 	g_autofree char *text = g_strdup_printf(start_conf, dir);
+
+	begin_with(text, false);
+}
+
+void begin_with(const char *text, bool skip_broken)
+{
+	struct control_options o = { .path = path, .config_path = file };
 	GSocketAddress *addr = g_unix_socket_address_new(path);
 	GError *error = NULL;
 
 	g_file_set_contents(file, text, -1, &error);
 	g_assert_no_error(error);
-	running = server_start(read_file(), plugin_dirs, false, &error);
+	running = server_start(read_file(), plugin_dirs, skip_broken, &error);
 	g_assert_no_error(error);
 	o.server = running;
 	control = control_new(&o, &error);

@@ -20,6 +20,8 @@ int rig_run(void);
 
 /* A server that has just been started, for one test. */
 void begin(void);
+/* The same of another configuration; skip_broken: without logical units that do not open. */
+void begin_with(const char *text, bool skip_broken);
 void end(void);
 struct conf *read_file(void);
 const struct conf_target *target(const char *iqn);

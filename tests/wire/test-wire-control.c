@@ -44,8 +44,6 @@ static const struct {
 	{ "GET", "/v1/status", NULL, 200, "\"online\"" },
 	{ "GET", "/v1/log-level", NULL, 200, "\"info\"" },
 	{ "GET", "/openapi.json", NULL, 200, "\"openapi\" : \"3.0.3\"" },
-	{ "GET", "/target/list", NULL, 200, "\"tpg\"" },
-	{ "GET", "/v0.2/target/list", NULL, 200, "\"itnexus\"" },
 	{ "GET", "/", NULL, 404, "openapi.json" },
 	{ "GET", "/v1", NULL, 404, NULL },
 	{ "GET", "/v2/targets", NULL, 404, NULL },
@@ -53,7 +51,6 @@ static const struct {
 	{ "GET", "/v1//targets", NULL, 404, NULL },
 	{ "GET", "/v1/targets/%00", NULL, 404, NULL },
 	{ "GET", "/v1/targets/%ff", NULL, 404, NULL },
-	{ "GET", "/lu/list", NULL, 404, NULL },
 	{ "DELETE", "/v1/targets", NULL, 405, "GET, POST" },
 	{ "POST", "/v1/targets/" DISK, "{}", 405, "GET, PUT, PATCH, DELETE" },
 	{ "BREW", "/v1/config", NULL, 405, "GET, PUT, PATCH" },
@@ -85,10 +82,6 @@ static const struct {
 	{ "POST", "/v1/config/save", "{\"name\":\"../x.conf\"}", 422, "\"field\" : \"name\"" },
 	{ "POST", "/v1/config/save", "{\"name\":5}", 422, "\"field\" : \"name\"" },
 	{ "POST", "/v1/config/save", "{\"name\":\"x\"}", 422, "\"field\" : \"name\"" },
-	{ "POST", "/target/create", "{}", 422, "\"field\" : \"Name\"" },
-	{ "POST", "/target/create", "{\"Name\":1}", 422, "\"field\" : \"Name\"" },
-	{ "POST", "/target/create", "{\"Name\":\"" DISK "\"}", 409, NULL },
-	{ "DELETE", "/target/" OTHER, NULL, 404, NULL },
 };
 
 static void test_cases(void)
@@ -498,16 +491,6 @@ static void test_backstores(void)
 	end();
 }
 
-static void test_go(void)
-{
-	begin();
-	expect("POST", "/target/create", "{\"Name\":\"" OTHER "\"}", 200, OTHER);
-	g_assert_nonnull(target(OTHER));
-	expect("DELETE", "/v1.0/target/" OTHER, NULL, 204, NULL);
-	g_assert_null(target(OTHER));
-	end();
-}
-
 /* Each route of the document answers, and with what it says. */
 static void test_openapi(void)
 {
@@ -557,7 +540,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/control/drop", test_drop);
 	g_test_add_func("/control/across", test_across);
 	g_test_add_func("/control/backstores", test_backstores);
-	g_test_add_func("/control/go", test_go);
 	g_test_add_func("/control/openapi", test_openapi);
 	return rig_run();
 }

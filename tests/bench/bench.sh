@@ -1,0 +1,351 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# bench.sh - how many commands a second, and at what cost, beside the least that any target can do (limit.c), and beside
+# others where they are installed: tgtd, istgt, nbdkit.  All in turn, for several rounds; what counts is the ratio of
+# the medians.  Everything listens on 127.0.0.1, and ends with this.
+set -u
+
+usage()
+{
+	cat <<-'END'
+	bench.sh [-r ROUNDS] [-t SECONDS] [-s SIZE] [-w 'WORKLOAD...'] [-l 'LIST...'] [-o FOLDER] [-q]
+	  -r  rounds, 3 by default          -t  seconds for each measurement, 2 by default
+	  -s  size of the files, 1G by default; they are made in $TMPDIR or /var/tmp
+	  -w  only these workloads          -l  only of these: null mmap file digests disk qemu flames
+	  -o  where flame graphs and report.txt go, ./bench-report by default
+	  -q  no others beside us
+	BUILD is the build folder.
+	END
+	exit "$1"
+}
+
+rounds=3 seconds=2 size=1G only='' lists='null mmap file digests disk qemu flames' out=bench-report others=yes
+while getopts r:t:s:w:l:o:qh o; do
+	case $o in
+	r) rounds=$OPTARG ;; t) seconds=$OPTARG ;; s) size=$OPTARG ;; w) only=$OPTARG ;; l) lists=$OPTARG ;;
+	o) out=$OPTARG ;; q) others=no ;; h) usage 0 ;; *) usage 2 ;;
+	esac
+done
+build=${BUILD:?}
+here=$(cd "$(dirname "$0")" && pwd)
+plugins=$build/plugins
+bench=$build/tests/bench
+iqn=iqn.2026-11.org.example:bench
+mkdir -p "$out" || exit 1
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/gotgt-bench.XXXXXX") || exit 1
+pids=''
+ended() { case $(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) in Z | '') ;; *) return 1 ;; esac; }
+# tgtd does not end when it is asked to.
+stop_all()
+{
+	for p in $pids; do
+		kill "$p" 2>/dev/null
+		n=0
+		until ended "$p" || [ "$n" -ge 20 ]; do n=$((n + 1)); sleep 0.1; done
+		kill -9 "$p" 2>/dev/null
+		wait "$p" 2>/dev/null
+	done
+	pids=''
+}
+trap 'stop_all; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM HUP
+
+have() { command -v "$1" >/dev/null 2>&1; }
+# Wait up to 5 s until the command succeeds.
+until_ok()
+{
+	n=0
+	until "$@" >/dev/null 2>&1; do
+		n=$((n + 1))
+		[ "$n" -lt 50 ] || return 1
+		sleep 0.1
+	done
+}
+answers() { "$bench/blast" -t 1 -q 1 "$1" "$iqn" "${2:-0}"; }
+free_port() { "$bench/limit" >"$work/port" & p=$!; until_ok test -s "$work/port"; kill "$p"; wait "$p" 2>/dev/null; cat "$work/port"; }
+image() { rm -f "$work/$1.img"; truncate -s "$size" "$work/$1.img"; dd if=/dev/zero of="$work/$1.img" bs=1M conv=notrunc status=none count=$(($(stat -c %s "$work/$1.img") / 1048576)); }
+
+# Each sets addr, pid and lun, or fails.
+start_limit()
+{
+	: >"$work/limit.port"
+	"$bench/limit" ${1:+"$1"} >"$work/limit.port" & pid=$!
+	pids="$pids $pid" lun=0
+	until_ok test -s "$work/limit.port" && addr=127.0.0.1:$(cat "$work/limit.port")
+}
+
+start_gotgt() # DISK
+{
+	rm -f "$work/gotgt.pid"
+	"$build/core/gotgt" serve --plugin-dir "$plugins/null/.libs:$plugins/file/.libs:$plugins/mmap/.libs" -n "$iqn" \
+		-p 127.0.0.1:0 --pid-file "$work/gotgt.pid" "$1" >"$work/gotgt.out" 2>&1 & pid=$!
+	pids="$pids $pid" lun=0
+	until_ok test -s "$work/gotgt.pid" || return 1
+	addr=$(grep -o '127\.0\.0\.1:[0-9]*' "$work/gotgt.out" | head -1)
+}
+
+start_tgtd() # FILE, or nothing for its null store
+{
+	have tgtd && have tgtadm && [ "$(id -u)" = 0 ] || return 1
+	addr=127.0.0.1:$(free_port)
+	tgtd -f -C 77 --iscsi portal="$addr" >"$work/tgtd.out" 2>&1 & pid=$!
+	pids="$pids $pid" lun=1
+	tgt() { tgtadm -C 77 --lld iscsi "$@"; }
+	until_ok tgt --op show --mode target &&
+	tgt --op new --mode target --tid 1 -T "$iqn" &&
+	if [ -n "${1:-}" ]; then
+		tgt --op new --mode logicalunit --tid 1 --lun 1 -b "$1"
+	else
+		truncate -s "$size" "$work/none" &&
+		tgt --op new --mode logicalunit --tid 1 --lun 1 --bstype null -b "$work/none"
+	fi &&
+	tgt --op bind --mode target --tid 1 -I ALL
+}
+
+start_istgt() # FILE
+{
+	have istgt && [ -n "${1:-}" ] || return 1
+	port=$(free_port) lun=0
+	addr=127.0.0.1:$port
+	cat >"$work/istgt.conf" <<-END
+		[Global]
+		NodeBase "iqn.2026-11.org.example"
+		PidFile $work/istgt.pid
+		AuthFile $work/auth.conf
+		LogFacility "local7"
+		MaxSessions 70
+		MaxConnections 4
+		MaxOutstandingR2T 16
+		FirstBurstLength 262144
+		MaxBurstLength 1048576
+		MaxRecvDataSegmentLength 262144
+		ImmediateData Yes
+		[UnitControl]
+		AuthMethod None
+		AuthGroup None
+		Portal UC1 127.0.0.1:$(free_port)
+		Netmask 127.0.0.1
+		[PortalGroup1]
+		Portal DA1 $addr
+		[InitiatorGroup1]
+		InitiatorName "ALL"
+		Netmask 127.0.0.0/8
+		[LogicalUnit1]
+		TargetName bench
+		Mapping PortalGroup1 InitiatorGroup1
+		AuthMethod None
+		UnitType Disk
+		QueueDepth 64
+		LUN0 Storage $1 Auto
+	END
+	: >"$work/auth.conf"
+	istgt -D -c "$work/istgt.conf" >"$work/istgt.out" 2>&1 & pid=$!
+	pids="$pids $pid"
+	until_ok answers "$addr"
+}
+
+# Servers of a table: "LABEL ADDR LUN PID" lines in $work/servers.
+serve() # LABEL START [ARG]
+{
+	label=$1 start=$2
+	shift 2
+	if "$start" "$@" && until_ok answers "$addr" "$lun"; then
+		echo "$label $addr $lun $pid" >>"$work/servers"
+	else
+		echo "# $label: not measured"
+	fi
+}
+
+workloads="4k-randread-qd1 -q 1
+4k-randread-qd32 -q 32
+4k-randread-qd32x4 -q 32 -c 4
+4k-randwrite-qd32 -w write -q 32
+4k-mix-qd32 -w mix -q 32
+128k-seqread-qd8 -s -b 131072 -q 8
+128k-seqwrite-qd8 -s -w write -b 131072 -q 8
+1m-seqread-qd8 -s -b 1048576 -q 8
+4k-randread-qd1x64 -q 1 -c 64"
+
+# Rows "WORKLOAD LABEL IOPS P50 CPU" become the medians, and the ratios to the first label of the workload.
+table()
+{
+	sort -s -k1,1n -k2,2n "$1" | awk -v title="$2" '
+	function median(list, n, v, i, j, t) {
+		n = split(list, v, " ")
+		for (i = 1; i <= n; i++)
+			for (j = i + 1; j <= n; j++)
+				if (v[j] + 0 < v[i] + 0) { t = v[i]; v[i] = v[j]; v[j] = t }
+		return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
+	}
+	{ key = $3 SUBSEP $4; if (!(key in iops)) order[++count] = key
+	  iops[key] = iops[key] " " $5; p50[key] = p50[key] " " $6
+	  if ($7 != "-") cpu[key] = cpu[key] " " $7 }
+	END {
+		printf "\n%s\n%-20s %-10s %10s %7s %9s %9s %7s\n", title, "workload", "of", "a second", "ratio", "p50 us", "cpu us", "ratio"
+		for (i = 1; i <= count; i++) {
+			split(order[i], k, SUBSEP)
+			m = median(iops[order[i]]); c = order[i] in cpu ? median(cpu[order[i]]) : 0
+			if (k[1] != now) { now = k[1]; base = m; cbase = c }
+			printf "%-20s %-10s %10.0f %7.2f %9.1f", k[1], k[2], m, base ? m / base : 0, median(p50[order[i]])
+			if (c) printf " %9.2f %7.2f\n", c, cbase ? c / cbase : 0
+			else print "         -       -"
+		}
+	}' | tee -a "$out/report.txt"
+}
+
+measure() # TITLE [blast options for all]
+{
+	title=$1
+	shift
+	: >"$work/rows"
+	r=0
+	while [ "$r" -lt "$rounds" ]; do
+		r=$((r + 1)) w=0
+		echo "$workloads" | while read -r name args; do
+			w=$((w + 1)) s=0
+			case " ${only:-$name} " in *" $name "*) ;; *) continue ;; esac
+			while read -r label addr lun pid; do
+				s=$((s + 1))
+				# shellcheck disable=SC2086
+				row=$("$bench/blast" $args $(extra "$label") -t "$seconds" -p "$pid" "$addr" "$iqn" "$lun" 2>"$work/err" |
+					cut -f6,8,11)
+				[ -n "$row" ] || { echo "# $label, $name: $(head -1 "$work/err")" >&2; continue; }
+				echo "$w $s $name $label $row" >>"$work/rows"
+			done <"$work/servers"
+		done
+	done
+	table "$work/rows" "$title"
+	stop_all
+	: >"$work/servers"
+}
+extra() { [ "$1" != digests ] || echo '--header-digest --data-digest'; }
+
+bench_null()
+{
+	serve limit start_limit
+	serve null start_gotgt "null:,size=$size"
+	[ "$others" = no ] || serve tgtd start_tgtd
+	measure 'No storage'
+}
+
+bench_disk_plugin() # mmap or file
+{
+	image limit
+	image "$1"
+	serve limit start_limit "$work/limit.img"
+	serve "$1" start_gotgt "$1:$work/$1.img"
+	if [ "$others" = yes ]; then
+		image tgtd
+		image istgt
+		serve tgtd start_tgtd "$work/tgtd.img"
+		serve istgt start_istgt "$work/istgt.img"
+	fi
+	measure "A file in the page cache, by $1"
+	rm -f "$work"/*.img
+}
+
+bench_digests()
+{
+	serve none start_gotgt "null:,size=$size"
+	echo "digests $addr $lun $pid" >>"$work/servers"
+	measure 'CRC32C of headers and data, beside none'
+}
+
+# What fio gets from the same file is the limit here.
+fio_row() # WORKLOAD-NUMBER NAME RW BYTES DEPTH ENGINE LABEL-NUMBER
+{
+	jobs="--iodepth=$5"
+	[ "$6" != psync ] || jobs=--numjobs=$5
+	# shellcheck disable=SC2086
+	fio --name=x --filename="$work/disk.img" --direct=1 --rw="$3" --bs="$4" --ioengine="$6" $jobs --group_reporting \
+		--runtime="$seconds" --time_based --output-format=terse 2>/dev/null |
+		awk -F';' -v w="$1" -v n="$2" -v s="$7" -v l="fio-$6" '{ print w, s, n, l, $8 + $49, 0, "-" }' >>"$work/rows"
+}
+
+bench_disk()
+{
+	have fio || { echo '# disk: fio is not installed'; return; }
+	image disk
+	: >"$work/rows"
+	r=0
+	while [ "$r" -lt "$rounds" ]; do
+		r=$((r + 1)) w=0
+		while read -r name rw bytes depth args; do
+			w=$((w + 1))
+			fio_row $w "$name" "$rw" "$bytes" 8 psync 1
+			fio_row $w "$name" "$rw" "$bytes" "$depth" libaio 2
+			start_gotgt "file:$work/disk.img,direct=yes" || return
+			# shellcheck disable=SC2086
+			echo "$w 3 $name file $("$bench/blast" $args -q "$depth" -t "$seconds" -p "$pid" "$addr" "$iqn" "$lun" |
+				cut -f6,8,11)" >>"$work/rows"
+			stop_all
+		done <<-'END'
+			4k-randread-qd32 randread 4k 32
+			4k-randwrite-qd32 randwrite 4k 32 -w write
+			128k-read-qd8 read 128k 8 -s -b 131072
+			128k-write-qd8 write 128k 8 -s -w write -b 131072
+		END
+	done
+	table "$work/rows" 'A file with O_DIRECT, beside fio (8 threads of psync; libaio as deep)'
+	rm -f "$work"/*.img
+}
+
+# The same client for iSCSI and NBD.
+qemu_row() # NUMBER LABEL URL
+{
+	c=100000
+	s=$(qemu-img bench -f raw -c $c -d 32 -s 4k "$3" 2>/dev/null | sed -n 's/^Run completed in \([0-9.]*\) seconds.*/\1/p')
+	[ -z "$s" ] || echo "1 $1 4k-read-qd32 $2 $(awk -v c=$c -v s="$s" 'BEGIN { print c / s }') 0 -" >>"$work/rows"
+}
+
+bench_qemu()
+{
+	have qemu-img || { echo '# qemu: qemu-img is not installed'; return; }
+	image limit
+	image file
+	: >"$work/rows"
+	start_limit "$work/limit.img" && limit_at=$addr
+	start_gotgt "file:$work/file.img" && gotgt_at=$addr
+	have nbdkit && [ "$others" = yes ] && image nbdkit && { nbdkit -f -U "$work/nbd" file "$work/nbdkit.img" & pids="$pids $!"; }
+	tgtd_at=''
+	[ "$others" = no ] || { image tgtd; start_tgtd "$work/tgtd.img" && tgtd_at=$addr; }
+	r=0
+	while [ "$r" -lt "$rounds" ]; do
+		r=$((r + 1))
+		qemu_row 1 limit "iscsi://$limit_at/$iqn/0"
+		qemu_row 2 file "iscsi://$gotgt_at/$iqn/0"
+		[ ! -S "$work/nbd" ] || qemu_row 3 nbdkit "nbd+unix:///?socket=$work/nbd"
+		[ -z "$tgtd_at" ] || qemu_row 4 tgtd "iscsi://$tgtd_at/$iqn/1"
+	done
+	table "$work/rows" 'qemu-img bench'
+	stop_all
+	rm -f "$work"/*.img
+}
+
+bench_flames()
+{
+	have perf && have python3 || { echo '# flames: perf and python3 are not both installed'; return; }
+	image file
+	echo "$workloads" | while read -r name args; do
+		case " 4k-randread-qd32 4k-randwrite-qd32 128k-seqread-qd8 128k-seqwrite-qd8 " in *" $name "*) ;; *) continue ;; esac
+		start_gotgt "file:$work/file.img" || return
+		# shellcheck disable=SC2086
+		"$bench/blast" $args -t $((seconds + 1)) "$addr" "$iqn" "$lun" >/dev/null & load=$!
+		perf record -q -e cpu-clock -F 999 -g -o "$work/perf.data" -p "$pid" -- sleep "$seconds" >/dev/null 2>&1
+		wait "$load"
+		stop_all
+		perf script -i "$work/perf.data" 2>/dev/null | python3 "$here/flame.py" "$name" "$out/$name.svg" | tee -a "$out/report.txt"
+	done
+	rm -f "$work"/*.img
+}
+
+: >"$work/servers"
+{ echo "gotgt $("$build/core/gotgt" --version 2>/dev/null | head -1), $(uname -sr), $(nproc) CPUs"; date -u +%F; } >"$out/report.txt"
+for l in $lists; do
+	case $l in
+	null | digests | disk | qemu | flames) "bench_$l" ;;
+	mmap | file) bench_disk_plugin "$l" ;;
+	*) echo "bench.sh: $l: no such list" >&2; exit 2 ;;
+	esac
+done
+echo "report: $out/report.txt"

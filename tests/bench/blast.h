@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* blast.h - the sessions of blast, and how each begins. */
+#ifndef BLAST_H
+#define BLAST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <glib.h>
+#include "iscsi/wire.h"
+
+enum { DEPTH_MAX = 1024, RX_BYTES = 512 * 1024, BUCKETS = 64 * 32, RAMP_MS = 500 };
+
+struct options {
+	int io_bytes, depth, sessions, seconds, pid, lun;
+	gboolean sequential, header_digest, data_digest;
+	char *workload, *label, *host, *port;
+	const char *iqn;
+	int write_percent;
+};
+extern struct options o;
+
+struct session {
+	int fd;
+	uint32_t cmd_sn, max_cmd_sn, exp_stat_sn;
+	uint32_t max_dsl, first_burst;
+	bool immediate, initial_r2t, header_digest, data_digest;
+	uint32_t outstanding, n_free;
+	uint16_t free_itt[DEPTH_MAX];
+	uint64_t started_ns[DEPTH_MAX];
+	uint64_t next, random;
+	size_t rx_len, skip, tx_len, tx_sent, tx_size;
+	uint8_t *tx;
+	uint8_t rx[RX_BYTES];
+};
+
+extern uint64_t blocks;
+extern uint32_t block_size;
+
+void die(const char *fmt, ...) G_GNUC_NORETURN G_GNUC_PRINTF(1, 2);
+/* CRC32C as it goes over the wire. */
+uint32_t digest(const uint8_t *data, size_t len);
+/* o.lun at the 8 bytes of p. */
+void put_lun(uint8_t *p);
+/* Connect, log in, learn the size of the LUN. */
+void session_open(struct session *s, unsigned id);
+
+#endif
