@@ -47,6 +47,6 @@ void device_compare(struct device *dev, struct device_compare *c)
 		go_home(c, GOTGT_ERR_READ_ONLY);
 	} else {
 		c->work.run = ask;
-		workers_push(dev->engine->workers, &c->work);
+		device_to_worker(dev, &c->work);
 	}
 }

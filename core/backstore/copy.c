@@ -147,7 +147,7 @@ static void step(struct post *p)
 			finish(c, GOTGT_OK);
 	} else if (c->by_plugin) {
 		c->work.run = offloaded;
-		workers_push(c->to->engine->workers, &c->work);
+		device_to_worker(c->to, &c->work);
 	} else {
 		through_memory(c);
 	}

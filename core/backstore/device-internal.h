@@ -26,6 +26,7 @@ struct device {
 	char *name;
 	struct settings *settings;
 	void *context;
+	struct workers_gate gate;	/* to the workers; work that device_close() has to outlive */
 
 	pthread_mutex_t lock;		/* the rest */
 	bool opening;
@@ -45,6 +46,8 @@ struct lend_check {
 
 /* gotgt_host.io_done.  [any] */
 void request_io_done(struct gotgt_io *io, enum gotgt_status status);
+/* Have a worker run it, with others of this device.  [any] */
+void device_to_worker(struct device *dev, struct work *work);
 /* The plugin broke its contract: say so, once a device.  [any] */
 void device_breach(struct device *dev, const char *what);
 

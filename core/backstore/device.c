@@ -7,6 +7,7 @@
 #include <string.h>
 #include "backstore/device-internal.h"
 #include "engine/log.h"
+#include "engine/thread.h"
 
 G_DEFINE_QUARK(gotgt-device-error, device_error)
 G_STATIC_ASSERT(sizeof(struct lend_check) == 64);
@@ -90,6 +91,16 @@ const struct gotgt_host device_host = {
 	.resized = host_resized,
 	.extension = host_extension,
 };
+
+void device_to_worker(struct device *dev, struct work *work)
+{
+	workers_push(dev->engine->workers, work, &dev->gate);
+}
+
+void device_stuck(struct device *dev)
+{
+	workers_lose(dev->engine->workers, &dev->gate);
+}
 
 void device_breach(struct device *dev, const char *what)
 {
@@ -267,6 +278,7 @@ void *device_context(struct gotgt_lun *lun)
 
 /* ---- close ---- */
 
+/* Of its own memory: it may be left to a plugin that does not answer. */
 struct last_flush {
 	struct device_io dio;
 	struct device *dev;
@@ -294,35 +306,62 @@ static void last_flush_submit(void *arg)
 	device_submit(f->dev, &f->dio);
 }
 
-/* A request like any other, so that it does not matter how the plugin works. */
-static void last_flush(struct device *dev)
+static struct last_flush *last_flush_new(struct device *dev)
 {
-	struct last_flush f = {
-		.dio = { .io.op = GOTGT_OP_FLUSH, .reactor = dev->engine->reactors[0], .done = last_flush_done },
-		.dev = dev,
-	};
+	struct last_flush *f = g_new0(struct last_flush, 1);
 
-	pthread_mutex_init(&f.lock, NULL);
-	pthread_cond_init(&f.cond, NULL);
-	reactor_call(f.dio.reactor, last_flush_submit, &f);
-	pthread_mutex_lock(&f.lock);
-	while (!f.done)
-		pthread_cond_wait(&f.cond, &f.lock);
-	pthread_mutex_unlock(&f.lock);
-	pthread_mutex_destroy(&f.lock);
-	pthread_cond_destroy(&f.cond);
-	if (f.status != GOTGT_OK)
+	f->dio.io.op = GOTGT_OP_FLUSH;
+	f->dio.reactor = dev->engine->reactors[0];
+	f->dio.done = last_flush_done;
+	f->dev = dev;
+	pthread_mutex_init(&f->lock, NULL);
+	thread_cond_init(&f->cond);
+	return f;
+}
+
+/* A request like any other, so that it does not matter how the plugin works.  False: no answer in time. */
+static bool last_flush(struct device *dev, unsigned seconds)
+{
+	struct last_flush *f = last_flush_new(dev);
+	struct timespec until = thread_until(seconds * 1000u);
+	enum gotgt_status status;
+	bool done;
+
+	reactor_call(f->dio.reactor, last_flush_submit, f);
+	pthread_mutex_lock(&f->lock);
+	while (!f->done && thread_cond_wait(&f->cond, &f->lock, seconds ? &until : NULL))
+		;
+	done = f->done;
+	status = f->status;
+	pthread_mutex_unlock(&f->lock);
+	if (!done)
+		return false;
+	pthread_mutex_destroy(&f->lock);
+	pthread_cond_destroy(&f->cond);
+	g_free(f);
+	if (status != GOTGT_OK)
 		log_error("%s: could not flush before closing: data written last may be lost", dev->name);
+	return true;
+}
+
+bool device_close_within(struct device *dev, unsigned seconds)
+{
+	if (dev->info.flags & GOTGT_DEV_WRITE_CACHE && !(dev->info.flags & GOTGT_DEV_READ_ONLY) &&
+	    !last_flush(dev, seconds)) {
+		log_error("%s: plugin %s does not answer to a flush: not closed, data written last may be lost", dev->name,
+			  dev->ops->name);
+		return false;
+	}
+	workers_drain(dev->engine->workers, &dev->gate);
+	dev->ops->close(dev->handle);
+	discard(dev);
+	return true;
 }
 
 void device_close(struct device *dev)
 {
-	if (!dev)
-		return;
-	if (dev->info.flags & GOTGT_DEV_WRITE_CACHE && !(dev->info.flags & GOTGT_DEV_READ_ONLY))
-		last_flush(dev);
-	dev->ops->close(dev->handle);
-	discard(dev);
+	if (dev)
+		device_close_within(dev, 0);
 }
 
 /* ---- what it is ---- */

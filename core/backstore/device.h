@@ -104,6 +104,10 @@ void *device_context(struct gotgt_lun *lun);
 void device_on_resized(struct device *dev, void (*resized)(void *data), void *data);
 /* Flushes a device with a write cache, then closes it.  No request is outstanding; the reactors run.  [main] */
 void device_close(struct device *dev);
+/* False: the flush had no answer in so many seconds (0: it is waited for); then the device is as it was.  [main] */
+bool device_close_within(struct device *dev, unsigned seconds);
+/* Its plugin does not answer: workers that are with it are not waited for by others.  [any] */
+void device_stuck(struct device *dev);
 
 const struct device_info *device_info(const struct device *dev);
 uint64_t device_size(const struct device *dev);	/* bytes, now.  [any] */

@@ -56,7 +56,7 @@ static void start(struct post *p)
 	struct device_query *q = container_of(p, struct device_query, post);
 
 	q->work.run = ask;
-	workers_push(q->dev->engine->workers, &q->work);
+	device_to_worker(q->dev, &q->work);
 }
 
 void device_query(struct device *dev, struct device_query *q)

@@ -330,7 +330,7 @@ static void push_to_worker(struct device_io *dio)
 {
 	dio->sub.flags &= ~GOTGT_IO_NOWAIT;
 	dio->work.run = run_on_worker;
-	workers_push(dio->dev->engine->workers, &dio->work);
+	device_to_worker(dio->dev, &dio->work);
 }
 
 static void call_submit(struct device_io *dio)

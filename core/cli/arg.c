@@ -4,6 +4,7 @@
 #include <string.h>
 #include "backstore/settings.h"
 #include "cli/cli.h"
+#include "config/server.h"
 
 /* Split at commas; two of them are one that does not split. */
 static GPtrArray *split(const char *text)

@@ -5,8 +5,10 @@
 
 #include <stdbool.h>
 #include <glib.h>
-#include "config/server.h"
 #include "engine/reactor.h"
+
+struct conf_lun;
+struct conf_portal;
 
 enum { EXIT_USAGE = 2 };
 
@@ -60,9 +62,12 @@ void cli_quit(struct cli_loop *loop);
 
 /* Tell the service manager that started us (sd_notify(3)): "READY=1" and the like.  Nothing without one. */
 void notify(const char *state);
-/* Tell it every now and then that the main loop and all of the server's reactors run, when it asked for that (WatchdogSec=). */
-void watchdog_start(struct server *s);
-/* Before the server stops. */
+/*
+ * Tell it every now and then that the main loop runs and alive() says so of the rest, when it asked for that (WatchdogSec=).
+ * alive() is asked once at the start, too.
+ */
+void watchdog_start(bool (*alive)(void *data), void *data);
+/* Before what alive() asks is gone. */
 void watchdog_stop(void);
 
 /* [PLUGIN:]PATH[,KEY=VALUE...] as a LUN; the error is of MODULE_ERROR when its plugin does not load. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "backstore/describe.h"
 #include "cli/cli.h"
+#include "config/plugins.h"
 
 struct plugin_options {
 	char *dirs;

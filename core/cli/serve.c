@@ -10,6 +10,7 @@
 #include <glib/gstdio.h>
 #include <gotgt/gotgt.h>
 #include "cli/cli.h"
+#include "config/server.h"
 #include "engine/log.h"
 #include "iscsi/activation.h"
 

@@ -40,7 +40,7 @@ struct new_lun {
 static bool changes_in_place(const struct setting *s)
 {
 	static const size_t offsets[] = {
-		offsetof(struct conf_lun, thin), offsetof(struct conf_lun, serial),
+		offsetof(struct conf_lun, thin), offsetof(struct conf_lun, io_timeout_s), offsetof(struct conf_lun, serial),
 		offsetof(struct conf_lun, vendor), offsetof(struct conf_lun, product),
 		offsetof(struct conf_lun, online), offsetof(struct conf_lun, naa),
 	};
@@ -501,7 +501,11 @@ bool server_apply(struct server *s, struct conf *conf, GError **error)
 		.auths = accounts_table_new(),
 		.undo = g_array_new(FALSE, FALSE, sizeof(struct undo)),
 	};
-	bool ok = portals_prepare(&p, error) && accounts_make(p.next, p.auths, error) && prepare_targets(&p, error) && switch_luns(&p, error);
+	bool ok;
+
+	target_free_left(s->engine);	/* what it has open may be wanted */
+	ok = portals_prepare(&p, error) && accounts_make(p.next, p.auths, error) && prepare_targets(&p, error) &&
+	     switch_luns(&p, error);
 
 	if (ok) {
 		commit(&p, conf);

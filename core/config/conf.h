@@ -16,6 +16,7 @@ struct conf_where {
 struct conf_limits {
 	uint32_t login_timeout_s, nop_interval_s, nop_timeout_s;
 	uint32_t tcp_user_timeout_s, queue_depth, max_connections, max_logins, max_logins_per_address;
+	uint32_t max_command_memory_mib;
 };
 
 struct conf_portal {
@@ -38,6 +39,7 @@ struct conf_lun {
 	uint32_t physical_block_size, optimal_io_size;	/* bytes; 0: the device's */
 	uint32_t alignment_offset;	/* LBA of the first physical block that starts with a block */
 	uint32_t read_only, thin, removable, online;
+	uint32_t io_timeout_s;	/* 0: none */
 	char *naa;		/* 16 hexadecimal digits */
 	char *serial, *vendor, *product;
 	/* Of who embeds us, not of files. */
@@ -141,6 +143,8 @@ void conf_check(const struct conf *c, GPtrArray *errors);
 
 /* Read a file.  Every error is added to errors; NULL when there was one. */
 struct conf *conf_read(const char *path, GPtrArray *errors);
+/* The same of what would be in the file. */
+struct conf *conf_read_text(const char *path, const char *text, GPtrArray *errors);
 
 /* Why a target may not be called so (RFC 7143 4.2.7), or NULL. */
 const char *iscsi_name_check(const char *name);

@@ -9,7 +9,6 @@
 #include "config/import.h"
 #include "scsi/target.h"
 
-#define FILE_NAME "config.json"
 #define FILE_MAX (64u << 20)	/* bytes */
 #define BEGINNING 4096u
 
@@ -527,16 +526,4 @@ struct conf *import_read(const char *path, const struct import_options *o, GPtrA
 	else
 		return import_text(path, text->str, text->len, o, errors, warnings);
 	return NULL;
-}
-
-char *import_path_from_environment(void)
-{
-	const char *dir = g_getenv("GOSTOR_CONFIG");
-
-	return dir && *dir ? g_build_filename(dir, FILE_NAME, NULL) : NULL;
-}
-
-char *import_default_path(void)
-{
-	return g_build_filename(g_get_home_dir(), ".gotgt", FILE_NAME, NULL);
 }

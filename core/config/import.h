@@ -3,8 +3,9 @@
 #ifndef GOTGT_IMPORT_H
 #define GOTGT_IMPORT_H
 
-#include <json-glib/json-glib.h>
 #include "config/conf.h"
+
+struct _JsonNode;	/* json-glib's */
 
 struct import_options {
 	const char *const *plugin_dirs;
@@ -14,7 +15,7 @@ struct import_options {
 /* Has this file JSON, by its name, or a regular one by what it begins with? */
 bool import_is_json(const char *path);
 /* Has this document what a configuration of gotgt in Go has, and ours has not? */
-bool import_is_go(JsonNode *document);
+bool import_is_go(struct _JsonNode *document);
 
 /*
  * Read it.  Every error is added to errors, "FILE:LINE: PATH.IN.JSON: REASON"; NULL when there was one.  What is done
@@ -24,10 +25,5 @@ struct conf *import_read(const char *path, const struct import_options *o, GPtrA
 /* The same of a text; path is for what is told. */
 struct conf *import_text(const char *path, const char *text, size_t len, const struct import_options *o,
 			 GPtrArray *errors, GPtrArray *warnings);
-
-/* $GOSTOR_CONFIG/config.json, for g_free(); NULL: it is not set. */
-char *import_path_from_environment(void);
-/* ~/.gotgt/config.json */
-char *import_default_path(void);
 
 #endif

@@ -60,7 +60,7 @@ void plugins_check(const char *const *dirs, const struct conf *c, bool missing_t
 		for (unsigned j = 0; j < t->luns->len; j++) {
 			const struct conf_lun *l = t->luns->pdata[j];
 			g_autoptr(GError) error = NULL;
-			const struct module *m = plugins_get(dirs, l->plugin, &error);
+			const struct module *m = l->module ? l->module : plugins_get(dirs, l->plugin, &error);
 
 			if (m)
 				check_pairs(m, t, l, errors);

@@ -10,6 +10,7 @@
 struct reader {
 	struct conf *conf;
 	const char *path;
+	const char *text;	/* instead of the file's; or NULL */
 	GPtrArray *errors;
 	config_setting_t *root;
 };
@@ -247,7 +248,8 @@ static bool parse(struct reader *r, config_t *cfg)
 	bool ok;
 
 	config_set_include_dir(cfg, dir);
-	f = g_file_test(r->path, G_FILE_TEST_IS_DIR) ? errno = EISDIR, NULL : fopen(r->path, "re");
+	f = r->text ? fmemopen((char *)r->text, strlen(r->text), "r") :
+	    g_file_test(r->path, G_FILE_TEST_IS_DIR) ? errno = EISDIR, NULL : fopen(r->path, "re");
 	if (!f) {
 		conf_error(r->errors, &where, "%s", g_strerror(errno));
 		return false;
@@ -265,7 +267,12 @@ static bool parse(struct reader *r, config_t *cfg)
 
 struct conf *conf_read(const char *path, GPtrArray *errors)
 {
-	struct reader r = { .conf = conf_new(), .path = path, .errors = errors };
+	return conf_read_text(path, NULL, errors);
+}
+
+struct conf *conf_read_text(const char *path, const char *text, GPtrArray *errors)
+{
+	struct reader r = { .conf = conf_new(), .path = path, .text = text, .errors = errors };
 	unsigned before = errors->len;
 	config_t cfg;
 

@@ -35,6 +35,7 @@ struct lun_conf run_lun_conf(const struct conf_lun *conf)
 		.block_size = conf->block_size, .physical_block_size = conf->physical_block_size,
 		.alignment_offset = conf->alignment_offset, .optimal_io_size = conf->optimal_io_size,
 		.read_only = conf->read_only, .thin = conf->thin, .removable = conf->removable,
+		.io_timeout_s = conf->io_timeout_s,
 		.serial = conf->serial, .vendor = conf->vendor, .product = conf->product,
 		.offline = !conf->online, .naa = conf->naa ? g_ascii_strtoull(conf->naa, NULL, 16) : 0,
 	};
@@ -120,6 +121,7 @@ static bool start_threads(struct server *s, const struct conf *conf, GError **er
 	s->node->nop_timeout_s = l->nop_timeout_s;
 	s->node->tcp_user_timeout_s = l->tcp_user_timeout_s;
 	s->node->queue_depth = l->queue_depth;
+	s->node->max_memory = (uint64_t)l->max_command_memory_mib << 20;
 	return true;
 }
 
@@ -178,8 +180,10 @@ void server_stop(struct server *s, unsigned grace_ms)
 		close_targets(s);
 		node_free(s->node);
 	}
-	if (s->engine)
+	if (s->engine) {
+		target_free_left(s->engine);
 		engine_free(s->engine);
+	}
 	g_hash_table_unref(s->targets);
 	g_ptr_array_unref(s->portals);
 	conf_free(s->conf);

@@ -145,7 +145,7 @@ static bool checked(struct request *r, const struct conf *next)
 
 	conf_check(next, errors);
 	if (!schema_equal(CONF_CONTROL, &next->control, &server_conf(r->control->options.server)->control))
-		remote_check(&next->control, errors);
+		control_check(&next->control, errors);
 	/* One whose plugin is gone may stay; a new one does not open. */
 	plugins_check(server_plugin_dirs(r->control->options.server), next, false, errors);
 	for (unsigned i = 0; i < errors->len; i++)
@@ -153,6 +153,17 @@ static bool checked(struct request *r, const struct conf *next)
 	if (r->wrongs->len)
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
 	return !r->wrongs->len;
+}
+
+static bool prepared(struct request *r, struct conf *next)
+{
+	const struct control_options *o = &r->control->options;
+	g_autoptr(GError) error = NULL;
+
+	if (!o->prepare || o->prepare(next, o->data, &error))
+		return true;
+	answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "%s", error->message);
+	return false;
 }
 
 static void answer_plan(struct request *r, const struct conf *next)
@@ -184,7 +195,7 @@ bool change_apply(struct request *r, struct conf *next, unsigned flags)
 	bool same = schema_equal(CONF_TOP, server_conf(s), next);
 	g_autoptr(GError) error = NULL;
 
-	if (!checked(r, next) ||
+	if (!prepared(r, next) || !checked(r, next) ||
 	    (flags & CHANGE_USE_CHECKED && !request_flag(r, "force") && refused_in_use(r, next))) {
 		conf_free(next);
 		return false;
@@ -199,6 +210,8 @@ bool change_apply(struct request *r, struct conf *next, unsigned flags)
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
 		return false;
 	}
+	if (r->control->options.applied)
+		r->control->options.applied(r->control->options.data);
 	r->control->unsaved |= !same;
 	return true;
 }

@@ -9,12 +9,14 @@
 #include "control/listen.h"
 #include "engine/log.h"
 
+#define CROWDED_QUIET_US (5 * G_USEC_PER_SEC)	/* without that, until it is told again */
+
 /* Ends with its stream, which libsoup has. */
 struct connection {
 	struct door *door;
 	GSocket *socket;
 	GSocketAddress *peer;
-	guint life;		/* source */
+	GSource *life;
 };
 
 /* ---- connections ---- */
@@ -23,8 +25,10 @@ static void connection_gone(gpointer data, GObject *stream)
 {
 	struct connection *conn = data;
 
-	g_hash_table_remove(conn->door->connections, conn);
-	g_source_remove(conn->life);
+	if (!g_queue_remove(conn->door->connections, conn))
+		g_queue_remove(conn->door->ending, conn);
+	g_source_destroy(conn->life);
+	g_source_unref(conn->life);
 	g_object_unref(conn->socket);
 	g_object_unref(conn->peer);
 	g_free(conn);
@@ -40,9 +44,13 @@ static gboolean connection_old(gpointer data)
 
 static void live(struct connection *conn, unsigned seconds)
 {
-	if (conn->life)
-		g_source_remove(conn->life);
-	conn->life = g_timeout_add_seconds(seconds, connection_old, conn);
+	if (conn->life) {
+		g_source_destroy(conn->life);
+		g_source_unref(conn->life);
+	}
+	conn->life = g_timeout_source_new_seconds(seconds);
+	g_source_set_callback(conn->life, connection_old, conn, NULL);
+	g_source_attach(conn->life, conn->door->control->context);
 }
 
 static void serve(struct door *d, GIOStream *stream, GSocketAddress *peer)
@@ -84,7 +92,7 @@ static void take(struct door *d, GSocket *socket)
 	if (!conn->peer)
 		conn->peer = g_object_ref(d->control->nowhere);
 	live(conn, d->remote ? CONTROL_STRANGER_S : CONTROL_LIFE_S);
-	g_hash_table_add(d->connections, conn);
+	g_queue_push_tail(d->connections, conn);
 	g_object_weak_ref(G_OBJECT(stream), connection_gone, conn);
 	if (d->remote)
 		tls = remote_tls(d->control->remote, G_IO_STREAM(stream), &error);
@@ -97,7 +105,22 @@ static void take(struct door *d, GSocket *socket)
 	g_object_unref(stream);
 }
 
-/* One too many is closed at once: who waits in the backlog would not know why. */
+/*
+ * A request is answered as soon as it is here, so the oldest connection is one that is slow to send it, or to read its
+ * answer: when there is one too many, that one goes.
+ */
+static void make_room(struct door *d)
+{
+	struct connection *oldest = g_queue_pop_head(d->connections);
+	gint64 now_us = g_get_monotonic_time();
+
+	g_queue_push_tail(d->ending, oldest);
+	g_socket_shutdown(oldest->socket, TRUE, TRUE, NULL);
+	if (now_us - d->crowded_us > CROWDED_QUIET_US)
+		log_warning("control %s: more than %u connections: the oldest ends", d->url, CONTROL_CONNECTIONS_MAX);
+	d->crowded_us = now_us;
+}
+
 static gboolean on_connect(GSocket *listener, GIOCondition condition, gpointer data)
 {
 	struct door *d = data;
@@ -105,10 +128,11 @@ static gboolean on_connect(GSocket *listener, GIOCondition condition, gpointer d
 
 	if (!socket)
 		return G_SOURCE_CONTINUE;
-	if (g_hash_table_size(d->connections) < CONTROL_CONNECTIONS_MAX)
+	if (g_queue_get_length(d->connections) >= CONTROL_CONNECTIONS_MAX)
+		make_room(d);
+	/* libsoup has not yet let go of so many that ended. */
+	if (g_queue_get_length(d->ending) < CONTROL_CONNECTIONS_MAX)
 		take(d, socket);
-	else
-		log_warning("control %s: more than %u connections", d->url, CONTROL_CONNECTIONS_MAX);
 	g_object_unref(socket);
 	return G_SOURCE_CONTINUE;
 }
@@ -116,13 +140,9 @@ static gboolean on_connect(GSocket *listener, GIOCondition condition, gpointer d
 /* Each connection has an object of its own for its peer's address. */
 void door_admit(struct door *d, SoupServerMessage *msg)
 {
-	GHashTableIter it;
-	gpointer conn;
-
-	g_hash_table_iter_init(&it, d->connections);
-	while (g_hash_table_iter_next(&it, &conn, NULL))
-		if (((struct connection *)conn)->peer == soup_server_message_get_remote_address(msg))
-			live(conn, CONTROL_LIFE_S);
+	for (GList *l = d->connections->head; l; l = l->next)
+		if (((struct connection *)l->data)->peer == soup_server_message_get_remote_address(msg))
+			live(l->data, CONTROL_LIFE_S);
 }
 
 /* ---- doors ---- */
@@ -134,12 +154,13 @@ static struct door *door_new(struct control *c, GSocket *socket, const char *url
 	d->control = c;
 	d->socket = socket;
 	d->url = g_strdup(url);
-	d->connections = g_hash_table_new(NULL, NULL);
+	d->connections = g_queue_new();
+	d->ending = g_queue_new();
 	g_socket_set_blocking(socket, FALSE);
 	d->http = soup_server_new("raw-paths", TRUE, NULL);
 	d->accept = g_socket_create_source(socket, G_IO_IN, NULL);
 	g_source_set_callback(d->accept, G_SOURCE_FUNC(on_connect), d, NULL);
-	g_source_attach(d->accept, NULL);
+	g_source_attach(d->accept, c->context);
 	g_ptr_array_add(c->doors, d);
 	log_info("control %s: listening", url);
 	return d;
@@ -148,7 +169,7 @@ static struct door *door_new(struct control *c, GSocket *socket, const char *url
 static bool open_unix(struct control *c, const struct control_options *o, GError **error)
 {
 	g_autofree char *url = g_strconcat("unix:", o->path, NULL);
-	GSocket *s = o->fd > 0 ? g_socket_new_from_fd(o->fd, error) : listen_unix(o->path, o->group, error);
+	GSocket *s = o->fd > 0 ? listen_copy(o->fd, error) : listen_unix(o->path, o->group, error);
 
 	if (!s)
 		return false;
@@ -205,21 +226,18 @@ static void remove_file(struct control *c)
 
 static void door_close(struct door *d)
 {
-	GHashTableIter it;
-	gpointer conn;
-
 	g_source_destroy(d->accept);
 	g_source_unref(d->accept);
 	g_object_unref(d->socket);
-	g_hash_table_iter_init(&it, d->connections);
-	while (g_hash_table_iter_next(&it, &conn, NULL))
-		g_socket_shutdown(((struct connection *)conn)->socket, TRUE, TRUE, NULL);
+	for (GList *l = d->connections->head; l; l = l->next)
+		g_socket_shutdown(((struct connection *)l->data)->socket, TRUE, TRUE, NULL);
 	soup_server_disconnect(d->http);
 	g_object_unref(d->http);
-	/* libsoup lets go of them from the main loop. */
-	while (g_hash_table_size(d->connections))
-		g_main_context_iteration(NULL, TRUE);
-	g_hash_table_unref(d->connections);
+	/* libsoup lets go of them from the loop. */
+	while (g_queue_get_length(d->connections) || g_queue_get_length(d->ending))
+		g_main_context_iteration(d->control->context, TRUE);
+	g_queue_free(d->connections);
+	g_queue_free(d->ending);
 	g_free(d->url);
 	g_free(d);
 }

@@ -16,6 +16,7 @@ struct control {
 	GSocketAddress *nowhere;	/* what libsoup takes for a peer's address */
 	GPtrArray *doors;		/* struct door */
 	struct remote *remote;		/* or NULL */
+	GMainContext *context;		/* of the thread that answers */
 	GPtrArray *routes;		/* struct route */
 	char *etag_key;
 	bool unsaved;
@@ -32,7 +33,9 @@ struct door {
 	char *url;			/* as bound */
 	bool remote, loopback;		/* TCP */
 	gint64 said_us;			/* when a refusal was logged */
-	GHashTable *connections;	/* struct connection */
+	GQueue *connections;		/* struct connection, the oldest first */
+	GQueue *ending;			/* those that were shut down to make room */
+	gint64 crowded_us;		/* when there was one too many last, 0: never */
 };
 
 /* Open all that is asked for; doors_close() also when this fails. */

@@ -127,6 +127,19 @@ static void dispatch(struct request *r)
 	}
 }
 
+static void dispatch_entered(struct request *r)
+{
+	const struct control_options *o = &r->control->options;
+
+	if (o->enter && !o->enter(o->data)) {
+		answer_problem(r, SOUP_STATUS_SERVICE_UNAVAILABLE, NULL, "the server is about to stop");
+		return;
+	}
+	dispatch(r);
+	if (o->leave)
+		o->leave(o->data);
+}
+
 static void on_request(SoupServer *http, SoupServerMessage *msg, const char *path, GHashTable *query, gpointer data)
 {
 	const struct door *d = data;
@@ -137,7 +150,7 @@ static void on_request(SoupServer *http, SoupServerMessage *msg, const char *pat
 	say_close(msg);
 	r.steps = split(path);
 	r.wrongs = wrongs_new();
-	dispatch(&r);
+	dispatch_entered(&r);
 	if (!r.answered)
 		answer_problem(&r, SOUP_STATUS_INTERNAL_SERVER_ERROR, NULL, "not answered");
 	log_debug("control: %s %s: %u", soup_server_message_get_method(msg), path, soup_server_message_get_status(msg));
@@ -175,6 +188,7 @@ struct control *control_new(const struct control_options *o, GError **error)
 	c->options.config_path = c->config_path = g_strdup(o->config_path);
 	c->etag_key = random_key();
 	c->doors = g_ptr_array_new();
+	c->context = g_main_context_ref_thread_default();
 	c->routes = routes_new();
 	c->nowhere = g_inet_socket_address_new_from_string("127.0.0.1", 0);
 	if (!doors_open(c, o, error)) {
@@ -191,6 +205,7 @@ void control_free(struct control *c)
 	if (!c)
 		return;
 	doors_close(c);
+	g_main_context_unref(c->context);
 	g_ptr_array_unref(c->routes);
 	g_object_unref(c->nowhere);
 	g_free(c->etag_key);
@@ -210,6 +225,17 @@ void control_reloaded(struct control *c)
 	if (c->unsaved)
 		log_warning("control: changes that were not saved are gone, the file says otherwise");
 	c->unsaved = false;
+}
+
+void control_saved(struct control *c, const char *path)
+{
+	if (c && g_strcmp0(path, c->config_path) == 0)
+		c->unsaved = false;
+}
+
+const char *control_path(const struct control *c)
+{
+	return c->path;
 }
 
 char *control_default_path(void)

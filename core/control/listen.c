@@ -103,6 +103,19 @@ GSocket *listen_unix(const char *path, const char *group, GError **error)
 	return s;
 }
 
+GSocket *listen_copy(int fd, GError **error)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	GSocket *s = copy < 0 ? NULL : g_socket_new_from_fd(copy, error);
+
+	if (copy < 0)
+		g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(errno), "control socket: descriptor %d: %s", fd,
+			    g_strerror(errno));
+	else if (!s)
+		close(copy);
+	return s;
+}
+
 GSocket *listen_tcp(GInetSocketAddress *a, unsigned *port, GError **error)
 {
 	g_autofree char *host = g_inet_address_to_string(g_inet_socket_address_get_address(a));

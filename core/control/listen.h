@@ -10,6 +10,8 @@
  * missing.  A socket of somebody who is gone is replaced; anything else there is an error.
  */
 GSocket *listen_unix(const char *path, const char *group, GError **error);
+/* One that listens already. */
+GSocket *listen_copy(int fd, GError **error);
 /* IPv6 alone where it is IPv6.  *port is the one that is bound. */
 GSocket *listen_tcp(GInetSocketAddress *a, unsigned *port, GError **error);
 

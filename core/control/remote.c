@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include "config/secret.h"
 #include "config/server.h"
+#include "control/control.h"
 #include "control/remote.h"
 
 #define FAIL(...) g_set_error(error, SERVER_ERROR, 0, __VA_ARGS__)
@@ -12,6 +13,7 @@
 struct remote {
 	struct conf_control conf;	/* a copy */
 	GPtrArray *addresses;		/* GInetSocketAddress */
+	GMutex lock;			/* of what follows, which a reload on another thread replaces */
 	char *token;			/* NULL: none is needed */
 	GTlsCertificate *certificate;	/* NULL: no TLS */
 	GTlsDatabase *clients;		/* who signs their certificates, or NULL */
@@ -138,12 +140,14 @@ static bool read_files(struct remote *m, GError **error)
 		g_clear_object(&certificate);
 		return false;
 	}
+	g_mutex_lock(&m->lock);
 	chap_wipe(m->token);
 	g_clear_object(&m->certificate);
 	g_clear_object(&m->clients);
 	m->token = token;
 	m->certificate = certificate;
 	m->clients = clients;
+	g_mutex_unlock(&m->lock);
 	return true;
 }
 
@@ -156,6 +160,7 @@ static struct remote *make(const struct conf_control *cc, GError **error)
 
 	while ((s = schema_next(CONF_CONTROL, s)))
 		setting_copy(s, cc, &m->conf);
+	g_mutex_init(&m->lock);
 	m->addresses = g_ptr_array_new_with_free_func(g_object_unref);
 	if (read_addresses(cc, m->addresses, error) && read_files(m, error))
 		return m;
@@ -169,7 +174,7 @@ struct remote *remote_new(const struct conf_control *cc, GError **error)
 }
 
 /* Without an address, too: who has set the rest wants to know what is wrong with it. */
-void remote_check(const struct conf_control *cc, GPtrArray *errors)
+void control_check(const struct conf_control *cc, GPtrArray *errors)
 {
 	g_autoptr(GError) error = NULL;
 
@@ -184,6 +189,7 @@ void remote_free(struct remote *m)
 		return;
 	schema_clear(CONF_CONTROL, &m->conf);
 	g_ptr_array_unref(m->addresses);
+	g_mutex_clear(&m->lock);
 	chap_wipe(m->token);
 	g_clear_object(&m->certificate);
 	g_clear_object(&m->clients);
@@ -202,7 +208,7 @@ GInetSocketAddress *remote_address(const struct remote *m, unsigned n)
 
 const char *remote_scheme(const struct remote *m)
 {
-	return m->certificate ? "https" : "tcp";
+	return m->conf.tls_certificate ? "https" : "tcp";
 }
 
 /* GLib asks the server's side whatever it has found. */
@@ -211,14 +217,17 @@ static gboolean on_certificate(GTlsConnection *tls, GTlsCertificate *peer, GTlsC
 	return wrong == 0;
 }
 
-GTlsConnection *remote_tls(const struct remote *m, GIOStream *stream, GError **error)
+GTlsConnection *remote_tls(struct remote *m, GIOStream *stream, GError **error)
 {
-	GIOStream *tls = m->certificate ? g_tls_server_connection_new(stream, m->certificate, error) : NULL;
+	GIOStream *tls;
 
+	g_mutex_lock(&m->lock);
+	tls = m->certificate ? g_tls_server_connection_new(stream, m->certificate, error) : NULL;
 	if (tls && m->clients) {
 		g_object_set(tls, "database", m->clients, "authentication-mode", G_TLS_AUTHENTICATION_REQUIRED, NULL);
 		g_signal_connect(tls, "accept-certificate", G_CALLBACK(on_certificate), NULL);
 	}
+	g_mutex_unlock(&m->lock);
 	return (GTlsConnection *)tls;
 }
 
@@ -275,7 +284,7 @@ static struct refusal token_refusal(const struct remote *m, const char *header)
 }
 
 /* Of browsers we know no good: what a page would have sent says so by Origin, and no answer allows one (CORS). */
-struct refusal remote_refusal(const struct remote *m, SoupMessageHeaders *h, bool loopback)
+static struct refusal judge(const struct remote *m, SoupMessageHeaders *h, bool loopback)
 {
 	const char *host = soup_message_headers_get_list(h, "Host");
 
@@ -288,4 +297,14 @@ struct refusal remote_refusal(const struct remote *m, SoupMessageHeaders *h, boo
 	if (!m->token || (loopback && m->conf.without_token))
 		return (struct refusal){ 0 };
 	return token_refusal(m, soup_message_headers_get_list(h, "Authorization"));
+}
+
+struct refusal remote_refusal(struct remote *m, SoupMessageHeaders *h, bool loopback)
+{
+	struct refusal r;
+
+	g_mutex_lock(&m->lock);
+	r = judge(m, h, loopback);
+	g_mutex_unlock(&m->lock);
+	return r;
 }

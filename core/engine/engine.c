@@ -40,6 +40,10 @@ void engine_free(struct engine *e)
 {
 	for (unsigned i = 0; i < e->n_reactors; i++)
 		reactor_stop(e->reactors[i]);
+	if (e->n_left) {
+		log_error("%u devices do not answer: their threads are left behind", e->n_left);
+		return;
+	}
 	workers_free(e->workers);
 	for (unsigned i = 0; i < e->n_reactors; i++)
 		reactor_free(e->reactors[i]);

@@ -23,12 +23,13 @@ struct engine {
 	struct pulse pulses[ENGINE_REACTORS_MAX];
 	struct workers *workers;
 	struct log *log;		/* its threads write there; NULL: the process's */
+	unsigned n_left;		/* devices that do not answer: the threads with them cannot be waited for */
 	char *state_dir;		/* where state files are, set before use; NULL: nothing can be kept.  engine_free() frees it */
 };
 
 /* n_reactors 0: one per CPU this process may use.  n_workers 0: 8. */
 struct engine *engine_new(unsigned n_reactors, unsigned n_workers, GError **error);
-/* Stops the reactors, then the workers. */
+/* Stops the reactors, then the workers; with n_left, what its devices may still use stays for the rest of the program. */
 void engine_free(struct engine *e);
 
 /* Run fn(reactor, arg) on each reactor and wait for all: when it returns, nothing published before is unseen. */

@@ -32,6 +32,7 @@ struct reactor {
 	int n_events;
 
 	struct defer *defer_head, **defer_tail;
+	struct defer *again_head, **again_tail;	/* of the next batch */
 
 	struct timer **heap;			/* 1-based binary heap by due_ms */
 	uint32_t n_timers, cap_timers;
@@ -123,41 +124,59 @@ static void run_timers(struct reactor *r)
 
 /* ---- deferred work ---- */
 
-void reactor_defer(struct reactor *r, struct defer *d)
+static void queue(struct defer ***tail, struct defer *d)
 {
 	if (d->queued)
 		return;
 	d->queued = true;
 	d->next = NULL;
-	*r->defer_tail = d;
-	r->defer_tail = &d->next;
+	**tail = d;
+	*tail = &d->next;
 }
 
-void reactor_undefer(struct reactor *r, struct defer *d)
+static void unqueue(struct defer **p, struct defer ***tail, struct defer *d)
 {
-	struct defer **p = &r->defer_head;
-
 	if (!d->queued)
 		return;
 	while (*p != d)
 		p = &(*p)->next;
 	*p = d->next;
-	if (r->defer_tail == &d->next)
-		r->defer_tail = p;
+	if (*tail == &d->next)
+		*tail = p;
 	d->queued = false;
+}
+
+void reactor_defer(struct reactor *r, struct defer *d) { queue(&r->defer_tail, d); }
+void reactor_undefer(struct reactor *r, struct defer *d) { unqueue(&r->defer_head, &r->defer_tail, d); }
+void reactor_again(struct reactor *r, struct defer *d) { queue(&r->again_tail, d); }
+void reactor_unagain(struct reactor *r, struct defer *d) { unqueue(&r->again_head, &r->again_tail, d); }
+
+static void run_first(struct defer **head, struct defer ***tail)
+{
+	struct defer *d = *head;
+
+	*head = d->next;
+	if (!*head)
+		*tail = head;
+	d->queued = false;
+	d->run(d);
 }
 
 static void run_deferred(struct reactor *r)
 {
-	struct defer *d;
+	while (r->defer_head)
+		run_first(&r->defer_head, &r->defer_tail);
+}
 
-	while ((d = r->defer_head)) {
-		r->defer_head = d->next;
-		if (!r->defer_head)
-			r->defer_tail = &r->defer_head;
-		d->queued = false;
-		d->run(d);
-	}
+/* Those queued by now: each may queue itself for the next batch. */
+static void run_again(struct reactor *r)
+{
+	unsigned n = 0;
+
+	for (const struct defer *d = r->again_head; d; d = d->next)
+		n++;
+	for (; n && r->again_head; n--)
+		run_first(&r->again_head, &r->again_tail);
 }
 
 /* ---- posts ---- */
@@ -272,7 +291,7 @@ void reactor_unwatch(struct reactor *r, struct watch *w)
 
 static int sleep_ms(const struct reactor *r)
 {
-	if (r->defer_head)
+	if (r->defer_head || r->again_head)
 		return 0;
 	if (!r->n_timers)
 		return -1;
@@ -341,6 +360,7 @@ static void *loop(void *arg)
 		}
 		r->n_events = 0;
 		run_posts(r);
+		run_again(r);
 		run_timers(r);
 		run_deferred(r);
 	}
@@ -355,6 +375,7 @@ struct reactor *reactor_new(unsigned index, GError **error)
 	r->index = index;
 	r->log = log_entered();
 	r->defer_tail = &r->defer_head;
+	r->again_tail = &r->again_head;
 	r->wake.ready = woken;
 	r->now_ms = clock_ms();
 	r->ep = epoll_create1(EPOLL_CLOEXEC);

@@ -71,6 +71,9 @@ void reactor_call(struct reactor *r, void (*fn)(void *arg), void *arg);
 
 void reactor_defer(struct reactor *r, struct defer *d);
 void reactor_undefer(struct reactor *r, struct defer *d);	/* no-op when it is not queued */
+/* Run it after the events of a batch, the next one if it is queued by itself: for work that is done a part at a time. */
+void reactor_again(struct reactor *r, struct defer *d);
+void reactor_unagain(struct reactor *r, struct defer *d);	/* no-op when it is not queued */
 
 /* (Re)arm; delay from now. */
 void reactor_timer_set(struct reactor *r, struct timer *t, uint64_t delay_ms);

@@ -9,9 +9,6 @@
 /* Bits of byte 1 of a SCSI Command (RFC 7143 11.3.1). */
 enum { READ_BIT = 0x40, WRITE_BIT = 0x20, ATTR_MASK = 0x07 };
 
-/* Memory a session's commands may hold before new ones are told TASK SET FULL; one more may go over. */
-#define BUFFERED_MAX (64u << 20)
-
 static struct cmd **bucket(struct session *s, uint32_t itt)
 {
 	return &s->by_itt[(itt ^ itt >> 6 ^ itt >> 16) % CMD_BUCKETS];
@@ -26,53 +23,13 @@ struct cmd *cmd_find(struct session *s, uint32_t itt)
 	return cmd;
 }
 
-static void unhash(struct cmd *cmd)
+bool cmd_waits_for_data(const struct conn *c)
 {
-	struct cmd **p = bucket(cmd->session, cmd->itt);
-
-	while (*p != cmd)
-		p = &(*p)->next;
-	*p = cmd->next;
-}
-
-/* ---- the pool: one list a reactor, touched by it alone ---- */
-
-static struct cmd *cmd_get(struct session *s)
-{
-	struct cmd **list = &s->node->free_cmds[reactor_index(s->reactor)];
-	struct cmd *cmd = *list;
-
-	if (cmd)
-		*list = cmd->next;
-	else
-		cmd = g_new0(struct cmd, 1);
-	memset(cmd, 0, offsetof(struct cmd, sense));
-	cmd->session = s;
-	s->n_cmds++;
-	return cmd;
-}
-
-static void cmd_put(struct cmd *cmd)
-{
-	struct session *s = cmd->session;
-	struct cmd **list = &s->node->free_cmds[reactor_index(s->reactor)];
-
-	task_release(&cmd->task);
-	s->buffered -= cmd->buffered;
-	cmd->next = *list;
-	*list = cmd;
-	s->n_cmds--;
-	session_cmd_gone(s);
-}
-
-void cmd_pool_free(struct cmd *list)
-{
-	while (list) {
-		struct cmd *next = list->next;
-
-		g_free(list);
-		list = next;
-	}
+	for (unsigned i = 0; i < CMD_BUCKETS; i++)
+		for (const struct cmd *cmd = c->session->by_itt[i]; cmd; cmd = cmd->next)
+			if (cmd->conn == c && cmd->state == CMD_COLLECTING)
+				return true;
+	return false;
 }
 
 void cmd_sent(struct cmd *cmd)
@@ -80,13 +37,13 @@ void cmd_sent(struct cmd *cmd)
 	cmd_put(cmd);
 }
 
-/* What its session is charged for, until it is gone. */
-static void charge(struct cmd *cmd)
+static void unhash(struct cmd *cmd)
 {
-	uint32_t now = cmd->task.buf ? cmd->task.buf->size : 0;
+	struct cmd **p = bucket(cmd->session, cmd->itt);
 
-	cmd->session->buffered += now - cmd->buffered;
-	cmd->buffered = now;
+	while (*p != cmd)
+		p = &(*p)->next;
+	*p = cmd->next;
 }
 
 /* ---- the end of a command ---- */
@@ -133,11 +90,47 @@ static void task_ended(struct task *t)
 {
 	struct cmd *cmd = container_of(t, struct cmd, task);
 
+	if (G_UNLIKELY(!cmd->session)) {
+		task_release(t);
+		g_free(cmd);
+		return;
+	}
 	cmd->ended = true;
 	maybe_answer(cmd);
 }
 
-static const struct task_ops ops = { .done = task_ended };
+/* The device may keep the task, and its memory, for ever: another cmd takes its place in the session, and ends. */
+static void task_given_up(struct task *t)
+{
+	struct cmd *old = container_of(t, struct cmd, task), *cmd, **at;
+	struct session *s = old->session;
+
+	cmd = cmd_get(s);
+	memcpy(cmd, old, offsetof(struct cmd, sense));
+	for (at = bucket(s, old->itt); *at != old; )
+		at = &(*at)->next;
+	*at = cmd;
+	cmd->task.status = t->status;
+	cmd->task.sense_len = t->sense_len;
+	memcpy(cmd->task.sense, t->sense, t->sense_len);
+	cmd->task.xfer_len = t->xfer_len;
+	cmd->task.reactor = t->reactor;
+	cmd->task.in_len = cmd->task.iovcnt = 0;
+	cmd->task.lent = false;
+	if (cmd->conn && cmd->conn->into.cmd == old) {
+		cmd->conn->into.cmd = cmd;
+		cmd->conn->into.discard = true;
+	}
+	cmd_uncharge(old, s);
+	cmd->buffered = 0;
+	old->session = NULL;
+	old->conn = NULL;
+	s->n_cmds--;
+	cmd->ended = true;
+	maybe_answer(cmd);
+}
+
+static const struct task_ops ops = { .done = task_ended, .given_up = task_given_up };
 
 void cmd_abort(struct cmd *cmd, bool tell)
 {
@@ -246,6 +239,7 @@ static void data_arrived(struct cmd *cmd, uint32_t len, bool final)
 		cmd->seq_got += len;
 	}
 	cmd->got += len;
+	cmd->conn->data_ms = cmd->conn->heard_ms;
 	data_progress(cmd);
 }
 
@@ -424,7 +418,7 @@ static void begin_write(struct conn *c, struct cmd *cmd, const struct pdu *p, ui
 		c->lent_open++;
 	}
 	cmd->begun = true;
-	charge(cmd);
+	cmd_charge(cmd);
 	if (cmd->ended) {
 		swallow(c, p, avail);
 		maybe_answer(cmd);
@@ -499,16 +493,17 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 	if ((p->bhs[1] & READ_BIT) && cmd->write) {
 		cmd->task.edtl_in = cmd->task.edtl_out = 0;	/* bidirectional: no such command here */
 		task_refuse(&cmd->task, STATUS_CHECK_CONDITION, SENSE_INVALID_FIELD_IN_CDB);
-	} else if (s->buffered > BUFFERED_MAX) {
+	} else if (cmd_holds_too_much(s)) {
 		task_refuse(&cmd->task, STATUS_TASK_SET_FULL, SENSE_NONE);
 	} else if (task_begin(&cmd->task) == TASK_WANTS_DATA) {
 		cmd->state = CMD_COLLECTING;
+		c->data_ms = c->heard_ms;
 		cmd->begun = true;
 		begin_write(c, cmd, p, avail);
 		return VERDICT_OK;
 	}
 	cmd->begun = true;
-	charge(cmd);
+	cmd_charge(cmd);
 	swallow(c, p, avail);
 	maybe_answer(cmd);
 	return VERDICT_OK;

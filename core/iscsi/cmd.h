@@ -68,9 +68,22 @@ void cmd_into_fault(struct conn *c);
 /* The last PDU of an answered command left the transmit queue (or was thrown away). */
 void cmd_sent(struct cmd *cmd);
 
+/* A command of this connection waits for its data. */
+bool cmd_waits_for_data(const struct conn *c);
 struct cmd *cmd_find(struct session *s, uint32_t itt);
 /* Stop it; it is gone when session_cmd_gone() is called for it.  tell: answer it with TASK ABORTED, else not at all. */
 void cmd_abort(struct cmd *cmd, bool tell);
+/* A new one of a session, and its end: session_cmd_gone(). */
+struct cmd *cmd_get(struct session *s);
+void cmd_put(struct cmd *cmd);
+/* Its session is charged for the memory it holds now, until it is gone; or no longer. */
+void cmd_charge(struct cmd *cmd);
+void cmd_uncharge(struct cmd *cmd, struct session *s);
+/*
+ * There is a limit for a session; and when all of the reactor's have used up what there is for them, those that hold
+ * more than their share have to wait.  So all together hold no more than twice that, and a command each.
+ */
+bool cmd_holds_too_much(const struct session *s);
 /* Give back what the free list of a reactor holds. */
 void cmd_pool_free(struct cmd *list);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "iscsi/cmd.h"
 #include "iscsi/login.h"
+#include "iscsi/logins.h"
 #include "iscsi/logout.h"
 #include "iscsi/nop.h"
 #include "iscsi/pdu.h"
@@ -69,6 +70,16 @@ static void ready(struct watch *w, uint32_t events)
 	}
 }
 
+static void go_on(struct defer *d)
+{
+	struct conn *c = container_of(d, struct conn, go_on);
+
+	if (c->state == CONN_CLOSING || rx_blocked(c))
+		return;
+	rx_parse(c);
+	update_events(c);
+}
+
 bool conn_event(struct conn *c, enum conn_event e)
 {
 	const struct transition *t = conn_transition(c->state, e);
@@ -105,7 +116,7 @@ void conn_logged_in(struct conn *c)
 	if (c->session->state == SESSION_ACTIVE)
 		session_event(c->session, SESSION_LOGIN_DONE);
 	pthread_mutex_lock(&n->lock);
-	portal_login_over(n, &c->from);
+	logins_over(n, c);
 	pthread_mutex_unlock(&n->lock);
 	reactor_timer_cancel(c->reactor, &c->timer);
 	nop_tick(c);
@@ -183,6 +194,7 @@ static void reap(struct defer *d)
 	unsigned r = reactor_index(c->reactor);
 
 	reactor_undefer(c->reactor, &c->flush);
+	reactor_unagain(c->reactor, &c->go_on);
 	rx_free(c);
 	if (c->login)
 		login_free(c->login);
@@ -193,18 +205,39 @@ static void reap(struct defer *d)
 	pthread_mutex_lock(&n->lock);
 	n->n_conns[r]--;
 	n->conns_total--;
-	if (!c->was_logged_in)
-		portal_login_over(n, &c->from);
+	logins_over(n, c);
+	c->reaped = c->evicting;
 	pthread_cond_broadcast(&n->idle);
 	pthread_mutex_unlock(&n->lock);
-	g_free(c);
+	if (!c->reaped)
+		g_free(c);
+}
+
+/* Whatever has become of it meanwhile. */
+static void evict(struct post *p)
+{
+	struct conn *c = container_of(p, struct conn, evict);
+
+	if (reactor_self() != c->reactor) {
+		reactor_post(c->reactor, p);
+		return;
+	}
+	if (c->reaped) {
+		g_free(c);
+		return;
+	}
+	pthread_mutex_lock(&c->node->lock);
+	c->evicting = false;
+	pthread_mutex_unlock(&c->node->lock);
+	if (c->state < CONN_LOGGED_IN)
+		conn_drop(c, "others log in, and it does not");
 }
 
 void conn_drop(struct conn *c, const char *why)
 {
 	if (c->state == CONN_CLOSING)
 		return;
-	if (why)
+	if (why && node_tells(c->node))
 		log_warning("%s: connection dropped: %s", c->peer, why);
 	c->was_logged_in = c->state >= CONN_LOGGED_IN;
 	conn_event(c, c->logged_out && c->was_logged_in ? CONN_LEFT : CONN_FAILED);
@@ -311,14 +344,15 @@ static void leave(struct defer *d)
 	rx_free(c);
 	reactor_unwatch(c->reactor, &c->watch);
 	reactor_undefer(c->reactor, &c->flush);
+	reactor_unagain(c->reactor, &c->go_on);
 	m->due_ms = c->timer.due_ms;
 	reactor_timer_cancel(c->reactor, &c->timer);
 	unlink_here(c);
 	pthread_mutex_lock(&n->lock);
 	n->n_conns[reactor_index(c->reactor)]--;
 	n->n_conns[reactor_index(m->to)]++;
-	pthread_mutex_unlock(&n->lock);
 	c->reactor = m->to;
+	pthread_mutex_unlock(&n->lock);
 	c->post.run = arrive;
 	reactor_post(c->reactor, &c->post);
 }
@@ -357,8 +391,8 @@ void conn_start(struct node *n, struct portal *portal, struct reactor *r, int fd
 	int one = 1;
 
 	*c = (struct conn){ .watch = { fd, ready }, .reactor = r, .node = n, .portal = portal, .state = CONN_XPT_UP,
-			    .params = params_initial, .flush.run = flush, .reap.run = reap, .timer.expired = tick,
-			    .post.run = start };
+			    .params = params_initial, .flush.run = flush, .go_on.run = go_on, .reap.run = reap, .timer.expired = tick,
+			    .post.run = start, .evict.run = evict };
 	/* Fails on a socket that is not TCP, where nothing is delayed. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	watch_peer(n, fd);
@@ -366,5 +400,8 @@ void conn_start(struct node *n, struct portal *portal, struct reactor *r, int fd
 		memset(&c->local, 0, sizeof c->local);
 	c->from = *from;
 	name_peer(c);
-	reactor_post(r, &c->post);
+	pthread_mutex_lock(&n->lock);
+	logins_add(n, c);
+	reactor_post(r, &c->post);	/* before it can be told to go */
+	pthread_mutex_unlock(&n->lock);
 }

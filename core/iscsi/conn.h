@@ -42,6 +42,10 @@ struct conn {
 	uint32_t fence_sn;		/* fenced: tmf.c waits until this is acknowledged */
 	bool fenced;
 	struct login *login;		/* login.c's state, NULL after */
+	struct { struct conn *next, *prev; bool counted; } logins;	/* logins.c's, under node->lock */
+	struct post evict;		/* it is to make room for other logins */
+	bool evicting;			/* that is on its way, under node->lock */
+	bool reaped;			/* gone but for that */
 	struct text *text;		/* text.c's state of an exchange under way, or NULL */
 	bool paused;			/* nothing is parsed until conn_resume(): login waits for something */
 	bool close_when_sent;
@@ -51,10 +55,12 @@ struct conn {
 
 	/* conn.c's */
 	struct defer flush;
+	struct defer go_on;		/* PDUs are left that its turn was too short for */
 	struct defer reap;		/* frees it once nobody on the stack can hold it */
 	struct timer timer;		/* login timeout, then NOP-In */
 	uint32_t events;		/* watched now */
 	uint64_t heard_ms;		/* when bytes last came in */
+	uint64_t data_ms;		/* when a command with data, or a whole PDU of its data, last came */
 	uint64_t nop_sent_ms;		/* when our NOP-In under way went out, 0: none is */
 	bool probed;			/* somebody waits to know whether it lives */
 	struct buf *rx;
@@ -72,6 +78,7 @@ struct conn {
 	} into;
 	struct txblk *tx_head, *tx_tail;
 	uint32_t tx_pdus;		/* queued, not sent */
+	size_t tx_copied;		/* bytes of copies among them */
 	bool tx_full;			/* the socket takes no more for now */
 	struct establish *establishing;	/* session.c: the login waits for an older session's end */
 	struct conn *next;		/* of its reactor's, see node.h */

@@ -132,8 +132,10 @@ static void refuse(struct conn *c, struct login *l, struct refusal r)
 	const char *target = l->keys.said[SAID_TARGET_NAME];
 	uint8_t bhs[BHS_LEN];
 
-	log_warning("%s: login of %s%s%s%s%s refused: %s (%04x)", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]),
-		    target ? " to " : "", target ? quoted(to, target) : "", name ? " as " : "", name ? quoted(user, name) : "", r.why, r.status);
+	if (node_tells(c->node))
+		log_warning("%s: login of %s%s%s%s%s refused: %s (%04x)", c->peer,
+			    quoted(who, l->keys.said[SAID_INITIATOR_NAME]), target ? " to " : "",
+			    target ? quoted(to, target) : "", name ? " as " : "", name ? quoted(user, name) : "", r.why, r.status);
 	l->refused = true;
 	response_init(c, l, bhs);
 	put16(bhs + 36, r.status);
@@ -205,7 +207,9 @@ static void established(struct conn *c, enum login_status status)
 		return;
 	}
 	respond_last(c, l);
-	if (l->keys.discovery)
+	if (!node_tells(c->node))
+		;
+	else if (l->keys.discovery)
 		log_info("%s: %s is in a discovery session", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]));
 	else
 		log_info("%s: %s is logged in to %s", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]),

@@ -3,11 +3,13 @@
 #include "config.h"
 #include <pthread.h>
 #include "engine/log.h"
+#include "engine/thread.h"
 #include "iscsi/acl.h"
 #include "iscsi/async.h"
 #include "iscsi/auth.h"
 #include "iscsi/cmd.h"
 #include "iscsi/conn.h"
+#include "iscsi/logins.h"
 #include "iscsi/logout.h"
 #include "iscsi/portal.h"
 #include "iscsi/redirect.h"
@@ -17,13 +19,9 @@
 struct node *node_new(struct engine *e)
 {
 	struct node *n = g_new0(struct node, 1);
-	pthread_condattr_t monotonic;
 
 	pthread_mutex_init(&n->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&n->idle, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	thread_cond_init(&n->idle);
 	n->engine = e;
 	n->guard = auth_guard_new();
 	n->targets = g_hash_table_new(g_str_hash, g_str_equal);
@@ -33,13 +31,38 @@ struct node *node_new(struct engine *e)
 	n->max_conns = 4096;
 	n->max_logins = 256;
 	n->max_logins_per_address = 128;
-	n->logging_in = portal_logins_new();
+	n->logging_in = logins_new();
 	n->login_timeout_s = 15;
 	n->nop_interval_s = 30;
 	n->nop_timeout_s = 30;
 	n->tcp_user_timeout_s = 60;
 	n->queue_depth = 128;
+	n->max_memory = UINT64_C(1) << 30;
 	return n;
+}
+
+#define TOLD_US (5 * G_USEC_PER_SEC)
+#define TOLD_MAX 200u	/* lines in that time */
+
+bool node_tells(struct node *n)
+{
+	gint64 now_us = g_get_monotonic_time();
+	unsigned untold = 0;
+	bool tells;
+
+	pthread_mutex_lock(&n->lock);
+	if (now_us - n->told_from_us > TOLD_US) {
+		untold = n->untold;
+		n->told_from_us = now_us;
+		n->told = n->untold = 0;
+	}
+	tells = n->told < TOLD_MAX;
+	n->told += tells;
+	n->untold += !tells;
+	pthread_mutex_unlock(&n->lock);
+	if (untold)
+		log_warning("%u lines about connections before this one were left out", untold);
+	return tells;
 }
 
 void node_free(struct node *n)
@@ -392,19 +415,11 @@ static bool anybody(const struct node *n, const struct node_target *t)
 
 static bool wait_empty(struct node *n, const struct node_target *t, unsigned ms)
 {
-	struct timespec until;
+	struct timespec until = thread_until(ms);
 	bool left;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-
 	pthread_mutex_lock(&n->lock);
-	while ((left = anybody(n, t)) && pthread_cond_timedwait(&n->idle, &n->lock, &until) == 0)
+	while ((left = anybody(n, t)) && thread_cond_wait(&n->idle, &n->lock, &until))
 		;
 	pthread_mutex_unlock(&n->lock);
 	return !left;

@@ -57,9 +57,12 @@ struct node {
 	GHashTable *removed_names;	/* of targets that were here */
 	unsigned n_conns[ENGINE_REACTORS_MAX];	/* under lock */
 	unsigned conns_total, logins;	/* logins: those not yet logged in */
-	GArray *logging_in;		/* portal.c's: logins by address; under lock */
+	GArray *logging_in;		/* logins.c's: by address; under lock */
+	struct conn *oldest_login, *newest_login;
 	gint64 refused_told_us;		/* portal.c's: when the log was told last, 0: never; under lock */
 	unsigned refused_untold;	/* since then; under lock */
+	gint64 told_from_us;		/* node_tells()'s; under lock */
+	unsigned told, untold;
 	struct auth *discovery_auth;	/* as a target's, for discovery sessions; under lock */
 	struct auth_guard *guard;
 	uint16_t next_tsih;
@@ -67,6 +70,11 @@ struct node {
 	/* One a reactor, touched by it alone. */
 	struct conn *conns[ENGINE_REACTORS_MAX];
 	struct cmd *free_cmds[ENGINE_REACTORS_MAX];
+	struct node_memory {
+		size_t bytes;		/* what sessions' commands hold, in all */
+		unsigned sessions;	/* that hold any */
+		char apart[64 - sizeof(size_t) - sizeof(unsigned)];
+	} memory[ENGINE_REACTORS_MAX];
 	/* Limits, [main] before the first portal. */
 	uint32_t max_conns;		/* all connections; default 4096 */
 	uint32_t max_logins;		/* connections not yet logged in; default 256 */
@@ -75,6 +83,7 @@ struct node {
 	uint32_t nop_interval_s;	/* NOP-In after so much silence, 0: never; default 30 */
 	uint32_t nop_timeout_s;		/* no answer to it: the connection is dropped; default 30 */
 	uint32_t tcp_user_timeout_s;	/* data not acknowledged for so long: the connection is dropped, 0: TCP's own; default 60 */
+	uint64_t max_memory;		/* what commands may hold, on all reactors; default 1 GiB */
 	uint32_t queue_depth;		/* commands a session may have open; default 128 */
 };
 
@@ -83,6 +92,8 @@ struct node *node_new(struct engine *e);
 /* After node_shutdown(). */
 void node_free(struct node *n);
 
+/* May one more line about a connection be logged?  A flood of them is not: false.  [any] */
+bool node_tells(struct node *n);
 /* Bind and listen; addr is a numeric IPv4 or IPv6 address, port 0 takes a free one. */
 struct portal *node_add_portal(struct node *n, const char *addr, uint16_t port, GError **error);
 /* On a socket that listens and does not block; it is ours from here. */

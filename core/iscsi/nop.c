@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nop.c - answer pings, and ping whoever has been silent. */
 #include "config.h"
+#include "iscsi/cmd.h"
 #include "iscsi/nop.h"
 #include "iscsi/session.h"
 #include "iscsi/tx.h"
@@ -54,6 +55,11 @@ void nop_tick(struct conn *c)
 	if (c->nop_sent_ms && c->heard_ms > c->nop_sent_ms)
 		c->nop_sent_ms = 0;	/* anything heard after it proves it alive */
 	c->probed = c->probed && c->nop_sent_ms;
+	/* It may be alive, and yet not send what it announced: the blocks of its command, or their memory, are taken. */
+	if (interval_ms && now - c->data_ms >= interval_ms + timeout_ms && cmd_waits_for_data(c)) {
+		conn_drop(c, "the data of a command does not come");
+		return;
+	}
 	if (!interval_ms && !c->nop_sent_ms)
 		return;
 	if (c->nop_sent_ms && now - c->nop_sent_ms >= timeout_ms) {

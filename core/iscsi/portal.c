@@ -11,6 +11,7 @@
 #include "engine/log.h"
 #include "iscsi/address.h"
 #include "iscsi/conn.h"
+#include "iscsi/logins.h"
 #include "iscsi/portal.h"
 
 #define BACKLOG 1024
@@ -68,68 +69,6 @@ static void learn_name(struct portal *p)
 	p->name = g_strdup_printf(p->addr.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-/* ---- how many log in from where ---- */
-
-struct logging_in { uint8_t from[16]; unsigned n; };
-
-/* An IPv6 address stands for its /64, which one machine can have the whole of.  False: no address. */
-static bool login_key(const struct sockaddr_storage *from, uint8_t key[16])
-{
-	memset(key, 0, 16);
-	if (from->ss_family == AF_INET)
-		memcpy(key + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
-	else if (from->ss_family == AF_INET6)
-		memcpy(key, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 8);
-	return from->ss_family == AF_INET || from->ss_family == AF_INET6;
-}
-
-/* With the lock; there are no more of these than logins.  NULL: from there nobody logs in. */
-static struct logging_in *logging_in(struct node *n, const uint8_t key[16])
-{
-	for (guint i = 0; i < n->logging_in->len; i++) {
-		struct logging_in *l = &g_array_index(n->logging_in, struct logging_in, i);
-
-		if (!memcmp(l->from, key, 16))
-			return l;
-	}
-	return NULL;
-}
-
-GArray *portal_logins_new(void)
-{
-	return g_array_new(FALSE, FALSE, sizeof(struct logging_in));
-}
-
-static bool login_begins(struct node *n, const struct sockaddr_storage *from)
-{
-	struct logging_in *l, first = { .n = 1 };
-
-	if (n->conns_total >= n->max_conns || n->logins >= n->max_logins)
-		return false;
-	n->logins++;
-	if (!login_key(from, first.from))
-		return true;
-	l = logging_in(n, first.from);
-	if (!l)
-		g_array_append_val(n->logging_in, first);
-	else if (l->n < n->max_logins_per_address)
-		l->n++;
-	else
-		return n->logins--, false;
-	return true;
-}
-
-void portal_login_over(struct node *n, const struct sockaddr_storage *from)
-{
-	struct logging_in *l;
-	uint8_t key[16];
-
-	n->logins--;
-	l = login_key(from, key) ? logging_in(n, key) : NULL;
-	if (l && !--l->n)
-		g_array_remove_index_fast(n->logging_in, (guint)(l - (struct logging_in *)(void *)n->logging_in->data));
-}
-
 /* ---- accepting ---- */
 
 static struct reactor *least_loaded(struct node *n, const struct portal *p, const struct sockaddr_storage *from)
@@ -139,7 +78,7 @@ static struct reactor *least_loaded(struct node *n, const struct portal *p, cons
 	struct reactor *r = NULL;
 
 	pthread_mutex_lock(&n->lock);
-	if (login_begins(n, from)) {
+	if (logins_begin(n, from)) {
 		for (unsigned i = 1; i < e->n_reactors; i++)
 			if (n->n_conns[i] < n->n_conns[best])
 				best = i;

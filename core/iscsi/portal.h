@@ -14,9 +14,4 @@ void portal_open(struct portal *p);
 void portal_close(struct portal *p);
 void portal_free(struct portal *p);
 
-/* node->logging_in, empty. */
-GArray *portal_logins_new(void);
-/* A connection from there is logged in, or gone.  With node->lock.  [any] */
-void portal_login_over(struct node *n, const struct sockaddr_storage *from);
-
 #endif

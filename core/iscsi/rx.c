@@ -16,7 +16,10 @@
 #define RX_SIZE (128u << 10)
 #define PLACE_MIN (16u << 10)	/* smaller data segments are waited for in the buffer */
 #define RECEIVES 4		/* system calls for one readiness, so that other connections get their turn */
-#define TX_LIMIT 1024u		/* PDUs queued at which a peer that does not read is no longer read from */
+#define TX_LIMIT 1024u		/* PDUs queued at which a peer is no longer read from, until it reads */
+#define TX_COPIED (4u << 20)	/* bytes of copies at which it is not */
+#define TURN 128		/* SCSI Commands and Data-Outs of one turn, so that the others get theirs */
+#define DEAR 8			/* of these, what any other PDU counts for: it has no window to keep to */
 #define LOGIN_MAX_DSL 8192u	/* RFC 7143 13.12: until login has said otherwise */
 
 static uint32_t crc(uint32_t seed, const void *data, size_t len)
@@ -142,6 +145,18 @@ static void handle(struct conn *c, uint8_t *bhs, uint32_t hlen, uint32_t avail, 
 		c->into.crc = crc(0xffffffff, p.data, avail);
 }
 
+/* So much is queued that more would be without limit. */
+static bool tx_is_long(const struct conn *c)
+{
+	return c->tx_pdus >= TX_LIMIT || c->tx_copied >= TX_COPIED;
+}
+
+/* What the next PDU takes of a turn. */
+static int cost(const struct conn *c)
+{
+	return !conn_is_full(c) || pdu_carries_data_out(c->rx->data[c->rx_at] & OPCODE_MASK) ? 1 : DEAR;
+}
+
 /* False when more bytes are needed. */
 static bool parse_one(struct conn *c)
 {
@@ -179,8 +194,18 @@ static bool parse_one(struct conn *c)
 
 void rx_parse(struct conn *c)
 {
-	while (c->state != CONN_CLOSING && !c->paused && !c->close_when_sent && !c->into.active && parse_one(c))
-		;
+	for (int left = TURN; c->state != CONN_CLOSING && !c->paused && !c->close_when_sent && !c->into.active; ) {
+		int takes = unparsed(c) ? cost(c) : 0;
+
+		if (left <= 0 || tx_is_long(c)) {
+			if (unparsed(c))
+				reactor_again(c->reactor, &c->go_on);
+			break;
+		}
+		if (!parse_one(c))
+			break;
+		left -= takes;
+	}
 	if (c->state != CONN_CLOSING && rx_is_empty(c) && !c->into.active)
 		rx_free(c);
 }
@@ -295,12 +320,13 @@ void rx_ready(struct conn *c)
 	bool more = true;
 
 	c->heard_ms = reactor_now_ms(c->reactor);
-	for (int i = 0; i < RECEIVES && more && c->state != CONN_CLOSING && !c->paused && !c->close_when_sent; i++) {
+	for (int i = 0; i < RECEIVES && more && c->state != CONN_CLOSING && !c->paused && !c->close_when_sent &&
+	     !c->go_on.queued; i++) {
 		ssize_t n = c->into.active ? to_place(c, &more) : to_buffer(c, &more);
 
 		if (n > 0) {
 			rx_parse(c);
-			more = more && c->tx_pdus < TX_LIMIT;
+			more = more && !tx_is_long(c);
 		} else if (n == 0) {
 			conn_drop(c, NULL);
 		} else if (errno == EINTR) {
@@ -317,5 +343,5 @@ void rx_ready(struct conn *c)
 
 bool rx_blocked(const struct conn *c)
 {
-	return c->paused || c->close_when_sent || (c->tx_full && c->tx_pdus >= TX_LIMIT);
+	return c->paused || c->close_when_sent || (c->tx_full && tx_is_long(c));
 }

@@ -33,6 +33,7 @@ struct session {
 	size_t held_bytes;
 	uint32_t n_stalled;		/* connections not read from, as what is next there is not due */
 	struct cmd *by_itt[CMD_BUCKETS];
+	uint32_t n_tmfs;		/* requests whose answers wait */
 	uint32_t n_cmds;		/* all of its commands, until sent and released */
 	uint32_t next_ttt;
 	size_t buffered;		/* bytes of memory its commands hold */

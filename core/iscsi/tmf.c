@@ -40,15 +40,26 @@ static void answer(struct conn *c, uint32_t itt, uint8_t response)
 }
 
 /* The session may have gone while a reset went around the reactors. */
-static struct conn *still_there(const struct tmf *t)
+static bool has_session(const struct tmf *t)
 {
-	struct conn *c = NULL;
+	bool found;
 
 	pthread_mutex_lock(&t->node->lock);
-	if (g_list_find(t->node->sessions, t->session) && t->session->tsih == t->tsih)
-		c = session_conn(t->session, t->allegiance);
+	found = g_list_find(t->node->sessions, t->session) && t->session->tsih == t->tsih;
 	pthread_mutex_unlock(&t->node->lock);
-	return c;
+	return found;
+}
+
+static struct conn *still_there(const struct tmf *t)
+{
+	return has_session(t) ? session_conn(t->session, t->allegiance) : NULL;
+}
+
+static void tmf_free(struct tmf *t)
+{
+	if (has_session(t))
+		t->session->n_tmfs--;
+	g_free(t);
 }
 
 static struct tmf *tmf_new(struct conn *c, uint32_t itt)
@@ -60,6 +71,7 @@ static struct tmf *tmf_new(struct conn *c, uint32_t itt)
 	t->tsih = c->session->tsih;
 	t->allegiance = c->allegiance;
 	t->reactor = c->reactor;
+	c->session->n_tmfs++;
 	t->itt = itt;
 	return t;
 }
@@ -95,6 +107,7 @@ void tmf_acked(struct session *s)
 		s->fenced = t->next;
 		if (c)
 			answer(c, t->itt, COMPLETE);
+		s->n_tmfs--;
 		g_free(t);
 	}
 }
@@ -111,7 +124,7 @@ static void complete(struct tmf *t)
 	}
 	if (c)
 		answer(c, t->itt, COMPLETE);
-	g_free(t);
+	tmf_free(t);
 }
 
 static void aborted(struct abort_job *job)
@@ -248,7 +261,7 @@ static void target_reset_done(struct task_purge *p)
 		if (c)
 			answer(c, t->itt, COMPLETE);
 		end_sessions(t);
-		g_free(t);
+		tmf_free(t);
 	} else {
 		complete(t);
 	}
@@ -368,6 +381,8 @@ struct verdict tmf_on_pdu(struct conn *c, const struct pdu *p)
 		return VERDICT_REJECT(REJECT_INVALID_FIELD, "reserved initiator task tag");
 	if (!f->run)
 		answer(c, itt, NOT_SUPPORTED);
+	else if (c->session->n_tmfs >= c->session->depth)	/* no window limits immediate ones */
+		answer(c, itt, REJECTED);
 	else if (f->needs_lun && !lun)
 		answer(c, itt, NO_LUN);
 	else

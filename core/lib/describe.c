@@ -97,7 +97,7 @@ static int add_portal(struct conf *c, const char *name, const char *address, uin
 
 int gotgt_portal_add(struct gotgt_server *s, const char *name, const char *address, uint16_t port)
 {
-	int r = lib_enter(s);
+	int r = lib_describe(s);
 
 	return r ? r : lib_leave(s, add_portal(s->draft, name, address, port));
 }
@@ -118,7 +118,7 @@ static int remove_portal(struct conf *c, const char *address, uint16_t port)
 
 int gotgt_portal_remove(struct gotgt_server *s, const char *address, uint16_t port)
 {
-	int r = lib_enter(s);
+	int r = lib_describe(s);
 
 	return r ? r : lib_leave(s, remove_portal(s->draft, address, port));
 }
@@ -156,7 +156,7 @@ static int add_target(struct conf *c, const char *iqn)
 
 int gotgt_target_add(struct gotgt_server *s, const char *iqn)
 {
-	int r = lib_enter(s);
+	int r = lib_describe(s);
 
 	return r ? r : lib_leave(s, add_target(s->draft, iqn));
 }
@@ -164,7 +164,7 @@ int gotgt_target_add(struct gotgt_server *s, const char *iqn)
 int gotgt_target_set(struct gotgt_server *s, const char *iqn, const char *name, const char *value)
 {
 	struct conf_target *t;
-	int r = lib_enter(s);
+	int r = lib_describe(s);
 
 	if (r)
 		return r;
@@ -175,7 +175,7 @@ int gotgt_target_set(struct gotgt_server *s, const char *iqn, const char *name, 
 int gotgt_target_remove(struct gotgt_server *s, const char *iqn)
 {
 	struct conf_target *t;
-	int r = lib_enter(s);
+	int r = lib_describe(s);
 
 	if (r)
 		return r;
@@ -200,7 +200,7 @@ static int allow(struct conf_target *t, const char *who)
 int gotgt_target_allow(struct gotgt_server *s, const char *iqn, const char *who)
 {
 	struct conf_target *t;
-	int r = lib_enter(s);
+	int r = lib_describe(s);
 
 	if (r)
 		return r;
@@ -264,7 +264,7 @@ static int add_account(GPtrArray *list, const struct gotgt_account *from)
 int gotgt_account_add(struct gotgt_server *s, const char *iqn, const struct gotgt_account *account)
 {
 	GPtrArray *list;
-	int r = lib_enter(s);
+	int r = lib_describe(s);
 
 	if (r)
 		return r;
@@ -276,7 +276,7 @@ int gotgt_account_remove(struct gotgt_server *s, const char *iqn, const char *us
 {
 	struct conf_account *a;
 	GPtrArray *list;
-	int r = lib_enter(s);
+	int r = lib_describe(s);
 
 	if (r)
 		return r;
@@ -361,7 +361,7 @@ int gotgt_lun_add(struct gotgt_server *s, const char *iqn, uint32_t number, cons
 		  const char *const *settings, void *data)
 {
 	struct conf_lun lun = { .plugin = (char *)plugin, .settings = (char **)settings, .context = data };
-	int r = lib_enter(s);
+	int r = lib_describe(s);
 
 	return r ? r : lib_leave(s, add_plugin_lun(s, iqn, number, &lun));
 }
@@ -387,7 +387,7 @@ static int add_store_lun(struct gotgt_server *s, const char *iqn, uint32_t numbe
 
 int gotgt_lun_add_store(struct gotgt_server *s, const char *iqn, uint32_t number, struct gotgt_store *store)
 {
-	int r = lib_enter(s);
+	int r = lib_describe(s);
 
 	return r ? r : lib_leave(s, add_store_lun(s, iqn, number, store));
 }
@@ -396,7 +396,7 @@ int gotgt_lun_set(struct gotgt_server *s, const char *iqn, uint32_t number, cons
 {
 	struct conf_target *t;
 	struct conf_lun *l;
-	int r = lib_enter(s);
+	int r = lib_describe(s);
 
 	if (r)
 		return r;
@@ -409,7 +409,7 @@ int gotgt_lun_remove(struct gotgt_server *s, const char *iqn, uint32_t number)
 {
 	struct conf_target *t;
 	struct conf_lun *l;
-	int r = lib_enter(s);
+	int r = lib_describe(s);
 
 	if (r)
 		return r;

@@ -38,6 +38,14 @@ int lib_fail_error(int err, GError *error)
 	return -err;
 }
 
+int lib_put(const char *what, const char *text, char *buf, size_t size_bytes)
+{
+	if (!buf || strlen(text) >= size_bytes)
+		return lib_fail(EINVAL, "%s needs %zu bytes", what, strlen(text) + 1);
+	memcpy(buf, text, strlen(text) + 1);
+	return 0;
+}
+
 /* Threads of a server, and threads in a call, have entered its log. */
 int lib_enter(struct gotgt_server *s)
 {
@@ -52,6 +60,15 @@ int lib_enter(struct gotgt_server *s)
 	}
 	log_enter(&s->log);
 	return 0;
+}
+
+int lib_describe(struct gotgt_server *s)
+{
+	int r = lib_enter(s);
+
+	if (!r)
+		s->checked = false;
+	return r;
 }
 
 int lib_leave(struct gotgt_server *s, int r)
@@ -94,6 +111,7 @@ struct gotgt_server *gotgt_server_new(void)
 	s->plugin_dirs = module_dirs(NULL);
 	s->modules = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_module);
 	s->stores = g_hash_table_new_full(NULL, NULL, free_store, NULL);
+	s->log.level = s->draft->log_level;
 	s->log.sink = sink;
 	s->log.data = s;
 	return s;
@@ -115,6 +133,7 @@ void gotgt_server_free(struct gotgt_server *s)
 		return;
 	}
 	join_stopper(s);
+	lib_control_end(s->control);
 	log_enter(&s->log);
 	server_stop(s->running, 0);
 	g_hash_table_unref(s->stores);
@@ -122,6 +141,10 @@ void gotgt_server_free(struct gotgt_server *s)
 	log_enter(NULL);
 	conf_free(s->draft);
 	g_strfreev(s->plugin_dirs);
+	g_free(s->file_state_dir);
+	g_strfreev(s->file_addresses);
+	g_free(s->file_token);
+	g_free(s->file_log_level);
 	events_free(s->events);
 	pthread_mutex_destroy(&s->lock);
 	g_free(s);
@@ -131,7 +154,7 @@ void gotgt_server_free(struct gotgt_server *s)
 
 int gotgt_server_set(struct gotgt_server *s, const char *name, const char *value)
 {
-	int r = lib_enter(s);
+	int r = lib_describe(s);
 
 	return r ? r : lib_leave(s, lib_set(CONF_TOP, s->draft, name, value));
 }
@@ -166,6 +189,16 @@ int gotgt_server_set_plugin_path(struct gotgt_server *s, const char *dirs)
 	return lib_leave(s, 0);
 }
 
+int gotgt_server_skip_broken(struct gotgt_server *s, int yes)
+{
+	int r = enter_idle(s);
+
+	if (r)
+		return r;
+	s->skip_broken = yes;
+	return lib_leave(s, 0);
+}
+
 static int add_plugin(struct gotgt_server *s, const struct gotgt_plugin *table)
 {
 	GError *error = NULL;
@@ -194,16 +227,18 @@ int gotgt_server_add_plugin(struct gotgt_server *s, const struct gotgt_plugin *(
 
 /* ---- start, change, stop ---- */
 
-static int check(const struct conf *c)
+/* Once is enough: it also warns. */
+static int check(struct gotgt_server *s)
 {
 	g_autoptr(GPtrArray) errors = conf_errors_new();
 
-	conf_check(c, errors);
+	if (!s->checked)
+		conf_check(s->draft, errors);
+	s->checked = !errors->len;
 	return errors->len ? lib_fail(EINVAL, "%s", (char *)errors->pdata[0]) : 0;
 }
 
-/* What is configured wrongly, or what the system does not give. */
-static int failed(GError *error)
+int lib_failed(GError *error)
 {
 	return lib_fail_error(error->domain == SERVER_ERROR ? EINVAL : EIO, error);
 }
@@ -211,14 +246,14 @@ static int failed(GError *error)
 static int start(struct gotgt_server *s)
 {
 	GError *error = NULL;
-	int r = check(s->draft);
+	int r = check(s);
 
 	if (r)
 		return r;
 	log_set_level(s->draft->log_level);
-	s->running = server_start(conf_copy(s->draft), s->plugin_dirs, false, &error);
+	s->running = server_start(conf_copy(s->draft), s->plugin_dirs, s->skip_broken, &error);
 	if (!s->running)
-		return failed(error);
+		return lib_failed(error);
 	s->state = LIB_RUNNING;
 	return 0;
 }
@@ -233,15 +268,15 @@ int gotgt_server_start(struct gotgt_server *s)
 	return lib_leave(s, start(s));
 }
 
-static int apply(struct gotgt_server *s)
+int lib_apply(struct gotgt_server *s)
 {
 	GError *error = NULL;
-	int r = s->running ? check(s->draft) : lib_fail(EBUSY, "the server does not run");
+	int r = s->running ? check(s) : lib_fail(EBUSY, "the server does not run");
 
 	if (r)
 		return r;
 	if (!server_apply(s->running, conf_copy(s->draft), &error))
-		return failed(error);
+		return lib_failed(error);
 	lib_sweep_stores(s);
 	return 0;
 }
@@ -250,7 +285,7 @@ int gotgt_server_apply(struct gotgt_server *s)
 {
 	int r = lib_enter(s);
 
-	return r ? r : lib_leave(s, apply(s));
+	return r ? r : lib_leave(s, lib_apply(s));
 }
 
 static int revert(struct gotgt_server *s)
@@ -278,12 +313,27 @@ static void stop(struct gotgt_server *s, struct server *running, unsigned grace_
 	lib_sweep_stores(s);
 }
 
+/* Requests want the lock.  Until they have ended, other calls are told that it stops. */
+static void end_control(struct gotgt_server *s)
+{
+	struct lib_control *control = s->control;
+
+	s->control = NULL;
+	s->state = LIB_STOPPING;
+	lib_leave(s, 0);
+	lib_control_end(control);
+	pthread_mutex_lock(&s->lock);
+	log_enter(&s->log);
+}
+
 int gotgt_server_stop(struct gotgt_server *s, unsigned grace_ms)
 {
 	int r = lib_enter(s);
 
 	if (r)
 		return r;
+	if (s->control)
+		end_control(s);
 	stop(s, s->running, grace_ms);
 	return lib_leave(s, 0);
 }
@@ -293,6 +343,8 @@ static void *stopper(void *data)
 	struct gotgt_server *s = data;
 
 	log_enter(&s->log);
+	lib_control_end(s->control);
+	s->control = NULL;
 	server_stop(s->running, s->grace_ms);
 	pthread_mutex_lock(&s->lock);
 	stop(s, NULL, 0);
@@ -366,13 +418,51 @@ int gotgt_server_portal(struct gotgt_server *s, unsigned n, char *buf, size_t si
 	if (r)
 		return r;
 	name = s->running ? server_portal(s->running, n) : NULL;
-	if (!name)
-		r = lib_fail(ENOENT, "no portal %u", n);
-	else if (strlen(name) >= size_bytes)
-		r = lib_fail(EINVAL, "a portal's name needs %zu bytes", strlen(name) + 1);
-	else
-		memcpy(buf, name, strlen(name) + 1);
-	return lib_leave(s, r);
+	return lib_leave(s, name ? lib_put("a portal's name", name, buf, size_bytes) : lib_fail(ENOENT, "no portal %u", n));
+}
+
+static void look(struct gotgt_server *s, struct gotgt_info *info)
+{
+	const struct conf *c = server_conf(s->running);
+	g_autoptr(GArray) sessions = server_sessions(s->running);
+
+	info->running = 1;
+	while (server_portal(s->running, info->portals))
+		info->portals++;
+	info->targets = c->targets->len;
+	for (unsigned i = 0; i < c->targets->len; i++)
+		info->luns += ((const struct conf_target *)c->targets->pdata[i])->luns->len;
+	info->luns_served = server_luns(s->running);
+	info->sessions = sessions->len;
+	info->stuck = !server_pulse(s->running);
+}
+
+int gotgt_server_info(struct gotgt_server *s, struct gotgt_info *info)
+{
+	struct gotgt_info all = { 0 };
+	int r = lib_enter(s);
+
+	if (r)
+		return r;
+	if (!info || info->size < offsetof(struct gotgt_info, sessions) + sizeof info->sessions)
+		return lib_leave(s, lib_fail(EINVAL, "info: size is not set"));
+	all.size = MIN(info->size, sizeof all);
+	if (s->running)
+		look(s, &all);
+	memcpy(info, &all, all.size);
+	return lib_leave(s, 0);
+}
+
+int gotgt_server_log(struct gotgt_server *s, enum gotgt_log_level level, const char *line)
+{
+	int r = lib_enter(s);
+
+	if (r)
+		return r;
+	if (!line || (int)level < GOTGT_LOG_ERROR || level > GOTGT_LOG_DEBUG)
+		return lib_leave(s, lib_fail(EINVAL, "no line, or no level"));
+	log_line(level, "%s", line);
+	return lib_leave(s, 0);
 }
 
 static void tell(const GArray *found, gotgt_session_fn *each, void *data)

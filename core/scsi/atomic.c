@@ -8,6 +8,7 @@
 #include "scsi/job.h"
 #include "scsi/lun.h"
 #include "scsi/task.h"
+#include "scsi/watch.h"
 #include "scsi/wire.h"
 
 static bool under_work(struct task *t)
@@ -36,6 +37,7 @@ bool task_take_range(struct task *t, uint64_t lba, uint64_t end)
 		return !under_work(t);
 	t->in_query = true;
 	t->leave = leave_range;
+	watch_begin(t, t->lun, WATCH_LONG);
 	return false;
 }
 
@@ -130,6 +132,7 @@ static void compare_natively(struct task *t)
 	*n = (struct native){ .task = t, .compare = { .reactor = t->reactor, .offset = offset_of(t), .length = len,
 						      .expected = t->out, .data = t->out + len, .done = natively_done } };
 	t->in_query = true;
+	watch_begin(t, t->lun, 1);
 	device_compare(t->lun->dev, &n->compare);
 }
 
@@ -137,6 +140,8 @@ void compare_and_write_run(struct task *t)
 {
 	if (!t->out_len)
 		task_done(t);
+	else if (lun_state(t->lun) & LUN_STUCK)
+		task_fail(t, SENSE_BECOMING_READY);
 	else if (t->lun->info->compares)
 		compare_natively(t);
 	else

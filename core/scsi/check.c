@@ -47,7 +47,7 @@ static bool check_access(struct task *t, bool known_opcode)
 		task_status(t, STATUS_BUSY);
 		return false;
 	}
-	if (op && op->flags & CDB_LOOKS)
+	if (op && op->flags & CDB_LOOKS && !(lun_state(t->lun) & LUN_STUCK))
 		device_look(t->lun->dev);
 	if (G_UNLIKELY(atomic_load_explicit(&t->nl->ua, memory_order_acquire)) && !(op && op->flags & CDB_UA_OK)) {
 		enum sense_code code = ua_take(t->nl);

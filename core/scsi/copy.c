@@ -11,6 +11,7 @@
 #include "scsi/lun.h"
 #include "scsi/pr.h"
 #include "scsi/task.h"
+#include "scsi/watch.h"
 #include "scsi/wire.h"
 
 #define CHUNK_BYTES (16u << 20)	/* between two looks at whether the logical units stay */
@@ -270,6 +271,16 @@ static void copy_ended(struct task *t)
 		copy_record_end(c->record, t);
 }
 
+/* The record is its nexus's. */
+static void copy_parts(struct task *t)
+{
+	struct copy *c = copy_of(t);
+
+	if (c->record)
+		copy_record_end(c->record, t);
+	c->record = NULL;
+}
+
 /* ---- a segment, SPC-4 6.4.6.5 ---- */
 
 /* False: the task has ended. */
@@ -401,6 +412,7 @@ static void submit_chunk(struct copy *c)
 	c->dc.done = chunk_done;
 	c->task->in_query = true;
 	c->task->leave = leave;
+	watch_begin(c->task, c->to, WATCH_LONG);
 	device_copy(&c->dc);
 }
 
@@ -530,6 +542,7 @@ void extended_copy_run(struct task *t)
 	c->n_cscds = get_be16(t->out + 2) / CSCD_LEN;
 	c->segments = c->cscds + (size_t)c->n_cscds * CSCD_LEN;
 	t->ending = copy_ended;
+	t->parting = copy_parts;
 	if (!check_cscds(c) || !check_segments(c, get_be32(t->out + 8)) || !find_luns(c) || !take_record(c))
 		return;
 	if (!c->n_segments)

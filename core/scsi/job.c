@@ -120,7 +120,7 @@ static void go_home(struct job *j, void (*run)(struct post *p))
 static void to_worker(struct job *j, void (*run)(struct work *w))
 {
 	j->work = (struct work){ .run = run };
-	workers_push(j->lun->target->engine->workers, &j->work);
+	workers_push(j->lun->target->engine->workers, &j->work, NULL);
 }
 
 static void forgotten(struct post *p)

@@ -4,11 +4,13 @@
 #include <pthread.h>
 #include <string.h>
 #include "engine/log.h"
+#include "engine/thread.h"
 #include "scsi/copy.h"
 #include "scsi/job.h"
 #include "scsi/lun.h"
 #include "scsi/mode.h"
 #include "scsi/pr.h"
+#include "scsi/watch.h"
 
 /* ---- addresses ---- */
 
@@ -149,6 +151,7 @@ bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **erro
 	renamed = memcmp(&lun->identity, &id, sizeof id) != 0;
 	lun->identity = id;
 	pthread_mutex_unlock(&lun->lock);
+	atomic_store(&lun->io_timeout_s, conf->io_timeout_s);
 	lun_set_state(lun, LUN_READ_ONLY | LUN_THIN | LUN_ANCHORS | LUN_OFFLINE, now);
 	if (renamed)
 		lun_name_change(lun);
@@ -213,10 +216,6 @@ void lun_reset(struct lun *lun)
 }
 
 /* ---- from birth to death ---- */
-
-static void nothing(struct reactor *r, void *arg)
-{
-}
 
 static void resized(void *data)
 {
@@ -290,7 +289,8 @@ struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const
 			 (lun->info->flags & GOTGT_DEV_READ_ONLY && lun->info->flags & GOTGT_DEV_THIN);
 	pthread_mutex_init(&lun->lock, NULL);
 	pthread_mutex_init(&lun->save_lock, NULL);
-	pthread_cond_init(&lun->drained, NULL);
+	thread_cond_init(&lun->drained);
+	atomic_init(&lun->io_timeout_s, conf->io_timeout_s);
 	ranges_init(&lun->ranges);
 	if (!take_sizes(lun, conf, error) || !make_identity(lun, conf, &lun->identity, error) ||
 	    !(lun->pr = pr_new(lun, error))) {
@@ -306,18 +306,26 @@ struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const
 	return lun;
 }
 
-void lun_free(struct lun *lun)
+static void discard(struct lun *lun)
 {
 	pr_free(lun->pr);
-	if (lun->dev) {
-		device_on_resized(lun->dev, NULL, NULL);
-		device_close(lun->dev);
-	}
 	ranges_clear(&lun->ranges);
 	pthread_cond_destroy(&lun->drained);
 	pthread_mutex_destroy(&lun->save_lock);
 	pthread_mutex_destroy(&lun->lock);
 	g_free(lun);
+}
+
+void lun_free(struct lun *lun)
+{
+	if (lun->dev)
+		device_on_resized(lun->dev, NULL, NULL);
+	if (!lun->dev || device_close_within(lun->dev, atomic_load(&lun->io_timeout_s) * WATCH_CLOSE)) {
+		discard(lun);
+	} else {
+		lun->flushing = true;
+		lun_leave(lun);
+	}
 }
 
 static void start_draining(struct reactor *r, void *arg)
@@ -334,20 +342,94 @@ static void start_draining(struct reactor *r, void *arg)
 void lun_count_down_draining(struct lun *lun)
 {
 	pthread_mutex_lock(&lun->lock);
-	if (--lun->left == 0)
+	if (--lun->left <= lun->n_stuck)
 		pthread_cond_signal(&lun->drained);
 	pthread_mutex_unlock(&lun->lock);
 }
 
-void lun_drain(struct lun *lun)
+static void end_watch(struct reactor *r, void *arg)
 {
+	struct lun *lun = arg;
+
+	reactor_timer_cancel(r, &lun->count[reactor_index(r)].watch);
+}
+
+bool lun_drain(struct lun *lun)
+{
+	unsigned timeout_s = atomic_load(&lun->io_timeout_s);
+	struct timespec until = thread_until(timeout_s * WATCH_LONG * 1000u + WATCH_ABORT_MS);
+	bool all;
+
 	job_stop(lun);
 	/* Each reactor adds what it has before any of that can be taken off again. */
 	engine_each(lun->target->engine, start_draining, lun);
 	pthread_mutex_lock(&lun->lock);
-	while (lun->left)
-		pthread_cond_wait(&lun->drained, &lun->lock);
+	while (lun->left > lun->n_stuck && thread_cond_wait(&lun->drained, &lun->lock, timeout_s ? &until : NULL))
+		;
+	all = !lun->left;
 	pthread_mutex_unlock(&lun->lock);
 	/* What the last of them posted about the unit has run then. */
-	engine_each(lun->target->engine, nothing, NULL);
+	engine_each(lun->target->engine, end_watch, lun);
+	return all;
+}
+
+/* ---- left with a device that does not answer ---- */
+
+/* Of any engine; [main] of each of them. */
+static struct {
+	pthread_mutex_t lock;
+	GSList *luns;
+} left = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Its target may go: it gets one of its own, of the same name. */
+void lun_leave(struct lun *lun)
+{
+	struct engine *e = lun->target->engine;
+	struct target *alone = target_new(e, target_name(lun->target));
+
+	log_error("target %s lun %u: its device does not answer: it is left until that does, or the program ends",
+		  target_name(alone), lun->number);
+	device_on_resized(lun->dev, NULL, NULL);
+	pthread_mutex_lock(&lun->lock);
+	lun->target = alone;
+	pthread_mutex_unlock(&lun->lock);
+	engine_each(e, end_watch, lun);		/* and nobody looks at the other any more */
+	pthread_mutex_lock(&left.lock);
+	left.luns = g_slist_prepend(left.luns, lun);
+	e->n_left++;
+	pthread_mutex_unlock(&left.lock);
+}
+
+static bool let_go(struct lun *lun)
+{
+	bool all;
+
+	pthread_mutex_lock(&lun->lock);
+	all = !lun->left;
+	pthread_mutex_unlock(&lun->lock);
+	return all;
+}
+
+void lun_free_left(struct engine *e)
+{
+	GSList *next;
+
+	pthread_mutex_lock(&left.lock);
+	for (GSList *l = left.luns; l; l = next) {
+		struct lun *lun = l->data;
+
+		next = l->next;
+		if (lun->target->engine != e || lun->flushing || !let_go(lun))
+			continue;
+		/* What it gave back it posted before. */
+		engine_each(e, end_watch, lun);
+		lun->flushing = !device_close_within(lun->dev, atomic_load(&lun->io_timeout_s));
+		if (lun->flushing)
+			continue;
+		left.luns = g_slist_delete_link(left.luns, l);
+		e->n_left--;
+		target_free(lun->target);
+		discard(lun);
+	}
+	pthread_mutex_unlock(&left.lock);
 }

@@ -32,13 +32,14 @@ enum lun_bits {
 	LUN_REMOVABLE = 1 << 12,	/* configured */
 	LUN_EJECTED = 1 << 13,		/* START STOP UNIT with LOEJ: there is no medium */
 	LUN_OFFLINE = 1 << 14,		/* configured: no initiator can make it ready */
+	LUN_STUCK = 1 << 15,		/* its device holds what was given up, see watch.h */
 	LUN_SANITIZING = 1 << 16,	/* a job is at it, see job.h; or the last one failed */
 	LUN_SANITIZE_FAILED = 1 << 17,
 	LUN_FORMATTING = 1 << 18,
 	LUN_FORMAT_FAILED = 1 << 19,
 	LUN_RANGES = 1 << 20,		/* ranges of blocks are taken under a lock, see range.h */
 };
-#define LUN_NOT_READY (LUN_STOPPED | LUN_EJECTED | LUN_OFFLINE)
+#define LUN_NOT_READY (LUN_STOPPED | LUN_EJECTED | LUN_OFFLINE | LUN_STUCK)
 #define LUN_PROTECTED (LUN_READ_ONLY | LUN_SWP)
 #define LUN_MODE_BITS (LUN_SWP | LUN_WCE | LUN_D_SENSE | LUN_TAS)
 #define LUN_JOB_BUSY (LUN_SANITIZING | LUN_FORMATTING)
@@ -55,17 +56,20 @@ struct lun_identity {
 	uint64_t naa;		/* 0: made from the serial */
 };
 
-/* Tasks on one reactor, and the ranges they hold; only that reactor writes. */
+/* Tasks on one reactor, the ranges they hold, those at the device; only that reactor writes. */
 struct lun_count {
 	uint32_t n;
 	bool draining;
 	struct range *ranges;
 	struct post arm;		/* range.c's */
-	char apart[64 - 8 - sizeof(void *) - sizeof(struct post)];
+	struct task *watched, *last_watched;	/* watch.c's, as the rest: by the time they began */
+	struct timer watch;
+	char apart[128 - 8 - 3 * sizeof(void *) - sizeof(struct post) - sizeof(struct timer)];
 };
 
 struct lun {
 	struct target *target;
+	bool flushing;			/* it was left with its last flush at the device */
 	uint32_t number;
 	struct device *dev;
 	const struct device_info *info;
@@ -92,8 +96,11 @@ struct lun {
 
 	pthread_mutex_t lock;
 	struct lun_identity identity;	/* under lock */
-	pthread_cond_t drained;			/* with lock: left became 0 */
+	pthread_cond_t drained;			/* with lock: left became as few as are stuck */
 	uint64_t left;
+	uint32_t n_stuck;			/* given up, and still at the device */
+	uint64_t stuck_ms;			/* since when there are such */
+	atomic_uint io_timeout_s;		/* 0: none */
 	struct lun_count count[];	/* by reactor */
 };
 
@@ -187,7 +194,11 @@ unsigned lun_default_mode(const struct lun *lun);
 
 struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error);
 void lun_free(struct lun *lun);			/* and its device.  [main] */
-void lun_drain(struct lun *lun);		/* wait until no task counts.  [main] */
+/* Wait until no task counts.  False: its device does not let go of some, lun_leave() it then.  [main] */
+bool lun_drain(struct lun *lun);
+/* Forget it for now; lun_free_left() frees what is free by then, and lets the engine know what is not.  [main] */
+void lun_leave(struct lun *lun);
+void lun_free_left(struct engine *e);
 void lun_count_down_draining(struct lun *lun);	/* [reactor] */
 
 static inline void lun_count_up(struct lun *lun, unsigned reactor)

@@ -12,7 +12,8 @@ enum sense_code lun_not_ready(unsigned state)
 {
 	return state & LUN_OFFLINE ? SENSE_NOT_READY_OFFLINE :
 	       state & LUN_EJECTED ? SENSE_MEDIUM_NOT_PRESENT :
-	       state & LUN_STOPPED ? SENSE_NOT_READY_MANUAL : SENSE_NONE;
+	       state & LUN_STOPPED ? SENSE_NOT_READY_MANUAL :
+	       state & LUN_STUCK ? SENSE_BECOMING_READY : SENSE_NONE;
 }
 
 /* For what asks about the medium, not for data on it: a unit that was stopped answers. */

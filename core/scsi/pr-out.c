@@ -182,7 +182,7 @@ static void begin(struct pr_op *op)
 		op_end(op);
 	} else if (pr->stored || anything_to_keep(op->next)) {
 		op->work.run = save;
-		workers_push(op->task->lun->target->engine->workers, &op->work);
+		workers_push(op->task->lun->target->engine->workers, &op->work, NULL);
 	} else {
 		publish(op);
 	}

@@ -5,6 +5,7 @@
 #include "scsi/cdb.h"
 #include "scsi/lun.h"
 #include "scsi/task.h"
+#include "scsi/watch.h"
 #include "scsi/wire.h"
 
 /* ---- WRITE SAME ---- */
@@ -285,6 +286,7 @@ static void ask(struct lba_query *lq)
 		.extents = lq->extents, .max = lq->report ? STATUS_MAX : lq->max, .done = query_done,
 	};
 	t->in_query = true;
+	watch_begin(t, t->lun, WATCH_LONG);
 	device_query(t->lun->dev, &lq->query);
 }
 

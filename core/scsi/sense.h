@@ -18,6 +18,7 @@ enum sense_key {
 	X(NONE, NO_SENSE, 0x00, 0x00, "no additional sense information") \
 	X(NOT_READY_MANUAL, NOT_READY, 0x04, 0x02, "logical unit not ready, initializing command required") \
 	X(NOT_READY, NOT_READY, 0x04, 0x00, "logical unit not ready, cause not reportable") \
+	X(BECOMING_READY, NOT_READY, 0x04, 0x01, "logical unit is in process of becoming ready") \
 	X(NOT_READY_OFFLINE, NOT_READY, 0x04, 0x03, "logical unit not ready, manual intervention required") \
 	X(FORMAT_IN_PROGRESS, NOT_READY, 0x04, 0x04, "logical unit not ready, format in progress") \
 	X(STANDBY, NOT_READY, 0x04, 0x0b, "logical unit not accessible, target port in standby state") \
@@ -74,6 +75,7 @@ enum sense_key {
 	X(UNEXPECTED_UNSOLICITED_DATA, ABORTED_COMMAND, 0x0c, 0x0c, "unexpected unsolicited data") \
 	X(NOT_ENOUGH_UNSOLICITED_DATA, ABORTED_COMMAND, 0x0c, 0x0d, "not enough unsolicited data") \
 	X(INVALID_MESSAGE, ILLEGAL_REQUEST, 0x49, 0x00, "invalid message error") \
+	X(COMMAND_TIMEOUT, ABORTED_COMMAND, 0x2e, 0x02, "command timeout during processing") \
 	X(PROTOCOL_CRC, ABORTED_COMMAND, 0x47, 0x05, "protocol service CRC error") \
 
 enum sense_code {

@@ -179,8 +179,15 @@ void target_remove_lun(struct target *t, uint32_t number, void (*quiesce)(struct
 	target_set_ua_all(t, UA_LUNS_CHANGED, NULL);
 	if (quiesce)
 		quiesce(lun, arg);
-	lun_drain(lun);
-	lun_free(lun);
+	if (lun_drain(lun))
+		lun_free(lun);
+	else
+		lun_leave(lun);
+}
+
+void target_free_left(struct engine *e)
+{
+	lun_free_left(e);
 }
 
 void target_reset(struct target *t)

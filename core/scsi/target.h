@@ -34,6 +34,7 @@ struct lun_conf {
 	bool read_only;
 	bool thin;		/* report LBPME when the device can unmap */
 	bool removable;
+	uint32_t io_timeout_s;	/* until a command at the device is given up (watch.h); 0: never */
 	bool offline;		/* NOT READY until it is not */
 	const char *serial;	/* up to 36 characters; default: made from target name and LUN */
 	const char *vendor;	/* up to 8, default "GOTGT" */
@@ -77,12 +78,14 @@ struct lun *target_add_lun(struct target *t, uint32_t number, struct device *dev
 			   GError **error);
 /*
  * Publish a map without it, have the transport abort what it has there (quiesce, may be NULL), wait until no
- * task uses it, flush and close the device.  [main]
+ * task uses it, flush and close the device.  One whose device does not answer is left until it does: see watch.h.  [main]
  */
 void target_remove_lun(struct target *t, uint32_t number, void (*quiesce)(struct lun *lun, void *arg), void *arg);
+/* Free what target_remove_lun() had to leave of an engine and can be freed now.  [main] */
+void target_free_left(struct engine *e);
 /*
- * Change what can change while it runs (serial, vendor, product, naa, read_only, thin, offline), with its unit
- * attention.  [main]
+ * Change what can change while it runs (serial, vendor, product, naa, read_only, thin, offline,
+ * io_timeout_s), with its unit attention.  [main]
  */
 bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **error);
 struct device *lun_device(struct lun *lun);

@@ -6,6 +6,7 @@
 #include "scsi/job.h"
 #include "scsi/lun.h"
 #include "scsi/task.h"
+#include "scsi/watch.h"
 #include "scsi/wire.h"
 
 G_STATIC_ASSERT(LUN_TRANSFER_MAX <= BUF_MAX);	/* what one command moves fits one buffer */
@@ -19,12 +20,14 @@ struct task_loop {
 
 /* ---- ending ---- */
 
-static void finish(struct task *t)
+void task_finish(struct task *t)
 {
 	struct task_set *set = t->nl ? &t->nl->set : NULL;
 	bool wake = task_set_leave(t);
 
 	g_assert(t->phase != TASK_ENDED);
+	if (G_UNLIKELY(t->given_up))
+		watch_came_back(t);
 	t->phase = TASK_ENDED;
 	t->loop = NULL;
 	if (t->ending)
@@ -43,7 +46,7 @@ static void finish(struct task *t)
 void task_status(struct task *t, enum scsi_status status)
 {
 	t->status = status;
-	finish(t);
+	task_finish(t);
 }
 
 void task_done(struct task *t)
@@ -69,6 +72,11 @@ static void set_sense(struct task *t, enum sense_code code, const struct sense_f
 	bool descriptor = t->lun && lun_state(t->lun) & LUN_D_SENSE;
 
 	t->sense_len = (uint16_t)sense_build(t->sense, sizeof t->sense, descriptor, code, field, info_valid, info);
+}
+
+void task_set_sense(struct task *t, enum sense_code code)
+{
+	set_sense(t, code, NULL, false, 0);
 }
 
 static void fail(struct task *t, enum sense_code code, const struct sense_field *field, bool info_valid, uint64_t info)
@@ -194,9 +202,11 @@ bool task_back(struct task *t)
 {
 	t->in_device = t->in_query = false;
 	t->leave = NULL;
+	if (t->watch.on)
+		watch_end(t);
 	if (!t->aborted)
 		return true;
-	finish(t);
+	task_finish(t);
 	return false;
 }
 
@@ -245,6 +255,10 @@ void task_submit(struct task *t, void (*next)(struct task *t))
 {
 	struct task_loop loop = { .again = true };
 
+	if (G_UNLIKELY(lun_state(t->lun) & LUN_STUCK)) {
+		task_fail(t, SENSE_BECOMING_READY);
+		return;
+	}
 	prepare_dio(t, next);
 	if (t->loop) {
 		t->loop->again = true;
@@ -255,8 +269,10 @@ void task_submit(struct task *t, void (*next)(struct task *t))
 		loop = (struct task_loop){ .submitting = true };
 		device_submit(t->lun->dev, &t->dio);
 		loop.submitting = false;
-		if (!loop.completed)
+		if (!loop.completed) {
+			watch_begin(t, t->lun, t->dio.io.op <= GOTGT_OP_WRITE ? 1 : WATCH_LONG);
 			break;
+		}
 		resume(t);
 		if (!loop.again)	/* it ended, and may be gone */
 			return;
@@ -288,7 +304,7 @@ void task_offload(struct task *t, void (*work)(struct task *t), void (*next)(str
 	t->next = next;
 	t->in_query = true;
 	t->offloaded.work = (struct work){ .run = offload_run };
-	workers_push(t->nexus->target->engine->workers, &t->offloaded.work);
+	workers_push(t->nexus->target->engine->workers, &t->offloaded.work, NULL);
 }
 
 static bool try_range(struct task *t)
@@ -310,9 +326,9 @@ static void reset(struct task *t)
 {
 	t->phase = TASK_RUNNING;
 	t->status = STATUS_GOOD;
-	t->aborted = t->lent = t->in_device = t->in_query = false;
+	t->aborted = t->lent = t->in_device = t->in_query = t->given_up = t->watch.on = false;
 	t->leave = NULL;
-	t->ending = NULL;
+	t->ending = t->parting = NULL;
 	t->range.state = RANGE_NONE;
 	t->sense_len = 0;
 	t->out_len = t->in_len = 0;
@@ -421,7 +437,7 @@ void task_execute_from(struct task *t, const uint8_t *data)
 {
 	t->phase = TASK_RUNNING;
 	if (t->op->flags & CDB_PLAIN && t->place.state == PLACE_ENABLED && !(t->out_len & (t->lun->block_size - 1)) &&
-	    try_range(t)) {
+	    !(lun_state(t->lun) & LUN_STUCK) && try_range(t)) {
 		t->iov[0] = (struct iovec){ (void *)data, t->out_len };
 		task_io(t, GOTGT_OP_WRITE, task_fua(t), t->lba << t->lun->block_shift, t->out_len);
 		t->dio.io.iov = t->iov;
@@ -474,8 +490,10 @@ void task_abort(struct task *t)
 	if (t->phase == TASK_IDLE || t->phase == TASK_ENDED || t->aborted)
 		return;
 	t->aborted = true;
+	if (t->watch.on)
+		watch_hurry(t);
 	if (t->in_device)
 		device_cancel(t->lun->dev, &t->dio);
 	else if (!t->in_query || (t->leave && t->leave(t)))
-		finish(t);
+		task_finish(t);
 }

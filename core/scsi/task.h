@@ -48,6 +48,11 @@ enum task_begun { TASK_GOING, TASK_WANTS_DATA };
 struct task_ops {
 	/* The command ended: status, sense and Data-In are final.  An aborted one (task->aborted) ends too, and is not answered. */
 	void (*done)(struct task *t);
+	/*
+	 * It is given up (watch.h): status and sense are final for whoever waits for it, unless it was aborted before.  The
+	 * task itself belongs to the device for now: done() comes when that lets go, when its nexus may be gone.
+	 */
+	void (*given_up)(struct task *t);
 };
 
 enum task_phase { TASK_IDLE, TASK_WAITING, TASK_RUNNING, TASK_ENDED };
@@ -98,6 +103,9 @@ struct task {
 	const uint8_t *out;		/* Data-Out, contiguous, when it is not lent */
 	void (*next)(struct task *t);	/* what follows the device's success */
 	void (*ending)(struct task *t);	/* a command's own, before its end is told; NULL: nothing */
+	void (*parting)(struct task *t);	/* the same, when it is given up: its nexus may go, all else stays */
+	struct { struct task *next, *prev; struct lun *lun; uint64_t due_ms; bool on; } watch;	/* watch.c's */
+	bool given_up;
 	struct task_loop *loop;
 	void (*offload)(struct task *t);	/* task_offload()'s */
 	union { struct work work; struct post post; } offloaded;
@@ -125,6 +133,9 @@ void task_abort(struct task *t);
 /* Give back buffers, lent memory and the LUN.  After done(), when Data-In has been sent. */
 void task_release(struct task *t);
 
+/* For watch.c. */
+void task_finish(struct task *t);
+void task_set_sense(struct task *t, enum sense_code code);
 /* check.c: may it go on?  False: it has ended. */
 bool task_check(struct task *t, bool known_opcode);
 /* For taskset.c: its turn has come. */

@@ -87,6 +87,12 @@ GOTGT_EXPORT int gotgt_server_set_plugin_path(struct gotgt_server *server, const
 GOTGT_EXPORT int gotgt_server_add_plugin(struct gotgt_server *server,
 					 const struct gotgt_plugin *(*entry)(const struct gotgt_host *host));
 
+/*
+ * yes: at the start, a logical unit that does not open is left out, with a line in the log, and the rest runs; every
+ * gotgt_server_apply() tries it again.  0, the default: it is an error like any other.  Not while it runs.
+ */
+GOTGT_EXPORT int gotgt_server_skip_broken(struct gotgt_server *server, int yes);
+
 /* Start: bind addresses, open stores, take connections; or nothing of it.  It can be started again once stopped. */
 GOTGT_EXPORT int gotgt_server_start(struct gotgt_server *server);
 /*
@@ -108,6 +114,23 @@ GOTGT_EXPORT int gotgt_server_stop(struct gotgt_server *server, unsigned grace_m
 
 /* "ADDRESS:PORT" of the n-th portal, from 0, as bound: with the port that port 0 took.  -ENOENT past the last one. */
 GOTGT_EXPORT int gotgt_server_portal(struct gotgt_server *server, unsigned n, char *buf, size_t size_bytes);
+
+/* A line of the program's own in the server's log: told as the server's are, or not, by "log-level". */
+GOTGT_EXPORT int gotgt_server_log(struct gotgt_server *server, enum gotgt_log_level level, const char *line);
+
+/* What there is, as it was when it was looked at. */
+struct gotgt_info {
+	size_t size;		/* in: sizeof(struct gotgt_info); out: bytes of it that the library has filled */
+	uint32_t running;	/* 1 or 0; what follows is 0 then */
+	uint32_t portals;	/* that are listened on */
+	uint32_t targets;	/* that run */
+	uint32_t luns;		/* logical units of all targets, as described */
+	uint32_t luns_served;	/* and of these, those that are open: see gotgt_server_skip_broken() */
+	uint32_t sessions;	/* logged in, those for discovery among them */
+	uint32_t stuck;		/* 1: a thread that serves connections has done nothing since this was called before; for
+				   who looks every few seconds whether the server still runs */
+};
+GOTGT_EXPORT int gotgt_server_info(struct gotgt_server *server, struct gotgt_info *info);
 
 /* ---- the caller's event loop ---- */
 
@@ -161,7 +184,7 @@ struct gotgt_account {
 	const char *secret_file;	/* ... the file that has it and, maybe, a newline; not for group and others to read */
 	const char *mutual_user;	/* our CHAP_N, for initiators that ask back; NULL: none */
 	const char *mutual_secret;	/* our secret, which is no initiator's; with mutual_user; or NULL, and ... */
-	const char *mutual_secret_file;
+	const char *mutual_secret_file;	/* ... the file that has it, as above */
 };
 /*
  * iqn NULL: who may ask what targets there are (discovery sessions).  Copies of secrets are wiped when they go; files
@@ -187,6 +210,70 @@ GOTGT_EXPORT int gotgt_lun_set(struct gotgt_server *server, const char *iqn, uin
 			       const char *value);
 GOTGT_EXPORT int gotgt_lun_remove(struct gotgt_server *server, const char *iqn, uint32_t number);
 
+/* ---- what it serves, in a file: gotgt.conf(5) ---- */
+
+/* One thing that is wrong, "FILE:LINE: OBJECT: REASON", FILE alone where it has no line; valid during the call. */
+typedef void gotgt_wrong_fn(void *data, const char *line);
+
+#define GOTGT_CONFIG_APPLY UINT32_C(1)		/* make it take effect as well, as gotgt_server_apply() */
+#define GOTGT_CONFIG_PLUGINS UINT32_C(2)	/* a plugin that does not load is wrong here, not at the start */
+#define GOTGT_CONFIG_MISSING UINT32_C(4)	/* a file that is not there has nothing in it, and is warned of */
+#define GOTGT_CONFIG_PORT UINT32_C(8)		/* "port" is to be used */
+#define GOTGT_CONFIG_SINGLE UINT32_C(16)	/* one initiator at a time for each target, whatever the file has */
+
+struct gotgt_config {
+	size_t size;			/* sizeof(struct gotgt_config) */
+	uint32_t flags;			/* GOTGT_CONFIG_* */
+	const char *text;		/* what would be in the file, which is then not read: only its name is needed */
+	const char *state_dir;		/* "state-dir" where the file has none; NULL: nothing is kept then */
+	const char *log_level;		/* "log-level" whatever the file has; NULL: the file's */
+	gotgt_wrong_fn *wrong;		/* told everything that is wrong, in this thread, before the call returns; or NULL */
+	void *wrong_data;		/* what it is called with */
+	gotgt_wrong_fn *warning;	/* told what is no error, in the same way; NULL: the log is */
+	uint16_t port;			/* for a file of gotgt in Go: listened on in place of the ports its portals have */
+	const char *const *control_addresses;	/* "control.addresses" whatever the file has, ends with NULL; NULL: the file's */
+	const char *control_token_file;	/* "control.token-file" whatever the file has; NULL: the file's */
+};
+/*
+ * The description becomes what a file says; all that was described before goes.  What no file can have, stores and
+ * plugins with data, is added again by who had added it: the same, it stays untouched by gotgt_server_apply().
+ * Or nothing changes: -EINVAL when anything in the file is wrong, or it cannot be read, all of which "wrong" is told;
+ * with GOTGT_CONFIG_APPLY also what gotgt_server_apply() returns.  A plugin that does not load is told of at the start,
+ * unless GOTGT_CONFIG_PLUGINS.  options NULL: as if all were 0.  A relative @include is looked for beside the file.
+ * A file with JSON is one of gotgt in Go, see gotgt.conf(5); a library built without the control socket reads none.
+ */
+GOTGT_EXPORT int gotgt_config_load(struct gotgt_server *server, const char *path, const struct gotgt_config *options);
+/* The same without changing anything, to hear what is wrong; a plugin that does not load always is. */
+GOTGT_EXPORT int gotgt_config_check(struct gotgt_server *server, const char *path, const struct gotgt_config *options);
+/*
+ * Write the description to a file, at once and durably, secrets among it; with the mode the file has, or 0600.  Left
+ * out are defaults, the "state_dir" it was loaded with, and logical units that a file cannot have.
+ */
+GOTGT_EXPORT int gotgt_config_save(struct gotgt_server *server, const char *path);
+
+/* ---- who may ask and change it from outside: the control socket, see gotgt(1) ---- */
+
+struct gotgt_control {
+	size_t size;			/* sizeof(struct gotgt_control) */
+	const char *path;		/* of the socket; "off": none; NULL: "control.socket" of the configuration, and if
+					   that is not set the default place, which may be another's already: that is a line
+					   in the log and no error */
+	const char *group;		/* who may use it beside its owner; NULL: "control.group" */
+	const char *config_path;	/* the file "gotgt save" writes; NULL: nothing can be saved */
+	int fd;				/* a unix socket at path that listens already, of which the library makes a copy, and
+					   whose file it leaves; 0: there is none */
+};
+/*
+ * Listen on a control socket, and on "control.addresses" of the configuration; it takes a server that runs, and ends with it.  Requests are answered by a thread of the
+ * server, as calls of another thread would be: they wait for calls, and calls for them.  A change from outside takes
+ * effect at once and becomes part of the description; while something is described that is not applied yet, changes are
+ * refused.  Stores can be looked at from outside, and removed.  -EBUSY: there is one, or the server does not run.
+ * -ENOSYS: this build has none.  NULL ends it: open requests end, the socket is gone when this returns.
+ */
+GOTGT_EXPORT int gotgt_server_control(struct gotgt_server *server, const struct gotgt_control *control);
+/* Where it listens.  -ENOENT: nowhere. */
+GOTGT_EXPORT int gotgt_server_control_path(struct gotgt_server *server, char *buf, size_t size_bytes);
+
 /* ---- who is logged in ---- */
 
 /* A session as it was when it was looked at; valid during the call. */
@@ -195,10 +282,10 @@ struct gotgt_session {
 	const char *initiator;	/* its iSCSI name */
 	const char *target;	/* NULL: a discovery session */
 	const char *peer;	/* "ADDRESS:PORT" of one of its connections */
-	uint32_t connections;
+	uint32_t connections;	/* of it, one or more */
 	uint32_t commands;	/* under way */
 	uint16_t tsih;		/* RFC 7143 11.12.6: its number here, until it ends */
-	uint8_t isid[6];
+	uint8_t isid[6];	/* RFC 7143 11.12.5: the initiator's number of it */
 };
 /* Call each(data, session) for every session, here and now; none when it does not run. */
 typedef void gotgt_session_fn(void *data, const struct gotgt_session *session);

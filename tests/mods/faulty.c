@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@ static const struct gotgt_param faulty_params[] = {
 struct faulty {
 	struct gotgt_lun *lun;
 	int fd;
+	char gate[256];			/* "gate": while there is a file of this name, requests wait */
 	char *cache;			/* "cache": all of the device, written at close() */
 	struct gotgt_io *kept;		/* "late": answered again at close() */
 	struct gotgt_io own;		/* "stranger" */
@@ -96,6 +98,8 @@ static int faulty_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_de
 		free(f);
 		return r;
 	}
+	if (is("gate"))
+		snprintf(f->gate, sizeof f->gate, "%s.gate", conf->path);
 	if (is("cache")) {
 		f->cache = malloc(SIZE_BYTES);
 		if (!f->cache || pread(f->fd, f->cache, SIZE_BYTES, 0) != SIZE_BYTES)
@@ -183,6 +187,8 @@ static bool submit_fault(struct faulty *f, struct gotgt_io *io)
 	if (io->op == GOTGT_OP_WRITE && is("hang"))
 		for (;;)
 			pause();
+	while (*f->gate && access(f->gate, F_OK) == 0)
+		usleep(10000);
 	if (io->op == GOTGT_OP_WRITE && is("exit"))
 		_exit(3);
 	if (io->op == GOTGT_OP_READ && is("crash"))

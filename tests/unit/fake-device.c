@@ -45,6 +45,12 @@ void device_close(struct device *dev)
 	dev->closed = true;
 }
 
+bool device_close_within(struct device *dev, unsigned seconds)
+{
+	dev->closed = true;
+	return true;
+}
+
 const struct device_info *device_info(const struct device *dev)
 {
 	return &dev->info;
@@ -166,6 +172,11 @@ void fake_let_go(struct device *dev, enum gotgt_status status)
 			q->status = status;
 		q->done(q);
 	}
+}
+
+void device_stuck(struct device *dev)
+{
+	dev->stuck++;
 }
 
 uint32_t device_lend(struct device *dev, struct reactor *r, uint64_t offset, uint64_t length, bool write,

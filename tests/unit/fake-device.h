@@ -27,7 +27,7 @@ struct device {
 	uint32_t n_extents;
 
 	/* What was done. */
-	unsigned submits, tries, lends, reclaims, faults, cancels, flushes, unmaps;
+	unsigned submits, tries, lends, reclaims, faults, cancels, flushes, unmaps, stuck;
 	uint32_t last_op, last_flags;
 	uint64_t last_offset, last_length;
 	struct device_io *held;

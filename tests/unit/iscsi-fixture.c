@@ -33,6 +33,11 @@ void conn_stamp(struct conn *c, uint8_t bhs[BHS_LEN], bool advance)
 	put32(bhs + 32, session.exp_cmd_sn + 31);
 }
 
+bool node_tells(struct node *n)
+{
+	return true;
+}
+
 bool conn_event(struct conn *c, enum conn_event e)
 {
 	const struct transition *t = conn_transition(c->state, e);

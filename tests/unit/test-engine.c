@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
+#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -45,13 +46,84 @@ static void test_workers_and_posts(void)
 	for (int i = 0; i < N; i++) {
 		all[i] = (struct counted){ .post.run = counted_home, .work.run = counted_work,
 					   .home = engine->reactors[i % 2], .count = &count };
-		workers_push(engine->workers, &all[i].work);
+		workers_push(engine->workers, &all[i].work, NULL);
 	}
 	while (g_atomic_int_get(&count) < N)
 		g_thread_yield();
 	reactor_call(engine->reactors[0], nothing, NULL);
 	reactor_call(engine->reactors[1], nothing, NULL);
 	g_assert_cmpint(g_atomic_int_get(&count), ==, N);
+}
+
+/* ---- gates ---- */
+
+static struct {
+	pthread_mutex_t lock;		/* not GLib's, which ThreadSanitizer does not know */
+	pthread_cond_t changed;
+	bool open;
+	unsigned here, most, done;
+} stuck = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+static void stay(struct work *w)
+{
+	pthread_mutex_lock(&stuck.lock);
+	stuck.here++;
+	stuck.most = MAX(stuck.most, stuck.here);
+	pthread_cond_broadcast(&stuck.changed);
+	while (!stuck.open)
+		pthread_cond_wait(&stuck.changed, &stuck.lock);
+	stuck.here--;
+	stuck.done++;
+	pthread_mutex_unlock(&stuck.lock);
+}
+
+static void pass(struct work *w)
+{
+	pthread_mutex_lock(&stuck.lock);
+	stuck.done++;
+	pthread_cond_broadcast(&stuck.changed);
+	pthread_mutex_unlock(&stuck.lock);
+}
+
+static void wait_done(unsigned done)
+{
+	pthread_mutex_lock(&stuck.lock);
+	while (stuck.done < done)
+		pthread_cond_wait(&stuck.changed, &stuck.lock);
+	pthread_mutex_unlock(&stuck.lock);
+}
+
+/* Each of WORKERS_GATES blocks all it can: only when that is known do others get threads, and they come back. */
+static void test_gates(void)
+{
+	enum { MAX_EACH = 2, EACH = 8 };
+	struct workers *w = workers_new(MAX_EACH);
+	struct workers_gate gates[WORKERS_GATES] = { { NULL } }, other = { NULL };
+	struct work works[WORKERS_GATES][EACH], last = { .run = pass };
+
+	for (unsigned g = 0; g < WORKERS_GATES; g++)
+		for (unsigned i = 0; i < EACH; i++) {
+			works[g][i] = (struct work){ .run = stay };
+			workers_push(w, &works[g][i], &gates[g]);
+		}
+	pthread_mutex_lock(&stuck.lock);
+	while (stuck.here < WORKERS_GATES * MAX_EACH)
+		pthread_cond_wait(&stuck.changed, &stuck.lock);
+	pthread_mutex_unlock(&stuck.lock);
+	workers_push(w, &last, &other);
+	for (unsigned g = 0; g < WORKERS_GATES; g++)
+		workers_lose(w, &gates[g]);
+	wait_done(1);
+	workers_drain(w, &other);
+	pthread_mutex_lock(&stuck.lock);
+	g_assert_cmpuint(stuck.most, ==, WORKERS_GATES * MAX_EACH);
+	stuck.open = true;
+	pthread_cond_broadcast(&stuck.changed);
+	pthread_mutex_unlock(&stuck.lock);
+	for (unsigned g = 0; g < WORKERS_GATES; g++)
+		workers_drain(w, &gates[g]);
+	workers_free(w);
+	g_assert_cmpuint(stuck.done, ==, 1 + WORKERS_GATES * EACH);
 }
 
 struct order {
@@ -228,7 +300,7 @@ static void test_logs(void)
 	log_enter(NULL);
 	reactor_call(of_a->reactors[0], say, (void *)"one");
 	reactor_call(of_b->reactors[0], say, (void *)"two");
-	workers_push(of_b->workers, &said.work);
+	workers_push(of_b->workers, &said.work, NULL);
 	engine_free(of_b);
 	engine_free(of_a);
 	g_assert_true(g_atomic_int_get(&said.done));
@@ -323,6 +395,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	engine = engine_new(2, 4, NULL);
 	g_test_add_func("/engine/workers-and-posts", test_workers_and_posts);
+	g_test_add_func("/engine/gates", test_gates);
 	g_test_add_func("/engine/posts-in-order", test_posts_in_order);
 	g_test_add_func("/engine/timers", test_timers);
 	g_test_add_func("/engine/unwatch-in-batch", test_unwatch_in_batch);

@@ -334,7 +334,7 @@ static void test_files(void)
 {
 	const struct import_options o = { (const char *const *)plugin_dirs, -1 };
 	g_autofree char *dir = g_dir_make_tmp("gotgt-import-XXXXXX", NULL), *path = g_build_filename(dir, "config.json", NULL);
-	g_autofree char *ours = g_build_filename(dir, "gotgt.conf", NULL), *found = NULL, *expect = NULL, *own = NULL;
+	g_autofree char *ours = g_build_filename(dir, "gotgt.conf", NULL), *expect = NULL;
 	g_autoptr(GPtrArray) errors = conf_errors_new(), warnings = conf_errors_new();
 
 	g_assert_true(import_is_json(path));
@@ -352,15 +352,6 @@ static void test_files(void)
 	g_assert_cmpint(mkfifo(ours, 0600), ==, 0);
 	g_assert_false(import_is_json(ours));		/* and nothing is taken from it */
 	g_unlink(ours);
-	g_setenv("GOSTOR_CONFIG", dir, TRUE);
-	found = import_path_from_environment();
-	g_assert_cmpstr(found, ==, path);
-	g_setenv("GOSTOR_CONFIG", "", TRUE);
-	g_assert_null(import_path_from_environment());
-	g_unsetenv("GOSTOR_CONFIG");
-	g_assert_null(import_path_from_environment());
-	own = import_default_path();
-	g_assert_true(g_str_has_suffix(own, "/.gotgt/config.json"));
 	g_rmdir(dir);
 }
 

@@ -112,11 +112,35 @@ static void test_folders(void)
 	g_dir_close(dir);
 }
 
+/* What a program that embeds a server can have, its own layer, and what belongs to a process: no parts of a server. */
+static void test_program(gconstpointer data)
+{
+	static const char *const allowed[] = { "cli/", "engine/", "config.h", "iscsi/activation.h" };
+	g_autofree char *path = g_test_build_filename(G_TEST_DIST, "..", "core", "cli", data, NULL);
+	g_autofree char *text = NULL;
+	g_auto(GStrv) lines = NULL;
+	unsigned public = 0;
+
+	g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	lines = g_strsplit(text, "\n", -1);
+	for (char **line = lines; *line; line++) {
+		bool ok = !g_str_has_prefix(*line, "#include \"");
+
+		for (size_t i = 0; i < G_N_ELEMENTS(allowed) && !ok; i++)
+			ok = g_str_has_prefix(*line + strlen("#include \""), allowed[i]);
+		if (!ok)
+			g_error("%s: %s", path, *line);
+		public += g_str_equal(*line, "#include <gotgt/gotgt.h>");
+	}
+	g_assert_cmpuint(public, ==, 1);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/layers/judge", test_judge);
 	g_test_add_func("/layers/folders", test_folders);
+	g_test_add_data_func("/layers/program/daemon", "daemon.c", test_program);
 	for (int i = 0; i < (int)G_N_ELEMENTS(layers); i++) {
 		g_autofree char *name = g_strdup_printf("/layers/%s", layers[i]);
 

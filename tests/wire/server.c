@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include "engine/log.h"
 #include "iscsi/cmd.h"
+#include "scsi/lun.h"
 #include "server.h"
 
 /* ---- a device in memory; a request can be held there, to be aborted or let go ---- */
@@ -17,7 +18,7 @@ struct ram { uint8_t *bytes; };
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool holding;
+	bool holding, deaf;
 	GPtrArray *ios, *devs;	/* held; the n-th of one belongs to the n-th of the other */
 } held = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
@@ -75,7 +76,7 @@ static void ram_cancel(void *dev, struct gotgt_io *io)
 	bool found;
 
 	pthread_mutex_lock(&held.lock);
-	found = g_ptr_array_find(held.ios, io, &at);
+	found = !held.deaf && g_ptr_array_find(held.ios, io, &at);
 	if (found) {
 		g_ptr_array_remove_index(held.ios, at);
 		g_ptr_array_remove_index(held.devs, at);
@@ -95,6 +96,13 @@ void ram_hold(void)
 {
 	pthread_mutex_lock(&held.lock);
 	held.holding = true;
+	pthread_mutex_unlock(&held.lock);
+}
+
+void ram_deafen(bool deaf)
+{
+	pthread_mutex_lock(&held.lock);
+	held.deaf = deaf;
 	pthread_mutex_unlock(&held.lock);
 }
 
@@ -167,15 +175,22 @@ char *server_logged(void)
 	return lines;
 }
 
-static void add_lun(struct server *s, uint32_t number)
+struct device *server_ram(struct server *s)
 {
 	const char *const settings[] = { NULL };
-	struct lun_conf conf = { .thin = true };
 	GError *error = NULL;
 	struct device *dev = device_open(s->engine, &ram, "ram", settings, false, &error);
 
 	g_assert_no_error(error);
-	target_add_lun(s->scsi, number, dev, &conf, &error);
+	return dev;
+}
+
+static void add_lun(struct server *s, uint32_t number)
+{
+	struct lun_conf conf = { .thin = true };
+	GError *error = NULL;
+
+	target_add_lun(s->scsi, number, server_ram(s), &conf, &error);
 	g_assert_no_error(error);
 }
 
@@ -223,6 +238,15 @@ void server_renew(struct server *s)
 		target_remove_lun(s->scsi, lun, NULL, NULL);
 		add_lun(s, lun);
 	}
+}
+
+void server_io_timeout(struct server *s, unsigned seconds)
+{
+	const struct lun_conf conf = { .thin = true, .io_timeout_s = seconds };
+	GError *error = NULL;
+
+	for (int lun = 0; lun < 2; lun++)
+		g_assert_true(lun_reconfigure(target_find_lun(s->scsi, lun), &conf, &error));
 }
 
 void server_begin(int *argc, char ***argv)

@@ -24,6 +24,9 @@ struct server *server_new(void);
 void server_free(struct server *s);
 /* New logical units for the old ones; nobody is logged in. */
 void server_renew(struct server *s);
+struct device *server_ram(struct server *s);	/* one more device in memory */
+/* How long a device may keep a command; 0, as it is at first: for ever. */
+void server_io_timeout(struct server *s, unsigned seconds);
 /* What every main() here does: GLib's tests and a server; then, with the tests added, run them and end it. */
 void server_begin(int *argc, char ***argv);
 int server_run(void);
@@ -35,6 +38,8 @@ int server_connect_tcp(struct server *s);
 
 /* While held, requests stay at the device. */
 void ram_hold(void);
+/* Do not hear that they are to be canceled. */
+void ram_deafen(bool deaf);
 /* Wait until n requests are held. */
 void ram_wait_held(unsigned n);
 unsigned ram_held(void);

@@ -118,11 +118,18 @@ static void test_connections(void)
 		fds[i] = connect_raw();
 		send_raw(fds[i], start, strlen(start));
 	}
+	/* One more is answered; the one that has been slow for the longest time has to go. */
 	extra = connect_raw();
+	send_raw(extra, start, strlen(start));
+	send_raw(extra, rest, strlen(rest));
 	got = receive_raw(extra, NULL);
-	g_assert_cmpstr(got, ==, "");
+	g_assert_nonnull(strstr(got, "200 OK"));
 	close(extra);
-	for (unsigned i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
+	g_free(got);
+	got = receive_raw(fds[0], NULL);
+	g_assert_cmpstr(got, ==, "");
+	close(fds[0]);
+	for (unsigned i = 1; i < CONTROL_CONNECTIONS_MAX; i++) {
 		g_autofree char *answer = NULL;
 
 		send_raw(fds[i], rest, strlen(rest));

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd-pool.c - the memory of commands: their structures are reused, their buffers counted. */
+#include "config.h"
+#include "iscsi/cmd.h"
+
+/* What one session's commands may hold before new ones are told TASK SET FULL; one more may go over. */
+#define BUFFERED_MAX (64u << 20)
+
+static void hold(struct session *s, size_t more, size_t less)
+{
+	struct node_memory *m = &s->node->memory[reactor_index(s->reactor)];
+
+	m->sessions += !s->buffered;
+	s->buffered += more - less;
+	m->bytes += more - less;
+	m->sessions -= !s->buffered;
+}
+
+void cmd_charge(struct cmd *cmd)
+{
+	uint32_t now = cmd->task.buf ? cmd->task.buf->size : 0;
+
+	hold(cmd->session, now, cmd->buffered);
+	cmd->buffered = now;
+}
+
+void cmd_uncharge(struct cmd *cmd, struct session *s)
+{
+	hold(s, 0, cmd->buffered);
+	cmd->buffered = 0;
+}
+
+bool cmd_holds_too_much(const struct session *s)
+{
+	const struct node *n = s->node;
+	const struct node_memory *m = &n->memory[reactor_index(s->reactor)];
+	size_t max = n->max_memory / n->engine->n_reactors;
+
+	return s->buffered > BUFFERED_MAX || (m->bytes > max && s->buffered > max / m->sessions);
+}
+
+/* ---- one list a reactor, touched by it alone ---- */
+
+struct cmd *cmd_get(struct session *s)
+{
+	struct cmd **list = &s->node->free_cmds[reactor_index(s->reactor)];
+	struct cmd *cmd = *list;
+
+	if (cmd)
+		*list = cmd->next;
+	else
+		cmd = g_new0(struct cmd, 1);
+	memset(cmd, 0, offsetof(struct cmd, sense));
+	cmd->session = s;
+	s->n_cmds++;
+	return cmd;
+}
+
+void cmd_put(struct cmd *cmd)
+{
+	struct session *s = cmd->session;
+	struct cmd **list = &s->node->free_cmds[reactor_index(s->reactor)];
+
+	task_release(&cmd->task);
+	cmd_uncharge(cmd, s);
+	cmd->next = *list;
+	*list = cmd;
+	s->n_cmds--;
+	session_cmd_gone(s);
+}
+
+void cmd_pool_free(struct cmd *list)
+{
+	while (list) {
+		struct cmd *next = list->next;
+
+		g_free(list);
+		list = next;
+	}
+}
