@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include "backstore/device-internal.h"
 #include "engine/log.h"
 #include "engine/thread.h"
@@ -216,6 +217,23 @@ static void discard(struct device *dev)
 	g_free(dev);
 }
 
+/* It did not open: r is its answer. */
+static void open_failed(const struct device *dev, int r, GError **error)
+{
+	struct rlimit files;
+	int err = r < 0 ? -r : EINVAL;
+
+	g_set_error(error, DEVICE_ERROR, DEVICE_ERROR_OPEN, "plugin %s: %s", dev->ops->name,
+		    dev->open_error ? dev->open_error : g_strerror(err));
+	if (error && err == EMFILE && !getrlimit(RLIMIT_NOFILE, &files)) {
+		g_autofree char *why = g_steal_pointer(&(*error)->message);
+
+		(*error)->message = g_strdup_printf("%s: this process may have %" G_GUINT64_FORMAT
+						    " (RLIMIT_NOFILE; LimitNOFILE of a systemd unit)", why,
+						    (uint64_t)files.rlim_cur);
+	}
+}
+
 static bool open_plugin(struct device *dev, bool read_only, GError **error)
 {
 	struct gotgt_dev_info info = { 0 };
@@ -228,8 +246,7 @@ static bool open_plugin(struct device *dev, bool read_only, GError **error)
 	dev->opening = false;
 	pthread_mutex_unlock(&dev->lock);
 	if (r) {
-		g_set_error(error, DEVICE_ERROR, DEVICE_ERROR_OPEN, "plugin %s: %s", dev->ops->name,
-			    dev->open_error ? dev->open_error : g_strerror(r < 0 ? -r : EINVAL));
+		open_failed(dev, r, error);
 		return false;
 	}
 	if (dev->open_error)

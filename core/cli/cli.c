@@ -5,13 +5,23 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "cli/cli.h"
 #include "engine/log.h"
+
+static void (*before_complaint)(void);
+
+void cli_on_complaint(void (*before)(void))
+{
+	before_complaint = before;
+}
 
 static void G_GNUC_PRINTF(3, 0) complain(const struct command *cmd, const char *hint, const char *fmt, va_list ap)
 {
 	g_autofree char *text = g_strdup_vprintf(fmt, ap);
 
+	if (before_complaint)
+		before_complaint();
 	if (hint)
 		fprintf(stderr, "gotgt %s: %s (see gotgt %s %s)\n", cmd->name, text, cmd->name, hint);
 	else
@@ -48,6 +58,43 @@ static bool count_ok(const struct command *cmd, char **args)
 	return n >= cmd->min_args && n <= cmd->max_args;
 }
 
+/* Where options go while they are asked for. */
+static GPtrArray *asked;
+
+static void option_free(gpointer data)
+{
+	struct cli_option *o = data;
+
+	g_free(o->name);
+	g_free(o->form);
+	g_free(o->help);
+	g_free(o);
+}
+
+static void describe(const GOptionEntry *entries)
+{
+	for (const GOptionEntry *e = entries; e->long_name; e++) {
+		struct cli_option *o = g_new0(struct cli_option, 1);
+
+		o->name = g_strdup(e->long_name);
+		o->form = e->arg == G_OPTION_ARG_NONE ? NULL : g_strdup(e->arg_description ? e->arg_description : "");
+		o->help = g_strdup(e->description);
+		o->letter = e->short_name;
+		o->file = e->arg == G_OPTION_ARG_FILENAME;
+		g_ptr_array_add(asked, o);
+	}
+}
+
+GPtrArray *cli_options_of(const struct command *cmd, int argc, char **argv)
+{
+	GPtrArray *options = g_ptr_array_new_with_free_func(option_free);
+
+	asked = options;
+	cmd->run(cmd, argc, argv);
+	asked = NULL;
+	return options;
+}
+
 bool cli_options(const struct command *cmd, const GOptionEntry *entries, int argc, char **argv, char ***args)
 {
 	g_autofree char *name = g_strdup_printf("gotgt %s", cmd->name);
@@ -56,6 +103,11 @@ bool cli_options(const struct command *cmd, const GOptionEntry *entries, int arg
 	g_autoptr(GError) error = NULL;
 	bool ok;
 
+	if (asked) {
+		describe(entries);
+		g_option_context_free(ctx);
+		return false;
+	}
 	for (int i = 0; i < argc; i++)
 		rest[i] = g_strdup(argv[i]);
 	g_set_prgname(name);
@@ -75,6 +127,28 @@ bool cli_options(const struct command *cmd, const GOptionEntry *entries, int arg
 		else
 			(*args)[n++] = g_strdup(rest[i]);
 	return count_ok(cmd, *args);
+}
+
+int cli_take_options(int n, char *const *words)
+{
+	static const struct { const char *option, *variable; } options[] = {
+		{ "--host", "GOTGT_HOST" }, { "--token-file", "GOTGT_TOKEN_FILE" }, { "--cacert", "GOTGT_CACERT" },
+	};
+	int taken = 0, before;
+
+	do {
+		before = taken;
+		for (size_t i = 0; i < G_N_ELEMENTS(options) && taken < n; i++) {
+			const char *word = words[taken];
+			size_t len = strlen(options[i].option);
+
+			if (strncmp(word, options[i].option, len) || (word[len] && word[len] != '=') || (!word[len] && taken + 1 >= n))
+				continue;
+			g_setenv(options[i].variable, word[len] ? word + len + 1 : words[taken + 1], TRUE);
+			taken += word[len] ? 1 : 2;
+		}
+	} while (taken > before);
+	return taken;
 }
 
 bool cli_log_level(const struct command *cmd, const char *name, uint32_t *level)

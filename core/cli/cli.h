@@ -12,13 +12,25 @@ struct conf_portal;
 
 enum { EXIT_USAGE = 2 };
 
+/* What a command's arguments are, for completion. */
+enum cli_argument { CLI_ARG_NONE, CLI_ARG_FILE, CLI_ARG_PLUGIN, CLI_ARG_MODULE, CLI_ARG_DISK, CLI_ARG_LEVEL,
+	CLI_ARG_SHELL, CLI_ARG_KIND };
+
 struct command {
 	const char *name;	/* as typed: "plugin show" */
 	const char *arguments;	/* for the usage line, or NULL */
 	const char *summary;	/* one line */
 	unsigned min_args, max_args;
 	int (*run)(const struct command *cmd, int argc, char **argv);	/* the exit status */
+	enum cli_argument argument;
 };
+
+/* All there are; the end has a NULL name. */
+extern const struct command commands[];
+/* The command that argv begins with, and how many words its name has; NULL: none. */
+const struct command *command_find(int argc, char **argv, int *words);
+/* Is it the first word of a name of two? */
+bool command_starts(const char *word);
 
 int cmd_daemon(const struct command *cmd, int argc, char **argv);
 int cmd_serve(const struct command *cmd, int argc, char **argv);
@@ -31,15 +43,31 @@ int cmd_import(const struct command *cmd, int argc, char **argv);
 int cmd_apply(const struct command *cmd, int argc, char **argv);
 int cmd_save(const struct command *cmd, int argc, char **argv);
 int cmd_log_level(const struct command *cmd, int argc, char **argv);
+int cmd_stats(const struct command *cmd, int argc, char **argv);
+int cmd_top(const struct command *cmd, int argc, char **argv);
+int cmd_completion(const struct command *cmd, int argc, char **argv);
 int cmd_version(const struct command *cmd, int argc, char **argv);
 
 /*
  * Take the options off a command line.  True: *args (to be freed with g_strfreev) are the others,
- * as many as the command takes.  False: wrong usage has been reported.  --help does not return.
+ * as many as the command takes.  False: wrong usage has been reported, or it is to end at once.  --help does not return.
  */
 bool cli_options(const struct command *cmd, const GOptionEntry *entries, int argc, char **argv, char ***args);
+/* An option of a command, and of which form its value is; NULL: it has none. */
+struct cli_option {
+	char *name, *form, *help;
+	char letter;
+	bool file;
+};
+/* All options that a command has with these arguments.  For g_ptr_array_unref(). */
+GPtrArray *cli_options_of(const struct command *cmd, int argc, char **argv);
+/* --host, --token-file and --cacert in front of a command are as behind it; how many words they are. */
+int cli_take_options(int n, char *const *words);
+#define CLIENT_HOST_HELP "Where the daemon is: unix:PATH, tcp://ADDR:PORT or https://HOST:PORT"
 /* "gotgt serve: TEXT" on standard error. */
 void cli_complain(const struct command *cmd, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+/* Called before anything is said. */
+void cli_on_complaint(void (*before)(void));
 /* The same with a hint at --help; returns EXIT_USAGE. */
 int cli_usage(const struct command *cmd, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 /* A level by its name; a wrong one is reported. */

@@ -126,6 +126,11 @@ struct client *client_new(const struct command *cmd, const char *host)
 	return c;
 }
 
+void client_hurry(struct client *c, unsigned seconds)
+{
+	soup_session_set_timeout(c->session, seconds);
+}
+
 void client_free(struct client *c)
 {
 	if (!c)
@@ -201,6 +206,11 @@ bool client_ask(struct client *c, const char *method, const char *path, JsonNode
 		node = json_from_string(text, NULL);
 	}
 	g_bytes_unref(bytes);
+	if (SOUP_STATUS_IS_SUCCESSFUL(http) && !node && http != SOUP_STATUS_NO_CONTENT) {
+		cli_complain(c->cmd, "%s: the answer is not JSON", c->where);
+		*status = EXIT_FAILURE;
+		return false;
+	}
 	if (SOUP_STATUS_IS_SUCCESSFUL(http)) {
 		*answer = g_steal_pointer(&node);
 		return true;

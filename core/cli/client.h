@@ -19,13 +19,15 @@ struct client;
 struct client *client_new(const struct command *cmd, const char *host);
 /* For GOption: the variable that an option is. */
 gboolean client_option(const gchar *name, const gchar *value, gpointer data, GError **error);
-#define CLIENT_HOST_HELP "Where the daemon is: unix:PATH, tcp://ADDR:PORT or https://HOST:PORT"
 #define CLIENT_OPTIONS \
 	{ "token-file", 0, G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK, (gpointer)client_option, \
 	  "File with the daemon's token, of mode 600, for tcp:// and https://", "FILE" }, \
 	{ "cacert", 0, G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK, (gpointer)client_option, \
 	  "File with the certificate of who signs the daemon's, for https://", "FILE" }
 void client_free(struct client *c);
+
+/* Wait for no answer longer than that. */
+void client_hurry(struct client *c, unsigned seconds);
 
 /*
  * body: taken over, or NULL.  True: *answer is what came (NULL when that is nothing; the caller's).  False: one line

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <gotgt/gotgt.h>
 #include "cli/cli.h"
@@ -195,6 +196,18 @@ static int start(struct daemon *d)
 	return status;
 }
 
+/* Each connection and most logical units have an open file, and 1024 is what a process may have by default. */
+static void raise_open_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == files.rlim_max)
+		return;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		log_warning("the limit of open files (RLIMIT_NOFILE) stays: %s", g_strerror(errno));
+}
+
 static int serve(struct daemon *d, bool only_check)
 {
 	const char *dirs = d->dirs ? d->dirs : g_getenv("GOTGT_PLUGIN_PATH");
@@ -285,6 +298,7 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv)
 		if (!d.path)
 			d.path = default_path(&d);
 		d.state_dir = default_state_dir();
+		raise_open_files();
 		status = serve(&d, only_check);
 	}
 	g_free(d.path);

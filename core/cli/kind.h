@@ -26,10 +26,18 @@ struct kind {
 	const struct kind_column *columns;	/* ends with a NULL title */
 };
 
+/* Of "list" and its kin. */
+unsigned verb_bit(const char *name);
 extern const struct kind kinds[];	/* ends with a NULL name */
 const struct kind *kind_find(const char *name, unsigned verb);
 /* "target, lu or session" of those that a verb can be said of. */
 char *kind_names(unsigned verb);
+
+/* An option, and where its value goes: group.row, or row. */
+struct kind_row {
+	const struct setting *group, *row;	/* group NULL: of the object itself */
+	char *option, *value, *form;
+};
 
 /* The options that an object's settings make: each is text, and what was given. */
 struct kind_options {
@@ -42,6 +50,10 @@ void kind_options_free(struct kind_options *o);
 /* A document of what was given.  NULL: one is wrong, which has been said. */
 JsonNode *kind_document(const struct command *cmd, const struct kind *k, const struct kind_options *o);
 
+/* The rows of an answer of `from`: objects, those within others with their target, or also their place. */
+JsonArray *kind_rows(const struct kind *k, JsonNode *answer);
+/* What one of them is called by. */
+char *kind_row_name(const struct kind *k, JsonObject *row);
 /* A table of rows (objects), or the same as JSON. */
 void kind_print(const struct kind *k, JsonArray *rows);
 /* One object, a line a member. */

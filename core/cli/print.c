@@ -7,11 +7,37 @@
 /* As gotgt in Go: a column is as wide as what is in it and this, and not less than that. */
 enum { PADDING = 3, WIDTH_MIN = 20 };
 
+static void append(GString *out, JsonNode *node);
+
+/* As an option would have it: 1:4:read-only. */
+static void append_object(GString *out, JsonObject *o)
+{
+	gsize start = out->len;
+	JsonObjectIter it;
+	const char *name;
+	JsonNode *value;
+
+	json_object_iter_init_ordered(&it, o);
+	while (json_object_iter_next_ordered(&it, &name, &value)) {
+		bool flag = JSON_NODE_HOLDS_VALUE(value) && json_node_get_value_type(value) == G_TYPE_BOOLEAN;
+
+		if (flag && !json_node_get_boolean(value))
+			continue;
+		if (out->len > start)
+			g_string_append_c(out, ':');
+		if (flag)
+			g_string_append(out, name);
+		else
+			append(out, value);
+	}
+}
+
 static void append(GString *out, JsonNode *node)
 {
 	g_autofree char *text = NULL;
 
-	if (!node || JSON_NODE_HOLDS_NULL(node)) {
+	if (!node || JSON_NODE_HOLDS_NULL(node) ||
+	    (JSON_NODE_HOLDS_ARRAY(node) && !json_array_get_length(json_node_get_array(node)))) {
 		g_string_append_c(out, '-');
 	} else if (JSON_NODE_HOLDS_ARRAY(node)) {
 		JsonArray *a = json_node_get_array(node);
@@ -20,6 +46,8 @@ static void append(GString *out, JsonNode *node)
 			g_string_append(out, i ? "," : "");
 			append(out, json_array_get_element(a, i));
 		}
+	} else if (JSON_NODE_HOLDS_OBJECT(node)) {
+		append_object(out, json_node_get_object(node));
 	} else if (json_node_get_value_type(node) == G_TYPE_STRING) {
 		g_string_append(out, json_node_get_string(node));
 	} else {

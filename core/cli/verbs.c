@@ -12,7 +12,7 @@
 struct call;
 
 struct verb {
-	const char *name, *arguments, *summary;
+	const char *name, *summary;
 	unsigned bit;
 	int (*run)(struct call *call);
 };
@@ -27,7 +27,10 @@ struct call {
 	gboolean json, force;
 	char **args;
 	struct client *client;
+	char *texts[4];		/* of cmd, and of options */
 };
+
+enum { TEXT_NAME, TEXT_SUMMARY, TEXT_ARGUMENTS, TEXT_KEY };
 
 /* ---- paths ---- */
 
@@ -89,34 +92,14 @@ static bool is_wanted(const struct call *c, JsonObject *row)
 	return !c->key || g_strcmp0(json_object_get_string_member_with_default(row, first->member, NULL), c->key) == 0;
 }
 
-static void add_row(const struct call *c, JsonArray *rows, JsonNode *node)
-{
-	if (is_wanted(c, json_node_get_object(node)))
-		json_array_add_element(rows, json_node_copy(node));
-}
-
-/* The rows of an answer, those within each of its objects with their target's name. */
 static JsonArray *rows_of(const struct call *c, JsonNode *answer)
 {
-	const struct kind *k = c->kind;
-	JsonArray *all = k->rows ? json_object_get_array_member(json_node_get_object(answer), k->rows) :
-				   json_node_get_array(answer);
-	JsonArray *rows = json_array_new();
+	JsonArray *all = kind_rows(c->kind, answer), *rows = json_array_new();
 
-	for (unsigned i = 0; i < json_array_get_length(all); i++) {
-		JsonObject *o = json_array_get_object_element(all, i);
-		JsonArray *inner = k->nested ? json_object_get_array_member(o, k->nested) : NULL;
-
-		if (!k->nested)
-			add_row(c, rows, json_array_get_element(all, i));
-		for (unsigned j = 0; inner && j < json_array_get_length(inner); j++) {
-			json_object_set_string_member(json_array_get_object_element(inner, j), "target",
-						      json_object_get_string_member(o, "iqn"));
-			if (!place_key_row(k->object))
-				json_object_set_int_member(json_array_get_object_element(inner, j), "place", j);
-			add_row(c, rows, json_array_get_element(inner, j));
-		}
-	}
+	for (unsigned i = 0; i < json_array_get_length(all); i++)
+		if (is_wanted(c, json_array_get_object_element(all, i)))
+			json_array_add_element(rows, json_node_copy(json_array_get_element(all, i)));
+	json_array_unref(all);
 	return rows;
 }
 
@@ -137,13 +120,47 @@ static int run_list(struct call *c)
 	return EXIT_SUCCESS;
 }
 
+/* Of a kind whose objects have no path of their own.  NULL: there is none, which has been said. */
+static JsonNode *find_listed(struct call *c, const char *name, int *status)
+{
+	g_autoptr(JsonNode) answer = NULL;
+	JsonNode *found = NULL;
+	JsonArray *rows;
+
+	if (!client_ask(c->client, "GET", c->kind->from, NULL, &answer, status))
+		return NULL;
+	g_free(c->key);
+	c->key = g_strdup(name);
+	rows = rows_of(c, answer);
+	if (json_array_get_length(rows))
+		found = json_node_ref(json_array_get_element(rows, 0));
+	else
+		cli_complain(&c->cmd, "there is no %s %s", c->kind->name, name);
+	json_array_unref(rows);
+	*status = EXIT_NOT_FOUND;
+	return found;
+}
+
+static JsonNode *ask_for_one(struct call *c, int *status)
+{
+	bool listed = !c->kind->path && !c->kind->below;
+	g_autofree char *name = listed ? g_strdup(key_of(c)) : NULL, *path = listed ? NULL : element_path(c);
+	JsonNode *answer = NULL;
+
+	*status = EXIT_USAGE;
+	if (name)
+		return find_listed(c, name, status);
+	if (path && client_ask(c->client, "GET", path, NULL, &answer, status))
+		return answer;
+	return NULL;
+}
+
 static int run_show(struct call *c)
 {
-	g_autofree char *path = element_path(c);
-	JsonNode *answer;
-	int status = EXIT_USAGE;
+	int status;
+	JsonNode *answer = ask_for_one(c, &status);
 
-	if (!path || !client_ask(c->client, "GET", path, NULL, &answer, &status))
+	if (!answer)
 		return status;
 	if (c->json)
 		kind_print_json(answer);
@@ -200,7 +217,12 @@ static int run_set(struct call *c)
 	g_autofree char *path = element_path(c), *at = g_strconcat(path ? path : "", c->force ? "?force=1" : "", NULL);
 	JsonNode *body = path ? kind_document(&c->cmd, c->kind, c->options) : NULL;
 
-	return body ? send_call(c, "PATCH", at, body) : EXIT_USAGE;
+	if (!body)
+		return EXIT_USAGE;
+	if (json_object_get_size(json_node_get_object(body)))
+		return send_call(c, "PATCH", at, body);
+	json_node_unref(body);
+	return cli_usage(&c->cmd, "no setting is given");
 }
 
 static int run_rm(struct call *c)
@@ -211,12 +233,26 @@ static int run_rm(struct call *c)
 }
 
 static const struct verb verbs[] = {
-	{ "list", NULL, "List", KIND_LIST, run_list },
-	{ "show", "[NAME]", "Show one", KIND_SHOW, run_show },
-	{ "create", "[NAME]", "Create a", KIND_CREATE, run_create },
-	{ "set", "[NAME]", "Change settings of a", KIND_SET, run_set },
-	{ "rm", "[NAME]", "Remove a", KIND_RM, run_rm },
+	{ "list", "List each", KIND_LIST, run_list },
+	{ "show", "Show one", KIND_SHOW, run_show },
+	{ "create", "Create one", KIND_CREATE, run_create },
+	{ "set", "Change settings of one", KIND_SET, run_set },
+	{ "rm", "Remove one", KIND_RM, run_rm },
 };
+
+static const struct verb *verb_find(const char *name)
+{
+	const struct verb *v = verbs;
+
+	while (!g_str_equal(v->name, name))
+		v++;
+	return v;
+}
+
+unsigned verb_bit(const char *name)
+{
+	return verb_find(name)->bit;
+}
 
 /* ---- options ---- */
 
@@ -233,7 +269,7 @@ static bool parse(struct call *c, int argc, char **argv)
 	const GOptionEntry host = { "host", 0, 0, G_OPTION_ARG_STRING, &c->host, CLIENT_HOST_HELP, "URL" };
 	const GOptionEntry remote[] = { CLIENT_OPTIONS };
 	const GOptionEntry json = { "json", 'j', 0, G_OPTION_ARG_NONE, &c->json, "Print JSON", NULL };
-	const GOptionEntry key = { k->key, 0, 0, G_OPTION_ARG_STRING, &c->key, "Which one", "NAME" };
+	const GOptionEntry key = { k->key, 0, 0, G_OPTION_ARG_STRING, &c->key, "Which one", c->texts[TEXT_KEY] };
 	const GOptionEntry target = { "target", 't', 0, G_OPTION_ARG_STRING, &c->target, "Of which target", "IQN" };
 	const GOptionEntry force = {
 		"force", 'f', 0, G_OPTION_ARG_NONE, &c->force, "Also when it is in use: that is ended", NULL,
@@ -267,26 +303,38 @@ static int without_kind(const struct command *cmd, const struct verb *v, int arg
 	general.summary = summary;
 	if (argc > 1 && *argv[1] == '-' && !cli_options(&general, none, argc, argv, &args))
 		return EXIT_USAGE;
-	return cli_usage(cmd, "expected %s", names);
+	if (argc < 2)
+		return cli_usage(cmd, "expected %s", names);
+	if (kind_find(argv[1], ~0u))
+		return cli_usage(cmd, "not for %s, only for %s", argv[1], names);
+	return cli_usage(cmd, "no kind \"%s\": expected %s", argv[1], names);
+}
+
+/* Its name is an argument, too, where it can have one. */
+static void describe(struct call *c, const struct verb *v)
+{
+	const struct kind *k = c->kind;
+	bool named = k->key && v->bit != KIND_LIST && (v->bit != KIND_CREATE || place_key_row(k->object));
+
+	c->verb = v;
+	c->texts[TEXT_NAME] = g_strdup_printf("%s %s", v->name, k->name);
+	c->texts[TEXT_SUMMARY] = g_strdup_printf("%s of a running daemon: %s", v->summary, k->name);
+	c->texts[TEXT_KEY] = k->key ? g_ascii_strup(k->key, -1) : NULL;
+	c->texts[TEXT_ARGUMENTS] = named ? g_strdup_printf("[%s]", c->texts[TEXT_KEY]) : NULL;
+	c->cmd = (struct command){ .name = c->texts[TEXT_NAME], .arguments = c->texts[TEXT_ARGUMENTS],
+				   .summary = c->texts[TEXT_SUMMARY], .max_args = named };
 }
 
 int cmd_verb(const struct command *cmd, int argc, char **argv)
 {
-	const struct verb *v = verbs;
+	const struct verb *v = verb_find(cmd->name);
 	struct call c = { 0 };
-	g_autofree char *name = NULL, *summary = NULL;
 	int status = EXIT_USAGE;
 
-	while (!g_str_equal(v->name, cmd->name))
-		v++;
 	c.kind = argc > 1 ? kind_find(argv[1], v->bit) : NULL;
 	if (!c.kind)
 		return without_kind(cmd, v, argc, argv);
-	name = g_strdup_printf("%s %s", v->name, c.kind->name);
-	summary = g_strdup_printf("%s %s of a running daemon", v->summary, c.kind->name);
-	c.verb = v;
-	c.cmd = (struct command){ .name = name, .arguments = v->arguments, .summary = summary };
-	c.cmd.max_args = v->arguments && (v->bit != KIND_CREATE || place_key_row(c.kind->object)) ? 1 : 0;
+	describe(&c, v);
 	if (parse(&c, argc - 1, argv + 1) && (c.client = client_new(&c.cmd, c.host)))
 		status = v->run(&c);
 	client_free(c.client);
@@ -295,5 +343,7 @@ int cmd_verb(const struct command *cmd, int argc, char **argv)
 	g_free(c.host);
 	g_free(c.target);
 	g_free(c.key);
+	for (size_t i = 0; i < G_N_ELEMENTS(c.texts); i++)
+		g_free(c.texts[i]);
 	return status;
 }

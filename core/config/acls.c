@@ -29,12 +29,20 @@ static const char *address_wrong(const char *text)
 	return acl_prefix_parse(text, &p);
 }
 
-static void check_texts(const struct conf_target *t, const struct conf_acl *a, char **texts, const char *(*wrong)(const char *text),
-			GPtrArray *errors)
+/* An access list that is checked, by its place in those of its target. */
+struct checked {
+	const struct conf_target *t;
+	const struct conf_acl *a;
+	unsigned place;
+	GPtrArray *errors;
+};
+
+static void check_texts(const struct checked *c, const char *setting, char **texts, const char *(*wrong)(const char *text))
 {
 	for (char **text = texts; text && *text; text++)
 		if (wrong(*text))
-			conf_error(errors, &a->where, "target %s acl: \"%s\": %s", t->iqn, *text, wrong(*text));
+			conf_error(c->errors, &c->a->where, "target %s acl %u %s: \"%s\": %s", c->t->iqn, c->place, setting,
+				   *text, wrong(*text));
 }
 
 static bool has_lun(const struct conf_target *t, uint32_t number)
@@ -45,20 +53,38 @@ static bool has_lun(const struct conf_target *t, uint32_t number)
 	return false;
 }
 
-static void check_luns(const struct conf_target *t, const struct conf_acl *a, GPtrArray *errors)
+static void lun_error(const struct checked *c, unsigned at, const char *setting, const char *text, uint32_t n)
+{
+	const struct conf_acl_lun *l = c->a->luns->pdata[at];
+
+	conf_error(c->errors, &l->where, "target %s acl %u luns[%u].%s: %s %u", c->t->iqn, c->place, at, setting, text, n);
+}
+
+static void check_luns(const struct checked *c)
 {
 	g_autoptr(GHashTable) numbers = g_hash_table_new(NULL, NULL), luns = g_hash_table_new(NULL, NULL);
 
-	for (unsigned i = 0; i < a->luns->len; i++) {
-		const struct conf_acl_lun *l = a->luns->pdata[i];
+	for (unsigned i = 0; i < c->a->luns->len; i++) {
+		const struct conf_acl_lun *l = c->a->luns->pdata[i];
 
 		if (!g_hash_table_add(numbers, GUINT_TO_POINTER(l->number)))
-			conf_error(errors, &l->where, "target %s acl: a second LUN of number %u", t->iqn, l->number);
+			lun_error(c, i, "number", "a second one of number", l->number);
 		if (!g_hash_table_add(luns, GUINT_TO_POINTER(l->lun)))
-			conf_error(errors, &l->where, "target %s acl: lun %u has a number already", t->iqn, l->lun);
-		if (!has_lun(t, l->lun))
-			conf_error(errors, &l->where, "target %s acl: the target has no lun %u", t->iqn, l->lun);
+			lun_error(c, i, "lun", "there is a number already for lun", l->lun);
+		if (!has_lun(c->t, l->lun))
+			lun_error(c, i, "lun", "the target has no lun", l->lun);
 	}
+}
+
+static void check_portals(const struct conf *conf, const struct checked *c)
+{
+	for (char **name = c->a->portals; name && *name; name++)
+		if (!conf_find_portal(conf, *name))
+			conf_error(c->errors, &c->a->where, "target %s acl %u portals: no portal is called \"%s\"", c->t->iqn,
+				   c->place, *name);
+		else if (c->t->portals && !g_strv_contains((const char *const *)c->t->portals, *name))
+			conf_error(c->errors, &c->a->where, "target %s acl %u portals: portal %s is none of the target's",
+				   c->t->iqn, c->place, *name);
 }
 
 void acls_check(const struct conf *c, const struct conf_target *t, GPtrArray *errors)
@@ -66,16 +92,12 @@ void acls_check(const struct conf *c, const struct conf_target *t, GPtrArray *er
 	if (t->open && t->acls->len)
 		conf_error(errors, &t->where, "target %s: it is open, its acls would mean nothing", t->iqn);
 	for (unsigned i = 0; i < t->acls->len; i++) {
-		const struct conf_acl *a = t->acls->pdata[i];
+		const struct checked one = { t, t->acls->pdata[i], i, errors };
 
-		check_texts(t, a, a->initiators, pattern_wrong, errors);
-		check_texts(t, a, a->addresses, address_wrong, errors);
-		for (char **name = a->portals; name && *name; name++)
-			if (!conf_find_portal(c, *name))
-				conf_error(errors, &a->where, "target %s acl: no portal is called \"%s\"", t->iqn, *name);
-			else if (t->portals && !g_strv_contains((const char *const *)t->portals, *name))
-				conf_error(errors, &a->where, "target %s acl: portal %s is none of the target's", t->iqn, *name);
-		check_luns(t, a, errors);
+		check_texts(&one, "initiators", one.a->initiators, pattern_wrong);
+		check_texts(&one, "addresses", one.a->addresses, address_wrong);
+		check_portals(c, &one);
+		check_luns(&one);
 	}
 }
 

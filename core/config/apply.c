@@ -9,7 +9,6 @@
  */
 #include "config.h"
 #include <string.h>
-#include "backstore/settings.h"
 #include "config/accounts.h"
 #include "config/acls.h"
 #include "config/plan.h"
@@ -61,58 +60,27 @@ bool server_same_device(const struct conf_lun *a, const struct conf_lun *b)
 	return a->module == b->module && a->context == b->context;
 }
 
-static const struct conf_lun *find_lun(const struct conf_target *t, uint32_t number)
+/* Of a target of next.  All LUNs of one are asked for in turn, so the last one's index is kept. */
+static const struct conf_lun *find_lun(struct plan *p, const struct conf_target *t, uint32_t number)
 {
-	for (unsigned i = 0; i < t->luns->len; i++) {
-		const struct conf_lun *l = t->luns->pdata[i];
+	if (p->indexed != t) {
+		g_hash_table_remove_all(p->numbers);
+		for (unsigned i = 0; i < t->luns->len; i++) {
+			struct conf_lun *l = t->luns->pdata[i];
 
-		if (l->number == number)
-			return l;
+			g_hash_table_insert(p->numbers, GUINT_TO_POINTER(l->number), l);
+		}
+		p->indexed = t;
 	}
-	return NULL;
-}
-
-/* Plugin and path, or what holds its bytes: two LUNs with the same key may not be able to be open together.  NULL: none. */
-static char *file_key(struct server *s, const struct conf_lun *l)
-{
-	const struct module *m = l->module ? l->module : plugins_get(s->plugin_dirs, l->plugin, NULL);
-	const char *path = m ? settings_path_name(&m->ops) : NULL;
-
-	if (l->context)
-		return g_strdup_printf("%p", l->context);
-	for (char **pair = l->settings; path && pair && *pair; pair += 2)
-		if (g_str_equal(pair[0], path))
-			return g_strdup_printf("%s:%s", l->plugin, pair[1]);
-	return NULL;
+	return g_hash_table_lookup(p->numbers, GUINT_TO_POINTER(number));
 }
 
 /* ---- prepare ---- */
 
-static void find_open(struct plan *p)
-{
-	GHashTableIter it, luns;
-	gpointer rt, value;
-
-	p->open = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	g_hash_table_iter_init(&it, p->s->targets);
-	while (g_hash_table_iter_next(&it, NULL, &rt)) {
-		g_hash_table_iter_init(&luns, ((struct run_target *)rt)->luns);
-		while (g_hash_table_iter_next(&luns, NULL, &value)) {
-			struct run_lun *rl = value;
-			char *key = rl->lun ? file_key(p->s, rl->conf) : NULL;
-
-			if (key)
-				g_hash_table_add(p->open, key);
-		}
-	}
-}
-
 /* Does a LUN that runs have this file open? */
-static bool waits_for_another(struct plan *p, const char *key)
+static bool waits_for_another(const struct plan *p, const char *key)
 {
-	if (!p->open)
-		find_open(p);
-	return key && g_hash_table_contains(p->open, key);
+	return key && g_hash_table_contains(p->s->files, key);
 }
 
 /* It did not open: a failure of the whole, or a LUN that is left out. */
@@ -134,7 +102,7 @@ static bool prepare_lun(struct plan *p, struct run_target *rt, const struct conf
 			GError **error)
 {
 	struct new_lun *nl = g_new0(struct new_lun, 1);
-	char *key = file_key(p->s, conf);
+	char *key = run_lun_file(p->s, conf);
 
 	nl->rt = rt;
 	nl->conf = conf;
@@ -194,25 +162,23 @@ static const struct conf_target *next_target(const struct plan *p, const struct 
 	return g_hash_table_lookup(p->confs, rt->conf->iqn);
 }
 
-static const struct conf_lun *next_lun(const struct plan *p, const struct run_target *rt, const struct run_lun *rl)
+static const struct conf_lun *next_lun(struct plan *p, const struct run_target *rt, const struct run_lun *rl)
 {
 	const struct conf_target *t = next_target(p, rt);
 
-	return t ? find_lun(t, rl->conf->number) : NULL;
+	return t ? find_lun(p, t, rl->conf->number) : NULL;
 }
 
 /* Its number, or its file, is needed by a new one. */
-static bool in_the_way(const struct plan *p, const struct run_target *rt, const struct run_lun *rl)
+static bool in_the_way(struct plan *p, const struct run_target *rt, const struct run_lun *rl)
 {
 	const struct conf_lun *l = next_lun(p, rt, rl);
-	g_autofree char *key = NULL;
 
 	if (!rl->lun)
 		return false;
 	if (l)
 		return !server_same_device(rl->conf, l);
-	key = file_key(p->s, rl->conf);
-	return key && g_hash_table_contains(p->files, key);
+	return rl->file && g_hash_table_contains(p->files, rl->file);
 }
 
 static void note(struct plan *p, int what, struct run_target *rt, const struct conf_lun *old, uint32_t number)
@@ -232,7 +198,7 @@ static void close_old(struct plan *p, struct run_target *rt)
 
 		if (!in_the_way(p, rt, rl))
 			continue;
-		run_lun_close(rt, old->number);
+		run_lun_close(p->s, rt, old->number);
 		note(p, CLOSED, rt, old, old->number);
 	}
 }
@@ -275,18 +241,13 @@ static bool change_kept(struct plan *p, struct run_target *rt, GError **error)
 
 static bool switch_luns(struct plan *p, GError **error)
 {
-	GHashTableIter it;
-	gpointer rt;
-
-	g_hash_table_iter_init(&it, p->s->targets);
-	while (g_hash_table_iter_next(&it, NULL, &rt))
-		close_old(p, rt);
+	for (unsigned i = 0; i < p->old->len; i++)
+		close_old(p, p->old->pdata[i]);
 	for (unsigned i = 0; i < p->luns->len; i++)
 		if (!open_new(p, p->luns->pdata[i], error))
 			return false;
-	g_hash_table_iter_init(&it, p->s->targets);
-	while (g_hash_table_iter_next(&it, NULL, &rt))
-		if (!change_kept(p, rt, error))
+	for (unsigned i = 0; i < p->old->len; i++)
+		if (!change_kept(p, p->old->pdata[i], error))
 			return false;
 	return true;
 }
@@ -299,7 +260,7 @@ static void undo_step(struct plan *p, const struct undo *u)
 
 	switch (u->what) {
 	case ADDED:
-		run_lun_close(u->rt, u->number);
+		run_lun_close(p->s, u->rt, u->number);
 		if (u->old)
 			run_lun_left_out(u->rt, u->old);
 		break;
@@ -417,7 +378,7 @@ static void remove_rest(struct plan *p, struct run_target *rt)
 	}
 	for (GList *e = luns; e; e = e->next) {
 		struct run_lun *rl = e->data;
-		const struct conf_lun *l = t ? find_lun(t, rl->conf->number) : NULL;
+		const struct conf_lun *l = t ? find_lun(p, t, rl->conf->number) : NULL;
 
 		if (l) {
 			rl->conf = l;
@@ -425,17 +386,16 @@ static void remove_rest(struct plan *p, struct run_target *rt)
 		}
 		if (t)
 			plan_changed(p, "target %s lun %u: removed", rt->conf->iqn, rl->conf->number);
-		run_lun_close(rt, rl->conf->number);
+		run_lun_close(p->s, rt, rl->conf->number);
 	}
 	if (t)
 		rt->conf = t;
+	else
+		g_hash_table_remove(p->s->targets, rt->conf->iqn);
 }
 
 static void commit_targets(struct plan *p)
 {
-	GHashTableIter it;
-	gpointer rt;
-
 	for (unsigned i = 0; i < p->undo->len; i++) {
 		static const char *const words[] = { [ADDED] = "added", [CLOSED] = "closed", [CHANGED] = "changed" };
 		const struct undo *u = &g_array_index(p->undo, struct undo, i);
@@ -444,12 +404,8 @@ static void commit_targets(struct plan *p)
 	}
 	for (unsigned i = 0; i < p->next->targets->len; i++)
 		publish(p, p->next->targets->pdata[i]);
-	g_hash_table_iter_init(&it, p->s->targets);
-	while (g_hash_table_iter_next(&it, NULL, &rt)) {
-		remove_rest(p, rt);
-		if (!((struct run_target *)rt)->node)
-			g_hash_table_iter_remove(&it);
-	}
+	for (unsigned i = 0; i < p->old->len; i++)
+		remove_rest(p, p->old->pdata[i]);
 }
 
 /* A reload is when an operator expects us to see what he did to the files. */
@@ -458,7 +414,7 @@ static void look_at_sizes(struct plan *p)
 	GHashTableIter it, luns;
 	gpointer rt, rl;
 
-	g_hash_table_iter_init(&it, p->s->targets);
+	g_hash_table_iter_init(&it, p->targets);
 	while (g_hash_table_iter_next(&it, NULL, &rt)) {
 		g_hash_table_iter_init(&luns, ((struct run_target *)rt)->luns);
 		while (g_hash_table_iter_next(&luns, NULL, &rl))
@@ -467,63 +423,135 @@ static void look_at_sizes(struct plan *p)
 	}
 }
 
-static void commit(struct plan *p, struct conf *next)
+/* What is not of targets. */
+static void commit_rest(struct plan *p, struct conf *next)
 {
 	const struct setting *s = NULL;
 
 	while ((s = schema_next(CONF_TOP, s)))
 		if (s->restart && p->s->started && !setting_equal(s, p->s->conf, next))
 			log_warning("%s: the change takes effect at the next start", s->name);
-	for (unsigned i = 0; i < p->portals->len; i++)
-		portals_advertise(p, p->portals->pdata[i]);
-	commit_targets(p);
 	node_set_auth(p->s->node, NULL, auth_ref(g_hash_table_lookup(p->auths, next)));
 	portals_commit(p);
-	look_at_sizes(p);
 	log_set_level(next->log_level);
 	for (unsigned i = 0; i < p->s->engine->n_reactors; i++)
 		reactor_set_poll(p->s->engine->reactors[i], next->poll_us);
 	conf_free(p->s->conf);
 	p->s->conf = next;
+}
+
+/* The one target of next has its place among those that run. */
+static void commit_one(struct plan *p, struct conf *next, struct conf_target *before)
+{
+	struct conf_target *t = next->targets->len ? g_ptr_array_steal_index(next->targets, 0) : NULL;
+	GPtrArray *all = p->s->conf->targets;
+	guint at;
+
+	if (before && g_ptr_array_find(all, before, &at)) {
+		if (t)
+			all->pdata[at] = t;
+		else
+			g_ptr_array_remove_index(all, at);
+		schema_free(CONF_TARGET, before);
+	} else if (t) {
+		g_ptr_array_add(all, t);
+	}
+	conf_free(next);
+}
+
+static void commit(struct plan *p, struct conf *next)
+{
+	const struct run_target *rt = p->part && p->old->len ? p->old->pdata[0] : NULL;
+	struct conf_target *before = rt ? (struct conf_target *)rt->conf : NULL;
+
+	for (unsigned i = 0; i < p->portals->len && !p->part; i++)
+		portals_advertise(p, p->portals->pdata[i]);
+	commit_targets(p);
+	look_at_sizes(p);
+	if (p->part)
+		commit_one(p, next, before);
+	else
+		commit_rest(p, next);
 	if (p->s->started && !p->changes)
 		log_info("configuration: nothing changed");
 }
 
-bool server_apply(struct server *s, struct conf *conf, GError **error)
+static bool prepare_all(struct plan *p, GError **error)
+{
+	GHashTableIter it;
+	gpointer rt;
+
+	g_hash_table_iter_init(&it, p->s->targets);
+	while (g_hash_table_iter_next(&it, NULL, &rt))
+		g_ptr_array_add(p->old, rt);
+	return portals_prepare(p, error);
+}
+
+static void prepare_one(struct plan *p, const char *iqn)
+{
+	struct run_target *rt = g_hash_table_lookup(p->s->targets, iqn);
+
+	p->part = true;
+	if (rt)
+		g_ptr_array_add(p->old, rt);
+	g_ptr_array_unref(p->portals);
+	p->portals = g_ptr_array_ref(p->s->portals);
+}
+
+static void plan_free(struct plan *p)
+{
+	if (p->portals)
+		g_ptr_array_unref(p->portals);
+	g_ptr_array_unref(p->bound);
+	g_ptr_array_unref(p->old);
+	g_hash_table_unref(p->targets);
+	g_hash_table_unref(p->confs);
+	g_hash_table_unref(p->numbers);
+	g_ptr_array_unref(p->made);
+	g_ptr_array_unref(p->luns);
+	g_hash_table_unref(p->files);
+	g_hash_table_unref(p->auths);
+	g_array_unref(p->undo);
+}
+
+/* iqn NULL: all of it. */
+static bool apply(struct server *s, struct conf *conf, const char *iqn, GError **error)
 {
 	struct plan p = {
-		.s = s, .next = conf,
+		.s = s, .next = conf, .old = g_ptr_array_new(),
 		.portals = g_ptr_array_new_with_free_func(g_free), .bound = g_ptr_array_new(),
 		.targets = g_hash_table_new(g_str_hash, g_str_equal), .made = g_ptr_array_new(),
-		.confs = g_hash_table_new(g_str_hash, g_str_equal),
+		.confs = g_hash_table_new(g_str_hash, g_str_equal), .numbers = g_hash_table_new(NULL, NULL),
 		.luns = g_ptr_array_new_with_free_func(g_free),
 		.files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
 		.auths = accounts_table_new(),
 		.undo = g_array_new(FALSE, FALSE, sizeof(struct undo)),
 	};
-	bool ok;
+	bool ok = true;
 
 	target_free_left(s->engine);	/* what it has open may be wanted */
-	ok = portals_prepare(&p, error) && accounts_make(p.next, p.auths, error) && prepare_targets(&p, error) &&
-	     switch_luns(&p, error);
 
+	if (iqn)
+		prepare_one(&p, iqn);
+	else
+		ok = prepare_all(&p, error);
+	ok = ok && accounts_make(p.next, p.auths, error) && prepare_targets(&p, error) && switch_luns(&p, error);
 	if (ok) {
 		commit(&p, conf);
 	} else {
 		undo_all(&p);
 		conf_free(conf);
 	}
-	if (p.portals)
-		g_ptr_array_unref(p.portals);
-	g_ptr_array_unref(p.bound);
-	g_hash_table_unref(p.targets);
-	g_hash_table_unref(p.confs);
-	if (p.open)
-		g_hash_table_unref(p.open);
-	g_ptr_array_unref(p.made);
-	g_ptr_array_unref(p.luns);
-	g_hash_table_unref(p.files);
-	g_hash_table_unref(p.auths);
-	g_array_unref(p.undo);
+	plan_free(&p);
 	return ok;
+}
+
+bool server_apply(struct server *s, struct conf *conf, GError **error)
+{
+	return apply(s, conf, NULL, error);
+}
+
+bool server_apply_part(struct server *s, struct conf *part, const char *iqn, GError **error)
+{
+	return apply(s, part, iqn, error);
 }

@@ -93,6 +93,7 @@ JsonNode *json_read(const char *text, size_t len, GPtrArray *wrongs)
 	g_autoptr(GError) error = NULL;
 	size_t at;
 	const char *why = json_text_wrong(text, len, &at);
+	unsigned before = wrongs->len;
 	JsonNode *root = NULL;
 
 	if (why)
@@ -101,7 +102,7 @@ JsonNode *json_read(const char *text, size_t len, GPtrArray *wrongs)
 		wrong_add(wrongs, "", "not JSON: %s", error->message);
 	else if (!(root = json_parser_get_root(parser)) || !JSON_NODE_HOLDS_OBJECT(root))
 		wrong_add(wrongs, "", "expected an object { }");
-	return wrongs->len ? NULL : json_node_ref(root);
+	return wrongs->len > before ? NULL : json_node_ref(root);
 }
 
 /* ---- out ---- */
@@ -163,6 +164,15 @@ static JsonNode *number_node(const struct setting *s, const void *obj)
 	return json_node_init_int(json_node_alloc(), *(const uint32_t *)setting_field(s, obj));
 }
 
+static JsonNode *list_node(enum conf_object object, const GPtrArray *list, const char *const *dirs)
+{
+	JsonArray *array = json_array_sized_new(list->len);
+
+	for (unsigned i = 0; i < list->len; i++)
+		json_array_add_element(array, conf_to_json(object, list->pdata[i], dirs));
+	return json_of_array(array);
+}
+
 static JsonNode *setting_node(const struct setting *s, const void *obj, const char *const *dirs)
 {
 	g_autofree char *text = NULL;
@@ -186,31 +196,34 @@ static JsonNode *setting_node(const struct setting *s, const void *obj, const ch
 	case SETTING_GROUP:
 		return conf_to_json(s->child, f, dirs);
 	case SETTING_LIST:
-		return conf_list_to_json(s->child, *(GPtrArray **)f, dirs);
+		return list_node(s->child, *(GPtrArray **)f, dirs);
 	}
 	return NULL;
 }
 
-JsonNode *conf_to_json(enum conf_object object, const void *obj, const char *const *plugin_dirs)
+static JsonNode *object_node(enum conf_object object, const void *obj, const char *const *dirs, bool lists)
 {
 	JsonObject *json = json_object_new();
 	const struct setting *s = NULL;
 
 	while ((s = schema_next(object, s)))
-		if (setting_is_set(s, obj) && !(s->secret && plugin_dirs))
-			json_object_set_member(json, s->name, setting_node(s, obj, plugin_dirs));
-		else if (s->secret && !plugin_dirs)
+		if (s->type == SETTING_LIST && !lists)
+			continue;
+		else if (setting_is_set(s, obj) && !(s->secret && dirs))
+			json_object_set_member(json, s->name, setting_node(s, obj, dirs));
+		else if (s->secret && !dirs)
 			json_object_set_null_member(json, s->name);
 	return json_of_object(json);
 }
 
-JsonNode *conf_list_to_json(enum conf_object object, const GPtrArray *list, const char *const *plugin_dirs)
+JsonNode *conf_to_json(enum conf_object object, const void *obj, const char *const *plugin_dirs)
 {
-	JsonArray *array = json_array_sized_new(list->len);
+	return object_node(object, obj, plugin_dirs, true);
+}
 
-	for (unsigned i = 0; i < list->len; i++)
-		json_array_add_element(array, conf_to_json(object, list->pdata[i], plugin_dirs));
-	return json_of_array(array);
+JsonNode *conf_to_json_flat(enum conf_object object, const void *obj, const char *const *plugin_dirs)
+{
+	return object_node(object, obj, plugin_dirs, false);
 }
 
 /* ---- in ---- */

@@ -34,8 +34,14 @@ const char *json_text_wrong(const char *text, size_t len, size_t *at);
  * where those are.  NULL: with all secrets, null where there is none: all that conf_from_json() needs to make the same.
  */
 JsonNode *conf_to_json(enum conf_object object, const void *obj, const char *const *plugin_dirs);
-/* A list of them. */
-JsonNode *conf_list_to_json(enum conf_object object, const GPtrArray *list, const char *const *plugin_dirs);
+/* Without what is a list in it. */
+JsonNode *conf_to_json_flat(enum conf_object object, const void *obj, const char *const *plugin_dirs);
+/*
+ * The text of conf_to_json(), in order, by any number of calls of write; obj NULL: of a list of such objects.  It costs
+ * little memory beside.
+ */
+void conf_write_json(enum conf_object object, const void *obj, const GPtrArray *list, const char *const *plugin_dirs,
+		     void (*write)(void *data, const char *text, size_t len), void *data);
 
 /*
  * A document into an object.
@@ -56,5 +62,23 @@ struct conf_json {
 	GPtrArray *wrongs;
 };
 bool conf_from_json(const struct conf_json *j, enum conf_object object, JsonNode *node, void *obj, const void *old);
+
+/* An object of one member or more, and behind them a list whose elements are made as they are written. */
+struct json_long {
+	JsonNode *head;
+	const char *name;
+	unsigned n;
+	JsonNode *(*element)(const void *of, unsigned n);
+	const void *of;
+};
+void json_write_long(const struct json_long *l, void (*write)(void *data, const char *text, size_t len), void *data);
+
+/*
+ * conf_from_json() of a whole configuration from its text, which is followed by a zero byte.  A target at a time, so that
+ * it takes little more memory than what it makes.  has_targets: the document says which there are.
+ */
+enum conf_text { CONF_TEXT_READ, CONF_TEXT_NO_JSON, CONF_TEXT_WRONG };
+enum conf_text conf_from_text(const struct conf_json *j, const char *text, size_t len, struct conf *conf,
+			      const struct conf *old, bool *has_targets);
 
 #endif

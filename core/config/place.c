@@ -26,12 +26,22 @@ char *place_key(enum conf_object object, const void *obj, unsigned at)
 	return object == CONF_PORTAL ? portal_key(obj) : setting_format(place_key_row(object), obj);
 }
 
+/* place_key() without making one, as lists can be long. */
+static bool has_key(enum conf_object object, const void *obj, unsigned at, const char *key)
+{
+	const struct setting *row = place_key_row(object);
+	g_autofree char *other = NULL;
+
+	if (row && row->type == SETTING_STRING && object != CONF_PORTAL)
+		return g_strcmp0(*(char *const *)setting_field(row, obj), key) == 0;
+	other = place_key(object, obj, at);
+	return g_strcmp0(other, key) == 0;
+}
+
 void *place_element(enum conf_object object, const GPtrArray *list, const char *key, unsigned *at)
 {
 	for (unsigned i = 0; i < list->len; i++) {
-		g_autofree char *other = place_key(object, list->pdata[i], i);
-
-		if (g_strcmp0(other, key) == 0) {
+		if (has_key(object, list->pdata[i], i, key)) {
 			if (at)
 				*at = i;
 			return list->pdata[i];
@@ -71,11 +81,25 @@ static bool step_into(struct place *p, const char *step)
 	return true;
 }
 
-bool place_find(struct conf *c, const char *const *steps, struct place *p)
+static bool walk(struct place *p, const char *const *steps)
 {
-	*p = (struct place){ .object = CONF_TOP, .obj = c };
 	for (; *steps; steps++)
 		if (!step_into(p, *steps))
 			return false;
 	return true;
+}
+
+bool place_find(struct conf *c, const char *const *steps, struct place *p)
+{
+	*p = (struct place){ .object = CONF_TOP, .obj = c };
+	return walk(p, steps);
+}
+
+bool place_find_in(const struct conf *c, const struct conf_target *t, const char *const *steps, struct place *p)
+{
+	*p = (struct place){
+		.row = schema_find(CONF_TOP, "targets"), .object = CONF_TARGET, .list = c->targets, .key = t->iqn,
+		.obj = (struct conf_target *)t, .target = t,
+	};
+	return walk(p, steps);
 }

@@ -21,6 +21,8 @@ struct place {
 
 /* False: the schema has no such path, or what the last step belongs to is not there.  Steps are not copied. */
 bool place_find(struct conf *c, const char *const *steps, struct place *p);
+/* The same from one of its targets on; where that is in the list is not looked for.  steps are those behind it. */
+bool place_find_in(const struct conf *c, const struct conf_target *t, const char *const *steps, struct place *p);
 /* For g_free(); at: where it is in its list. */
 char *place_key(enum conf_object object, const void *obj, unsigned at);
 /* NULL: its place in the list is its key. */

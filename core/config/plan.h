@@ -8,15 +8,18 @@
 struct plan {
 	struct server *s;
 	const struct conf *next;
+	bool part;			/* next has one target alone, see server_apply_part() */
+	GPtrArray *old;			/* struct run_target that run, and may change or go */
 	GPtrArray *portals;		/* struct run_portal, as next lists them */
 	GPtrArray *bound;		/* struct portal, new here */
 	GHashTable *targets;		/* name -> struct run_target of next; not owned */
 	GHashTable *confs;		/* name -> struct conf_target of next */
-	GHashTable *open;		/* keys of files that LUNs have open; NULL: not looked at yet */
+	const struct conf_target *indexed;	/* the one of next whose LUNs are in numbers */
+	GHashTable *numbers;		/* number -> struct conf_lun */
 	GPtrArray *made;		/* struct run_target, new here */
 	GPtrArray *luns;		/* struct new_lun */
 	GHashTable *auths;		/* of accounts_make() */
-	GHashTable *files;		/* keys of what luns opens */
+	GHashTable *files;		/* run_lun_file() of what luns opens */
 	GArray *undo;			/* struct undo */
 	unsigned changes;
 };

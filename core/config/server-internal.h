@@ -14,6 +14,7 @@ struct run_portal {
 struct run_lun {
 	const struct conf_lun *conf;
 	struct lun *lun;	/* NULL: it did not open */
+	char *file;		/* run_lun_file() while it is open */
 };
 
 struct run_target {
@@ -33,6 +34,7 @@ struct server {
 	bool skip_broken;
 	GPtrArray *portals;	/* struct run_portal */
 	GHashTable *targets;	/* name -> struct run_target */
+	GHashTable *files;	/* run_lun.file -> how many have it open */
 };
 
 struct run_target *run_target_new(struct server *s, const struct conf_target *conf);
@@ -45,10 +47,12 @@ bool run_lun_open(struct server *s, struct run_target *rt, const struct conf_lun
 		  GError **error);
 struct device *run_lun_device(struct server *s, const struct conf_target *t, const struct conf_lun *conf,
 			      GError **error);
+/* Plugin and path, or what holds its bytes: two LUNs with the same may not be able to be open together.  NULL: none. */
+char *run_lun_file(const struct server *s, const struct conf_lun *conf);
 /* Remember that it did not open. */
 void run_lun_left_out(struct run_target *rt, const struct conf_lun *conf);
 /* Take it away from initiators and close its device. */
-void run_lun_close(struct run_target *rt, uint32_t number);
+void run_lun_close(struct server *s, struct run_target *rt, uint32_t number);
 struct lun_conf run_lun_conf(const struct conf_lun *conf);
 
 #endif

@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server.c - the running set: engine, node, targets and their devices. */
 #include "config.h"
+#include "backstore/settings.h"
 #include "config/server-internal.h"
 #include "engine/log.h"
 
+static void free_lun(gpointer data)
+{
+	struct run_lun *rl = data;
+
+	g_free(rl->file);
+	g_free(rl);
+}
 
 struct run_target *run_target_new(struct server *s, const struct conf_target *conf)
 {
@@ -12,7 +20,7 @@ struct run_target *run_target_new(struct server *s, const struct conf_target *co
 	rt->conf = conf;
 	rt->scsi = target_new(s->engine, conf->iqn);
 	rt->portals = g_ptr_array_new();
-	rt->luns = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+	rt->luns = g_hash_table_new_full(NULL, NULL, NULL, free_lun);
 	return rt;
 }
 
@@ -56,19 +64,45 @@ struct device *run_lun_device(struct server *s, const struct conf_target *t, con
 	return dev;
 }
 
-static void insert_lun(struct run_target *rt, const struct conf_lun *conf, struct lun *lun)
+char *run_lun_file(const struct server *s, const struct conf_lun *conf)
+{
+	const struct module *m = conf->module ? conf->module : plugins_get(s->plugin_dirs, conf->plugin, NULL);
+	const char *path = m ? settings_path_name(&m->ops) : NULL;
+
+	if (conf->context)
+		return g_strdup_printf("%p", conf->context);
+	for (char **pair = conf->settings; path && pair && *pair; pair += 2)
+		if (g_str_equal(pair[0], path))
+			return g_strdup_printf("%s:%s", conf->plugin, pair[1]);
+	return NULL;
+}
+
+/* One LUN more, or one less, has it open. */
+static void count_file(struct server *s, const char *file, int by)
+{
+	int n = file ? GPOINTER_TO_INT(g_hash_table_lookup(s->files, file)) + by : 0;
+
+	if (n)
+		g_hash_table_insert(s->files, g_strdup(file), GINT_TO_POINTER(n));
+	else if (file)
+		g_hash_table_remove(s->files, file);
+}
+
+static struct run_lun *insert_lun(struct run_target *rt, const struct conf_lun *conf, struct lun *lun)
 {
 	struct run_lun *rl = g_new0(struct run_lun, 1);
 
 	rl->conf = conf;
 	rl->lun = lun;
 	g_hash_table_insert(rt->luns, GUINT_TO_POINTER(conf->number), rl);
+	return rl;
 }
 
 bool run_lun_open(struct server *s, struct run_target *rt, const struct conf_lun *conf, struct device *dev,
 		  GError **error)
 {
 	struct lun_conf lc = run_lun_conf(conf);
+	struct run_lun *rl;
 	struct lun *lun;
 
 	if (!dev)
@@ -81,7 +115,9 @@ bool run_lun_open(struct server *s, struct run_target *rt, const struct conf_lun
 		g_prefix_error(error, "target %s lun %u: ", rt->conf->iqn, conf->number);
 		return false;
 	}
-	insert_lun(rt, conf, lun);
+	rl = insert_lun(rt, conf, lun);
+	rl->file = run_lun_file(s, conf);
+	count_file(s, rl->file, 1);
 	return true;
 }
 
@@ -90,12 +126,13 @@ void run_lun_left_out(struct run_target *rt, const struct conf_lun *conf)
 	insert_lun(rt, conf, NULL);
 }
 
-void run_lun_close(struct run_target *rt, uint32_t number)
+void run_lun_close(struct server *s, struct run_target *rt, uint32_t number)
 {
 	struct run_lun *rl = run_target_lun(rt, number);
 
 	if (rl->lun)
 		target_remove_lun(rt->scsi, number, rt->node ? node_quiesce_lun : NULL, rt->node);
+	count_file(s, rl->file, -1);
 	g_hash_table_remove(rt->luns, GUINT_TO_POINTER(number));
 }
 
@@ -134,6 +171,7 @@ struct server *server_start(struct conf *conf, char **plugin_dirs, bool skip_bro
 	s->skip_broken = skip_broken;
 	s->portals = g_ptr_array_new_with_free_func(g_free);
 	s->targets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_target);
+	s->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	s->conf = conf_new();
 	if (!start_threads(s, conf, error)) {
 		conf_free(conf);
@@ -145,12 +183,12 @@ struct server *server_start(struct conf *conf, char **plugin_dirs, bool skip_bro
 	return NULL;
 }
 
-static void close_luns(struct run_target *rt)
+static void close_luns(struct server *s, struct run_target *rt)
 {
 	g_autoptr(GList) numbers = g_hash_table_get_keys(rt->luns);
 
 	for (GList *n = numbers; n; n = n->next)
-		run_lun_close(rt, GPOINTER_TO_UINT(n->data));
+		run_lun_close(s, rt, GPOINTER_TO_UINT(n->data));
 }
 
 /* After node_shutdown() nobody is logged in: LUNs go without asking the node. */
@@ -166,7 +204,7 @@ static void close_targets(struct server *s)
 		if (rt->node)
 			node_remove_target(s->node, rt->node, 0);
 		rt->node = NULL;
-		close_luns(rt);
+		close_luns(s, rt);
 		g_hash_table_iter_remove(&it);
 	}
 }
@@ -185,6 +223,7 @@ void server_stop(struct server *s, unsigned grace_ms)
 		engine_free(s->engine);
 	}
 	g_hash_table_unref(s->targets);
+	g_hash_table_unref(s->files);
 	g_ptr_array_unref(s->portals);
 	conf_free(s->conf);
 	g_free(s);
@@ -203,6 +242,29 @@ struct node *server_node(const struct server *s)
 const char *const *server_plugin_dirs(const struct server *s)
 {
 	return s->plugin_dirs;
+}
+
+const struct conf_target *server_target(const struct server *s, const char *iqn)
+{
+	const struct run_target *rt = g_hash_table_lookup(s->targets, iqn);
+
+	return rt ? rt->conf : NULL;
+}
+
+/* All but the targets, and of these one. */
+struct conf *server_conf_part(const struct server *s, const char *iqn)
+{
+	const struct conf_target *t = iqn ? server_target(s, iqn) : NULL;
+	GPtrArray *one = g_ptr_array_new();
+	struct conf part = *s->conf;
+	struct conf *copy;
+
+	if (t)
+		g_ptr_array_add(one, (gpointer)t);
+	part.targets = one;
+	copy = schema_dup(CONF_TOP, &part);
+	g_ptr_array_unref(one);
+	return copy;
 }
 
 struct lun *server_lun(const struct server *s, const char *iqn, uint32_t number)

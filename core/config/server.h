@@ -25,12 +25,23 @@ struct server *server_start(struct conf *conf, char **plugin_dirs, bool skip_bro
  */
 bool server_apply(struct server *s, struct conf *conf, GError **error);
 
+/*
+ * One target of a running server, or one more, or one less, at a cost that does not grow with the others.
+ * server_conf_part() is a copy of what runs of which the list of targets has this one alone, or none (NULL, or there is
+ * no such); it is changed, and server_apply_part() makes the target called iqn what it is there, or removes it.  The
+ * other settings are as they were.  A LUN of another target that did not open is not tried again.
+ */
+struct conf *server_conf_part(const struct server *s, const char *iqn);
+bool server_apply_part(struct server *s, struct conf *part, const char *iqn, GError **error);
+
 /* Finish commands in flight, log out sessions, flush and close every device. */
 void server_stop(struct server *s, unsigned grace_ms);
 
 const struct conf *server_conf(const struct server *s);
 struct node;
 struct lun;
+/* As it runs; NULL: there is none. */
+const struct conf_target *server_target(const struct server *s, const char *iqn);
 struct node *server_node(const struct server *s);
 const char *const *server_plugin_dirs(const struct server *s);
 /* The LUN that is served; NULL: there is none, or it did not open. */

@@ -8,15 +8,24 @@
 #include "control/control-internal.h"
 #include "iscsi/node.h"
 
+enum { USERS_TOLD = 4 };
+
 /* ---- entity tags ---- */
 
-char *change_etag(const struct control *c, JsonNode *with_secrets)
+static void add_to_mac(void *mac, const char *text, size_t len)
 {
-	g_autofree char *text = json_to_string(with_secrets, FALSE), *mac = NULL;
+	g_hmac_update(mac, (const guchar *)text, (gssize)len);
+}
 
-	mac = g_compute_hmac_for_string(G_CHECKSUM_SHA256, (const guchar *)c->etag_key, strlen(c->etag_key), text, -1);
-	explicit_bzero(text, strlen(text));
-	return g_strdup_printf("\"%.32s\"", mac);
+char *change_etag(const struct control *c, enum conf_object object, const void *obj, const GPtrArray *list)
+{
+	GHmac *mac = g_hmac_new(G_CHECKSUM_SHA256, (const guchar *)c->etag_key, strlen(c->etag_key));
+	char *etag;
+
+	conf_write_json(object, obj, list, NULL, add_to_mac, mac);
+	etag = g_strdup_printf("\"%.32s\"", g_hmac_get_string(mac));
+	g_hmac_unref(mac);
+	return etag;
 }
 
 /* RFC 9110 8.8.3.  Weak ones are equal to none of ours where it matters (13.1.1). */
@@ -67,16 +76,18 @@ static const struct conf_target *find_target(const struct conf *c, const char *i
 /* The LUN of a target that ends, is opened anew, or goes offline; NULL: none. */
 static const struct conf_lun *disturbed(const struct conf_target *t, const struct conf_target *next)
 {
+	g_autoptr(GHashTable) numbers = g_hash_table_new(NULL, NULL);
+
+	for (unsigned i = 0; i < next->luns->len; i++) {
+		const struct conf_lun *m = next->luns->pdata[i];
+
+		g_hash_table_insert(numbers, GUINT_TO_POINTER(m->number), (gpointer)m);
+	}
 	for (unsigned i = 0; i < t->luns->len; i++) {
 		const struct conf_lun *l = t->luns->pdata[i];
-		bool stays = false;
+		const struct conf_lun *m = g_hash_table_lookup(numbers, GUINT_TO_POINTER(l->number));
 
-		for (unsigned j = 0; j < next->luns->len && !stays; j++) {
-			const struct conf_lun *m = next->luns->pdata[j];
-
-			stays = m->number == l->number && server_same_device(l, m) && m->online >= l->online;
-		}
-		if (!stays)
+		if (!m || !server_same_device(l, m) || m->online < l->online)
 			return l;
 	}
 	return NULL;
@@ -93,13 +104,13 @@ static void add_user(JsonArray *users, const struct session_info *s)
 	json_array_add_object_element(users, o);
 }
 
-/* A session uses all of its target. */
-static bool refused_in_use(struct request *r, const struct conf *next)
+/* A session uses all of its target.  The line names some; the document's users are all. */
+static bool refused_in_use(struct request *r, const struct conf *now, const struct conf *next)
 {
-	const struct conf *now = server_conf(r->control->options.server);
 	GArray *sessions = node_sessions(server_node(r->control->options.server));
 	JsonArray *users = json_array_new();
 	g_autoptr(GString) what = g_string_new(NULL);
+	unsigned told = 0;
 	JsonObject *o;
 
 	for (unsigned i = 0; i < sessions->len; i++) {
@@ -111,10 +122,11 @@ static bool refused_in_use(struct request *r, const struct conf *next)
 		if (!t || (u && !l))
 			continue;
 		if (!what->len && l)
-			g_string_printf(what, "target %s lun %u: in use by %s (%s)", t->iqn, l->number, s->initiator,
-					s->peer);
+			g_string_printf(what, "target %s lun %u: in use by ", t->iqn, l->number);
 		else if (!what->len)
-			g_string_printf(what, "target %s: in use by %s (%s)", t->iqn, s->initiator, s->peer);
+			g_string_printf(what, "target %s: in use by ", t->iqn);
+		if (told++ < USERS_TOLD)
+			g_string_append_printf(what, "%s%s (%s)", told > 1 ? ", " : "", s->initiator, s->peer);
 		add_user(users, s);
 	}
 	g_array_unref(sessions);
@@ -122,6 +134,8 @@ static bool refused_in_use(struct request *r, const struct conf *next)
 		json_array_unref(users);
 		return false;
 	}
+	if (told > USERS_TOLD)
+		g_string_append_printf(what, " and %u more", told - USERS_TOLD);
 	o = json_object_new();
 	json_object_set_array_member(o, "users", users);
 	answer_problem(r, SOUP_STATUS_CONFLICT, o, "%s; force=1 ends that", what->str);
@@ -166,9 +180,9 @@ static bool prepared(struct request *r, struct conf *next)
 	return false;
 }
 
-static void answer_plan(struct request *r, const struct conf *next)
+static void answer_plan(struct request *r, const struct conf *now, const struct conf *next)
 {
-	g_autoptr(GPtrArray) changes = conf_diff(server_conf(r->control->options.server), next);
+	g_autoptr(GPtrArray) changes = conf_diff(now, next);
 	JsonObject *plan = json_object_new();
 	JsonArray *list = json_array_new();
 
@@ -189,23 +203,42 @@ static void answer_plan(struct request *r, const struct conf *next)
 	answer_json(r, SOUP_STATUS_OK, json_of_object(plan));
 }
 
+struct conf *change_begin(struct request *r, bool part, const char *iqn)
+{
+	struct server *s = r->control->options.server;
+
+	r->part = part;
+	r->iqn = iqn;
+	return part ? server_conf_part(s, iqn) : schema_dup(CONF_TOP, server_conf(s));
+}
+
+/* Is next to be what runs?  False: it has been answered. */
+static bool wanted(struct request *r, const struct conf *now, struct conf *next, unsigned flags)
+{
+	if (!prepared(r, next) || !checked(r, next))
+		return false;
+	if (flags & CHANGE_USE_CHECKED && now->targets->len && !request_flag(r, "force") && refused_in_use(r, now, next))
+		return false;
+	if (!request_flag(r, "dry_run"))
+		return true;
+	answer_plan(r, now, next);
+	return false;
+}
+
 bool change_apply(struct request *r, struct conf *next, unsigned flags)
 {
 	struct server *s = r->control->options.server;
-	bool same = schema_equal(CONF_TOP, server_conf(s), next);
+	struct conf *part = r->part ? server_conf_part(s, r->iqn) : NULL;
+	const struct conf *now = part ? part : server_conf(s);
+	bool ok = wanted(r, now, next, flags), same = ok && schema_equal(CONF_TOP, now, next);
 	g_autoptr(GError) error = NULL;
 
-	if (!prepared(r, next) || !checked(r, next) ||
-	    (flags & CHANGE_USE_CHECKED && !request_flag(r, "force") && refused_in_use(r, next))) {
+	conf_free(part);
+	if (!ok) {
 		conf_free(next);
 		return false;
 	}
-	if (request_flag(r, "dry_run")) {
-		answer_plan(r, next);
-		conf_free(next);
-		return false;
-	}
-	if (!server_apply(s, next, &error)) {
+	if (!(r->part ? server_apply_part(s, next, r->iqn, &error) : server_apply(s, next, &error))) {
 		add_error(r->wrongs, error->message);
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
 		return false;

@@ -20,6 +20,7 @@ struct control {
 	GPtrArray *routes;		/* struct route */
 	char *etag_key;
 	bool unsaved;
+	GSource *trim;			/* or NULL */
 };
 
 /* ---- connections.c ---- */
@@ -57,6 +58,8 @@ struct route {
 	enum route_answer { ANSWER_OBJECT, ANSWER_LIST, ANSWER_NONE, ANSWER_OTHER } answer;
 	bool body;			/* takes one */
 	bool change;			/* takes dry_run and force */
+	const char *query;		/* names of what else it takes there, each an optional text; or NULL */
+	const char *type;		/* of its answer, NULL: JSON */
 };
 
 GPtrArray *routes_new(void);
@@ -84,6 +87,8 @@ void views_sessions(struct request *r);
 void views_session_drop(struct request *r);
 void views_status(struct request *r);
 void openapi_get(struct request *r);
+void numbers_stats(struct request *r);
+void metrics_get(struct request *r);
 void go_discovery_create(struct request *r);
 void go_discovery_get(struct request *r);
 void go_discovery_remove(struct request *r);
@@ -112,13 +117,24 @@ void across_mark(JsonNode *node, enum conf_object object, const char *iqn, unsig
 /* Take that out of a document.  False: it is not what the path says, in r->wrongs. */
 bool across_body(struct request *r, JsonObject *o);
 
+/* ---- trim.c ---- */
+
+/* When msg, or its answer, is long: give memory back once it has gone. */
+void trim_after(struct control *c, SoupServerMessage *msg);
+void trim_stop(struct control *c);
+
 /* ---- change.c ---- */
 
 enum { CHANGE_USE_CHECKED = 1 };	/* refused where a LUN or target in use goes away, unless ?force=1 */
+/*
+ * What is to be changed, for change_apply() or conf_free(): a copy of what runs.  part: of its targets only the one
+ * called iqn, if there is one, as server_conf_part(); a target that is added then has its name in r->iqn.
+ */
+struct conf *change_begin(struct request *r, bool part, const char *iqn);
 /* Make next, which is taken over, what runs; or with ?dry_run=1 tell what would change.  False: it has been answered. */
 bool change_apply(struct request *r, struct conf *next, unsigned flags);
-/* The entity tag of an object (or the list of them) as it runs. */
-char *change_etag(const struct control *c, JsonNode *with_secrets);
+/* The entity tag of an object, or (obj NULL) of a list of them, as it runs. */
+char *change_etag(const struct control *c, enum conf_object object, const void *obj, const GPtrArray *list);
 /* If-Match and If-None-Match; etag NULL: there is no such thing.  False: it has been answered. */
 bool change_allowed(struct request *r, const char *etag);
 

@@ -21,7 +21,7 @@ static void too_large(SoupServerMessage *msg)
 {
 	static const char text[] =
 		"{\"type\":\"about:blank\",\"title\":\"Request Entity Too Large\",\"status\":413,"
-		"\"detail\":\"the body is larger than 8 MiB\"}\n";
+		"\"detail\":\"the body is larger than 32 MiB\"}\n";
 
 	say_close(msg);
 	soup_message_body_set_accumulate(soup_server_message_get_request_body(msg), FALSE);
@@ -148,6 +148,7 @@ static void on_request(SoupServer *http, SoupServerMessage *msg, const char *pat
 	if (soup_server_message_get_status(msg))	/* refused by its headers, or too large */
 		return;
 	say_close(msg);
+	trim_after(d->control, msg);
 	r.steps = split(path);
 	r.wrongs = wrongs_new();
 	dispatch_entered(&r);
@@ -205,6 +206,7 @@ void control_free(struct control *c)
 	if (!c)
 		return;
 	doors_close(c);
+	trim_stop(c);
 	g_main_context_unref(c->context);
 	g_ptr_array_unref(c->routes);
 	g_object_unref(c->nowhere);

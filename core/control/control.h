@@ -31,7 +31,7 @@ struct control_options {
 };
 
 #define CONTROL_CONNECTIONS_MAX 64u	/* of each socket */
-#define CONTROL_BODY_MAX (8u << 20)	/* bytes */
+#define CONTROL_BODY_MAX (32u << 20)	/* bytes */
 #define CONTROL_IDLE_S 30u		/* no byte for so long ends a connection */
 #define CONTROL_LIFE_S 600u		/* so does this, whatever it does */
 #define CONTROL_STRANGER_S 15u		/* over TCP, until it has shown a token */

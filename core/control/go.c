@@ -161,7 +161,7 @@ void go_target_create(struct request *r)
 
 	if (!body)
 		return;
-	next = schema_dup(CONF_TOP, server_conf(s));
+	next = change_begin(r, true, name);
 	t = conf_add_target(next);
 	t->open = true;		/* as all targets were there */
 	if (!name)
@@ -170,7 +170,7 @@ void go_target_create(struct request *r)
 		wrong_add(r->wrongs, "Name", "%s", error->message);
 	if (r->wrongs->len)
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
-	else if (place_element(CONF_TARGET, server_conf(s)->targets, name, NULL))
+	else if (server_target(s, name))
 		answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "target %s: there is one already", name);
 	if (r->answered) {
 		conf_free(next);
@@ -183,15 +183,14 @@ void go_target_create(struct request *r)
 void go_target_remove(struct request *r)
 {
 	const char *name = go_last_step(r);
-	struct conf *next = schema_dup(CONF_TOP, server_conf(r->control->options.server));
-	unsigned at;
+	struct conf *next;
 
-	if (!place_element(CONF_TARGET, next->targets, name, &at)) {
+	if (!server_target(r->control->options.server, name)) {
 		answer_problem(r, SOUP_STATUS_NOT_FOUND, NULL, "there is no target %s", name);
-		conf_free(next);
 		return;
 	}
-	schema_free(CONF_TARGET, g_ptr_array_steal_index(next->targets, at));
+	next = change_begin(r, true, name);
+	schema_free(CONF_TARGET, g_ptr_array_steal_index(next->targets, 0));
 	if (change_apply(r, next, CHANGE_USE_CHECKED))
 		answer_none(r);
 }

@@ -15,36 +15,61 @@ static const char *const *dirs(const struct request *r)
 	return server_plugin_dirs(r->control->options.server);
 }
 
+/* The one that the path is about, or in; NULL: none. */
+static const struct conf_target *target_of(const struct request *r)
+{
+	char **steps = r->steps + 1;
+
+	return *steps && g_str_equal(*steps, "targets") && steps[1] ?
+		server_target(r->control->options.server, steps[1]) : NULL;
+}
+
+/* See change_begin(): of a target, or of all. */
+static struct conf *begin(struct request *r)
+{
+	char **steps = r->steps + 1;
+	bool part = *steps && g_str_equal(*steps, "targets");
+
+	return change_begin(r, part, part ? steps[1] : NULL);
+}
+
 /* The path behind /v1; what is there may be asked only to look when c is what runs. */
 static bool find(struct request *r, const struct conf *c, struct place *p)
 {
-	if (place_find((struct conf *)c, (const char *const *)r->steps + 1, p))
+	const char *const *steps = (const char *const *)r->steps + 1;
+	const struct conf_target *t = c == running(r) ? target_of(r) : NULL;
+
+	if (t ? place_find_in(c, t, steps + 2, p) : place_find((struct conf *)c, steps, p))
 		return true;
-	answer_problem(r, SOUP_STATUS_NOT_FOUND, NULL, "there is no such %s",
-		       p->key ? schema_object_name(p->object) : "object");
+	if (p->key)
+		answer_problem(r, SOUP_STATUS_NOT_FOUND, NULL, "there is no %s %s", schema_object_name(p->object), p->key);
+	else
+		answer_problem(r, SOUP_STATUS_NOT_FOUND, NULL, "there is no such object");
 	return false;
 }
 
-static JsonNode *place_node(const struct place *p, const char *const *hide)
+/* As it is; by a path across targets with where that is. */
+static void answer_shown(struct request *r, unsigned status, const struct place *p)
 {
-	return p->obj ? conf_to_json(p->object, p->obj, hide) : conf_list_to_json(p->object, p->list, hide);
-}
+	JsonNode *node = r->across ? conf_to_json(p->object, p->obj, dirs(r)) : NULL;
 
-/* As it is answered. */
-static JsonNode *shown(const struct request *r, const struct place *p)
-{
-	JsonNode *node = place_node(p, dirs(r));
-
-	if (r->across)
-		across_mark(node, p->object, across_target(r), p->at);
-	return node;
+	if (!node) {
+		answer_conf(r, status, p->object, p->obj, p->list);
+		return;
+	}
+	across_mark(node, p->object, across_target(r), p->at);
+	answer_json(r, status, node);
 }
 
 static char *place_etag(const struct request *r, const struct place *p)
 {
-	g_autoptr(JsonNode) all = p->key && !p->obj ? NULL : place_node(p, NULL);
+	return p->key && !p->obj ? NULL : change_etag(r->control, p->object, p->obj, p->list);
+}
 
-	return all ? change_etag(r->control, all) : NULL;
+/* What If-Match and If-None-Match are about; that of a whole configuration takes a while. */
+static char *asked_etag(const struct request *r, const struct place *p)
+{
+	return request_header(r, "If-Match") || request_header(r, "If-None-Match") ? place_etag(r, p) : NULL;
 }
 
 static bool missing(struct request *r, const struct place *p)
@@ -60,7 +85,7 @@ static void answer_place(struct request *r, unsigned status, const struct place 
 	g_autofree char *etag = place_etag(r, p);
 
 	answer_header(r, "ETag", etag);
-	answer_json(r, status, shown(r, p));
+	answer_shown(r, status, p);
 }
 
 void objects_get(struct request *r)
@@ -73,7 +98,7 @@ void objects_get(struct request *r)
 	etag = place_etag(r, &p);
 	answer_header(r, "ETag", etag);
 	if (change_allowed(r, etag))
-		answer_json(r, SOUP_STATUS_OK, shown(r, &p));
+		answer_shown(r, SOUP_STATUS_OK, &p);
 }
 
 /* What was there in answer to a change, found again: server_apply() has replaced all of it. */
@@ -180,9 +205,17 @@ static void location(struct request *r, const struct place *p)
 	answer_header(r, "Location", at);
 }
 
+/* What a list has under a key; of targets, of which next has but one, what runs. */
+static void *element(const struct request *r, const struct place *p, const char *key, unsigned *at)
+{
+	if (p->object == CONF_TARGET)
+		return (void *)server_target(r->control->options.server, key);
+	return place_element(p->object, p->list, key, at);
+}
+
 void objects_create(struct request *r)
 {
-	struct conf *next = schema_dup(CONF_TOP, running(r));
+	struct conf *next = begin(r);
 	g_autoptr(JsonNode) body = NULL;
 	g_autofree char *key = NULL;
 	struct conf_json j;
@@ -197,7 +230,7 @@ void objects_create(struct request *r)
 	obj = new_element(next, p.object);
 	if (!conf_from_json(&j, p.object, body, obj, NULL))
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
-	else if (place_element(p.object, p.list, (key = place_key(p.object, obj, p.list->len)), NULL))
+	else if (element(r, &p, (key = place_key(p.object, obj, p.list->len)), NULL))
 		answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "%s %s: there is one already",
 			       schema_object_name(p.object), key);
 	if (r->answered) {
@@ -206,10 +239,12 @@ void objects_create(struct request *r)
 		return;
 	}
 	g_ptr_array_add(p.list, obj);
+	if (p.object == CONF_TARGET)
+		r->iqn = key;
 	if (!change_apply(r, next, CHANGE_USE_CHECKED) || !find(r, running(r), &p))
 		return;
 	p.key = key;
-	p.obj = place_element(p.object, p.list, key, &p.at);
+	p.obj = element(r, &p, key, &p.at);
 	location(r, &p);
 	answer_place(r, SOUP_STATUS_CREATED, &p);
 }
@@ -256,7 +291,7 @@ static bool patch(struct request *r, struct conf *next, const struct place *p, J
 
 static void change(struct request *r, bool put)
 {
-	struct conf *next = schema_dup(CONF_TOP, running(r));
+	struct conf *next = begin(r);
 	g_autoptr(JsonNode) body = NULL;
 	g_autofree char *etag = NULL;
 	struct params before = next->iscsi;
@@ -264,7 +299,7 @@ static void change(struct request *r, bool put)
 	bool ok = find(r, next, &p) && (put || !missing(r, &p)), created;
 
 	if (ok) {
-		etag = place_etag(r, &p);
+		etag = asked_etag(r, &p);
 		ok = change_allowed(r, etag) && (body = request_body(r));
 	}
 	if (!ok) {
@@ -296,7 +331,7 @@ void objects_patch(struct request *r)
 
 void objects_delete(struct request *r)
 {
-	struct conf *next = schema_dup(CONF_TOP, running(r));
+	struct conf *next = begin(r);
 	g_autofree char *etag = NULL;
 	struct place p;
 
@@ -304,7 +339,7 @@ void objects_delete(struct request *r)
 		conf_free(next);
 		return;
 	}
-	etag = place_etag(r, &p);
+	etag = asked_etag(r, &p);
 	if (!change_allowed(r, etag)) {
 		conf_free(next);
 		return;
@@ -328,28 +363,43 @@ void objects_get_config(struct request *r)
 
 	answer_header(r, "ETag", etag);
 	if (change_allowed(r, etag))
-		answer_json(r, SOUP_STATUS_OK, place_node(&p, dirs(r)));
+		answer_conf(r, SOUP_STATUS_OK, p.object, p.obj, p.list);
+}
+
+static bool read_config(struct request *r, struct conf *next, enum conf_json_mode mode, bool *has_targets)
+{
+	g_autoptr(GBytes) body = soup_message_body_flatten(soup_server_message_get_request_body(r->msg));
+	struct conf_json j = reader(r, mode, next);
+	size_t len;
+	const char *text = g_bytes_get_data(body, &len);
+
+	/* libsoup has put a zero behind it. */
+	switch (conf_from_text(&j, len ? text : "", len, next, mode == CONF_JSON_WHOLE ? running(r) : NULL, has_targets)) {
+	case CONF_TEXT_NO_JSON:
+		answer_wrongs(r, SOUP_STATUS_BAD_REQUEST);
+		return false;
+	case CONF_TEXT_WRONG:
+		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
+		return false;
+	case CONF_TEXT_READ:
+		break;
+	}
+	return true;
 }
 
 /* As a reload: who applies a whole configuration has decided what ends. */
 static void change_config(struct request *r, struct conf *next, enum conf_json_mode mode)
 {
 	struct place p = top(r);
-	g_autofree char *etag = place_etag(r, &p);
-	g_autoptr(JsonNode) body = change_allowed(r, etag) ? request_body(r) : NULL;
-	struct conf_json j = reader(r, mode, next);
+	g_autofree char *etag = asked_etag(r, &p);
 	struct params before = next->iscsi;
+	bool has_targets;
 
-	if (!body) {
+	if (!change_allowed(r, etag) || !request_takes_body(r) || !read_config(r, next, mode, &has_targets)) {
 		conf_free(next);
 		return;
 	}
-	if (!conf_from_json(&j, CONF_TOP, body, next, mode == CONF_JSON_WHOLE ? running(r) : NULL)) {
-		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
-		conf_free(next);
-		return;
-	}
-	if (mode == CONF_JSON_PATCH && !json_object_has_member(json_node_get_object(body), "targets"))
+	if (mode == CONF_JSON_PATCH && !has_targets)
 		inherit(next, &before);
 	if (r->control->options.complete)
 		r->control->options.complete(next, r->control->options.data);
@@ -366,7 +416,7 @@ void objects_put_config(struct request *r)
 
 void objects_patch_config(struct request *r)
 {
-	change_config(r, schema_dup(CONF_TOP, running(r)), CONF_JSON_PATCH);
+	change_config(r, change_begin(r, false, NULL), CONF_JSON_PATCH);
 }
 
 /* ---- one setting of it ---- */
@@ -395,7 +445,7 @@ void objects_put_log_level(struct request *r)
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
 		return;
 	}
-	next = schema_dup(CONF_TOP, running(r));
+	next = change_begin(r, false, NULL);
 	j = reader(r, CONF_JSON_PATCH, next);
 	if (!conf_from_json(&j, CONF_TOP, body, next, NULL)) {
 		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);

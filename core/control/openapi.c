@@ -190,13 +190,14 @@ static JsonObject *answer_schema(const struct route *r)
 	return NULL;
 }
 
-static void add_answer(JsonObject *answers, const char *status, const char *description, JsonObject *body)
+static void add_answer(JsonObject *answers, const char *status, const char *description, const char *type,
+		       JsonObject *body)
 {
 	JsonObject *o = child(answers, status);
 
 	json_object_set_string_member(o, "description", description);
 	if (body)
-		content(o, "application/json", body);
+		content(o, type ? type : "application/json", body);
 }
 
 static JsonObject *answers(const struct route *r)
@@ -205,11 +206,12 @@ static JsonObject *answers(const struct route *r)
 	bool creates = r->row && (g_str_equal(r->method, "POST") || (g_str_equal(r->method, "PUT") && r->element));
 
 	if (r->answer == ANSWER_NONE)
-		add_answer(o, "204", "Done", NULL);
+		add_answer(o, "204", "Done", NULL, NULL);
 	else if (!creates || r->element || r->change)
-		add_answer(o, "200", r->change ? "As it is now, or what would change" : "As it is", answer_schema(r));
+		add_answer(o, "200", r->change ? "As it is now, or what would change" : "As it is", r->type,
+			   answer_schema(r));
 	if (creates)
-		add_answer(o, "201", "Created", answer_schema(r));
+		add_answer(o, "201", "Created", r->type, answer_schema(r));
 	json_object_set_object_member(o, "default", reference("responses", "problem"));
 	return o;
 }
@@ -243,6 +245,12 @@ static JsonArray *parameters(const struct route *r)
 		g_autofree char *name = g_strndup(p + 1, strcspn(p + 1, "}"));
 
 		add_parameter(list, name, "path", "string");
+	}
+	if (r->query) {
+		g_auto(GStrv) names = g_strsplit(r->query, " ", -1);
+
+		for (char **name = names; *name; name++)
+			add_parameter(list, *name, "query", "string");
 	}
 	if (r->change) {
 		add_parameter(list, "dry_run", "query", "boolean");

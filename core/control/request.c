@@ -30,6 +30,15 @@ static bool is_json(const char *type)
 	       (g_str_has_prefix(name, "application/") && g_str_has_suffix(name, "+json"));
 }
 
+bool request_takes_body(struct request *r)
+{
+	if (is_json(request_header(r, "Content-Type")))
+		return true;
+	answer_header(r, "Accept", "application/json");		/* RFC 9110 15.5.16 */
+	answer_problem(r, SOUP_STATUS_UNSUPPORTED_MEDIA_TYPE, NULL, "Content-Type: expected application/json");
+	return false;
+}
+
 JsonNode *request_body(struct request *r)
 {
 	SoupMessageBody *body = soup_server_message_get_request_body(r->msg);
@@ -38,11 +47,8 @@ JsonNode *request_body(struct request *r)
 	const char *text;
 	JsonNode *node;
 
-	if (!is_json(request_header(r, "Content-Type"))) {
-		answer_header(r, "Accept", "application/json");		/* RFC 9110 15.5.16 */
-		answer_problem(r, SOUP_STATUS_UNSUPPORTED_MEDIA_TYPE, NULL, "Content-Type: expected application/json");
+	if (!request_takes_body(r))
 		return NULL;
-	}
 	bytes = soup_message_body_flatten(body);
 	text = g_bytes_get_data(bytes, &len);
 	node = json_read(text ? text : "", len, r->wrongs);
@@ -61,23 +67,47 @@ void answer_header(struct request *r, const char *name, const char *value)
 	soup_message_headers_replace(soup_server_message_get_response_headers(r->msg), name, value);
 }
 
-static void answer(struct request *r, unsigned status, const char *type, const char *text)
+/* text is taken over. */
+static void answer(struct request *r, unsigned status, const char *type, char *text)
 {
 	g_return_if_fail(!r->answered);
 	r->answered = true;
 	soup_server_message_set_status(r->msg, status, NULL);
 	if (text)
-		soup_server_message_set_response(r->msg, type, SOUP_MEMORY_COPY, text, strlen(text));
+		soup_server_message_set_response(r->msg, type, SOUP_MEMORY_TAKE, text, strlen(text));
 	answer_header(r, "Cache-Control", "no-store");
 }
 
 static void answer_node(struct request *r, unsigned status, const char *type, JsonNode *node)
 {
 	g_autofree char *text = json_to_string(node, TRUE);
-	g_autofree char *line = g_strconcat(text, "\n", NULL);
 
 	json_node_unref(node);
-	answer(r, status, type, line);
+	answer(r, status, type, g_strconcat(text, "\n", NULL));
+}
+
+static void append(void *text, const char *more, size_t len)
+{
+	g_string_append_len(text, more, (gssize)len);
+}
+
+void answer_conf(struct request *r, unsigned status, enum conf_object object, const void *obj, const GPtrArray *list)
+{
+	GString *text = g_string_new(NULL);
+
+	conf_write_json(object, obj, list, server_plugin_dirs(r->control->options.server), append, text);
+	g_string_append_c(text, '\n');
+	answer(r, status, "application/json", g_string_free(text, FALSE));
+}
+
+void answer_long(struct request *r, struct json_long *l)
+{
+	GString *text = g_string_new(NULL);
+
+	json_write_long(l, append, text);
+	g_string_append_c(text, '\n');
+	json_node_unref(l->head);
+	answer(r, SOUP_STATUS_OK, "application/json", g_string_free(text, FALSE));
 }
 
 void answer_json(struct request *r, unsigned status, JsonNode *node)
@@ -87,7 +117,7 @@ void answer_json(struct request *r, unsigned status, JsonNode *node)
 
 void answer_text(struct request *r, const char *type, const char *text)
 {
-	answer(r, SOUP_STATUS_OK, type, text);
+	answer(r, SOUP_STATUS_OK, type, g_strdup(text));
 }
 
 void answer_none(struct request *r)

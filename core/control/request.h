@@ -17,11 +17,15 @@ struct request {
 	char *across;		/* the target in the path of a list across targets, see across.c; or NULL */
 	GHashTable *query;
 	GPtrArray *wrongs;
+	bool part;		/* see change_begin() */
+	const char *iqn;	/* then: of the target */
 	bool answered;
 };
 
 /* ?NAME, ?NAME=1, ?NAME=true */
 bool request_flag(const struct request *r, const char *name);
+/* False: it says that it is no JSON, and that has been answered. */
+bool request_takes_body(struct request *r);
 /* The body as a JSON object; NULL: that has been answered. */
 JsonNode *request_body(struct request *r);
 bool request_has_body(const struct request *r);
@@ -29,6 +33,10 @@ const char *request_header(const struct request *r, const char *name);
 
 /* node is taken over. */
 void answer_json(struct request *r, unsigned status, JsonNode *node);
+/* An object, or (obj NULL) a list of them; see conf_write_json(). */
+void answer_conf(struct request *r, unsigned status, enum conf_object object, const void *obj, const GPtrArray *list);
+/* What it has is taken over. */
+void answer_long(struct request *r, struct json_long *l);
 void answer_text(struct request *r, const char *type, const char *text);
 void answer_none(struct request *r);
 void answer_header(struct request *r, const char *name, const char *value);

@@ -11,6 +11,7 @@ static const struct fixed {
 	const char *summary;
 	enum route_answer answer;
 	bool body, change;
+	const char *query, *type;
 } fixed[] = {
 	{ "GET", "/v1/config", objects_get_config, "The whole configuration", ANSWER_OBJECT },
 	{ "PUT", "/v1/config", objects_put_config, "Apply a whole configuration, or nothing of it", ANSWER_OBJECT, true,
@@ -27,6 +28,10 @@ static const struct fixed {
 	{ "GET", "/v1/sessions/{tsih}", views_session, "One session", ANSWER_OTHER },
 	{ "DELETE", "/v1/sessions/{tsih}", views_session_drop, "End a session", ANSWER_NONE },
 	{ "GET", "/v1/status", views_status, "Portals as bound, targets and logical units as they run", ANSWER_OTHER },
+	{ "GET", "/v1/stats", numbers_stats, "What was counted, by reactor, portal, target, logical unit and session",
+	  ANSWER_OTHER, .query = "target buckets" },
+	{ "GET", "/metrics", metrics_get, "What was counted, as OpenMetrics", ANSWER_OTHER,
+	  .type = "application/openmetrics-text" },
 	{ "GET", "/healthz", views_health, "Whether everything configured is served", ANSWER_OTHER },
 	{ "GET", "/openapi.json", openapi_get, "This interface, as OpenAPI 3", ANSWER_OTHER },
 	/* Those of gotgt in Go, whose clients put a version in front. */
@@ -153,6 +158,8 @@ GPtrArray *routes_new(void)
 		r->answer = fixed[i].answer;
 		r->body = fixed[i].body;
 		r->change = fixed[i].change;
+		r->query = fixed[i].query;
+		r->type = fixed[i].type;
 	}
 	add_across(routes);
 	add_schema(routes, CONF_TOP, "/v1");

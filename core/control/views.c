@@ -172,28 +172,34 @@ static GHashTable *count_sessions(const GArray *all)
 	return counts;
 }
 
+struct status { const struct server *server; GHashTable *sessions; };
+
+static JsonNode *nth_target(const void *of, unsigned n)
+{
+	const struct status *status = of;
+	const struct conf_target *t = server_conf(status->server)->targets->pdata[n];
+
+	return json_of_object(target_object(status->server, t,
+					    GPOINTER_TO_UINT(g_hash_table_lookup(status->sessions, t->iqn))));
+}
+
 void views_status(struct request *r)
 {
 	const struct server *s = r->control->options.server;
 	g_autoptr(GArray) all = sessions(r);
 	g_autoptr(GHashTable) counts = count_sessions(all);
-	const GPtrArray *targets = server_conf(s)->targets;
-	JsonArray *list = json_array_new(), *control = json_array_new();
+	const struct status status = { s, counts };
+	struct json_long answer = { .name = "targets", .n = server_conf(s)->targets->len, .element = nth_target, .of = &status };
+	JsonArray *control = json_array_new();
 	JsonObject *o = json_object_new();
 
 	for (unsigned i = 0; i < r->control->doors->len; i++)
 		json_array_add_string_element(control, ((const struct door *)r->control->doors->pdata[i])->url);
-	for (unsigned i = 0; i < targets->len; i++) {
-		const struct conf_target *t = targets->pdata[i];
-
-		json_array_add_object_element(list, target_object(s, t,
-					      GPOINTER_TO_UINT(g_hash_table_lookup(counts, t->iqn))));
-	}
 	json_object_set_boolean_member(o, "unsaved", r->control->unsaved);
 	json_object_set_array_member(o, "control", control);
 	json_object_set_array_member(o, "portals", portals_array(s));
-	json_object_set_array_member(o, "targets", list);
-	answer_json(r, SOUP_STATUS_OK, json_of_object(o));
+	answer.head = json_of_object(o);
+	answer_long(r, &answer);
 }
 
 /* 200 in any case: to start a daemon anew for one logical unit would end the sessions of all. */

@@ -23,7 +23,7 @@ struct reactor {
 	pthread_t thread;
 	bool started, stopping;
 	struct log *log;
-	uint64_t now_ms, batch;
+	uint64_t now_ms, last_ns, batch;
 	atomic_uint poll_max_us;
 	uint64_t poll_ns;			/* how long it looks before it sleeps, at present */
 	struct bufpool *pool;
@@ -54,9 +54,15 @@ static uint64_t clock_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-static uint64_t clock_ms(void)
+uint64_t reactor_read_ns(struct reactor *r)
 {
-	return clock_ns() / 1000000;
+	r->last_ns = clock_ns();
+	return r->last_ns;
+}
+
+static uint64_t clock_ms(struct reactor *r)
+{
+	return reactor_read_ns(r) / 1000000;
 }
 
 /* ---- timers ---- */
@@ -345,11 +351,11 @@ static void *loop(void *arg)
 
 	self = r;
 	log_enter(r->log);
-	r->now_ms = clock_ms();
+	r->now_ms = clock_ms(r);
 	while (!r->stopping) {
 		int n = wait_events(r, sleep_ms(r));
 
-		r->now_ms = clock_ms();
+		r->now_ms = clock_ms(r);
 		r->batch++;
 		r->n_events = n < 0 ? 0 : n;
 		for (int i = 0; i < r->n_events; i++) {
@@ -377,7 +383,7 @@ struct reactor *reactor_new(unsigned index, GError **error)
 	r->defer_tail = &r->defer_head;
 	r->again_tail = &r->again_head;
 	r->wake.ready = woken;
-	r->now_ms = clock_ms();
+	r->now_ms = clock_ms(r);
 	r->ep = epoll_create1(EPOLL_CLOEXEC);
 	r->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->pool = bufpool_new(r);
@@ -436,4 +442,5 @@ unsigned reactor_index(const struct reactor *r) { return r->index; }
 struct bufpool *reactor_pool(struct reactor *r) { return r->pool; }
 struct reactor *reactor_self(void) { return self; }
 uint64_t reactor_now_ms(const struct reactor *r) { return r->now_ms; }
+uint64_t reactor_last_ns(const struct reactor *r) { return r->last_ns; }
 uint64_t reactor_batch(const struct reactor *r) { return r->batch; }

@@ -81,6 +81,9 @@ void reactor_timer_cancel(struct reactor *r, struct timer *t);
 
 /* Monotonic, read once per batch. */
 uint64_t reactor_now_ms(const struct reactor *r);
+/* The same clock as read last: once per batch, and by reactor_read_ns(), which reads it now. */
+uint64_t reactor_last_ns(const struct reactor *r);
+uint64_t reactor_read_ns(struct reactor *r);
 /* Counts batches of events: equal values mean the same batch. */
 uint64_t reactor_batch(const struct reactor *r);
 

@@ -2,6 +2,7 @@
 /* cmd-pool.c - the memory of commands: their structures are reused, their buffers counted. */
 #include "config.h"
 #include "iscsi/cmd.h"
+#include "iscsi/count.h"
 
 /* What one session's commands may hold before new ones are told TASK SET FULL; one more may go over. */
 #define BUFFERED_MAX (64u << 20)
@@ -52,7 +53,7 @@ struct cmd *cmd_get(struct session *s)
 		cmd = g_new0(struct cmd, 1);
 	memset(cmd, 0, offsetof(struct cmd, sense));
 	cmd->session = s;
-	s->n_cmds++;
+	atomic_store_explicit(&s->n_cmds, s->n_cmds + 1, memory_order_relaxed);
 	return cmd;
 }
 
@@ -61,11 +62,12 @@ void cmd_put(struct cmd *cmd)
 	struct session *s = cmd->session;
 	struct cmd **list = &s->node->free_cmds[reactor_index(s->reactor)];
 
+	count_end(cmd);
 	task_release(&cmd->task);
 	cmd_uncharge(cmd, s);
 	cmd->next = *list;
 	*list = cmd;
-	s->n_cmds--;
+	atomic_store_explicit(&s->n_cmds, s->n_cmds - 1, memory_order_relaxed);
 	session_cmd_gone(s);
 }
 

@@ -4,6 +4,7 @@
 #include "iscsi/ahs.h"
 #include "iscsi/answer.h"
 #include "iscsi/cmd.h"
+#include "iscsi/count.h"
 #include "iscsi/rx.h"
 
 /* Bits of byte 1 of a SCSI Command (RFC 7143 11.3.1). */
@@ -115,6 +116,7 @@ static void task_given_up(struct task *t)
 	memcpy(cmd->task.sense, t->sense, t->sense_len);
 	cmd->task.xfer_len = t->xfer_len;
 	cmd->task.reactor = t->reactor;
+	count_given_up(cmd, t);
 	cmd->task.in_len = cmd->task.iovcnt = 0;
 	cmd->task.lent = false;
 	if (cmd->conn && cmd->conn->into.cmd == old) {
@@ -125,7 +127,7 @@ static void task_given_up(struct task *t)
 	cmd->buffered = 0;
 	old->session = NULL;
 	old->conn = NULL;
-	s->n_cmds--;
+	atomic_store_explicit(&s->n_cmds, s->n_cmds - 1, memory_order_relaxed);
 	cmd->ended = true;
 	maybe_answer(cmd);
 }
@@ -178,6 +180,7 @@ static void send_r2t(struct cmd *cmd)
 	put32(bhs + 36, cmd->r2t_sn++);
 	put32(bhs + 40, r.offset);
 	put32(bhs + 44, r.len);
+	count_r2t(cmd);
 	tx_pdu(c, bhs, NULL, 0, NULL);
 }
 
@@ -446,6 +449,22 @@ static struct verdict refuse_command(struct conn *c, const struct pdu *p, struct
 	return wrong ? VERDICT_REJECT(REJECT_INVALID_FIELD, wrong) : VERDICT_OK;
 }
 
+static enum task_begun begin_task(struct cmd *cmd, const struct pdu *p)
+{
+	struct task *t = &cmd->task;
+
+	if ((p->bhs[1] & READ_BIT) && cmd->write) {
+		t->edtl_in = t->edtl_out = 0;	/* bidirectional: no such command here */
+		task_refuse(t, STATUS_CHECK_CONDITION, SENSE_INVALID_FIELD_IN_CDB);
+		return TASK_GOING;
+	}
+	if (cmd_holds_too_much(cmd->session)) {
+		task_refuse(t, STATUS_TASK_SET_FULL, SENSE_NONE);
+		return TASK_GOING;
+	}
+	return task_begin(t);
+}
+
 /* One with a wrong digest does not come here (pdu.c). */
 struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avail, bool digest_bad)
 {
@@ -456,6 +475,7 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 	struct ahs ahs;
 	struct cmd *cmd;
 	struct cmd **chain;
+	bool wants;
 
 	if (wrong)
 		return VERDICT_DROP(wrong);
@@ -490,19 +510,15 @@ struct verdict cmd_on_command(struct conn *c, const struct pdu *p, uint32_t avai
 		fail_later(cmd, SENSE_UNEXPECTED_UNSOLICITED_DATA);
 
 	cmd->state = CMD_RUNNING;
-	if ((p->bhs[1] & READ_BIT) && cmd->write) {
-		cmd->task.edtl_in = cmd->task.edtl_out = 0;	/* bidirectional: no such command here */
-		task_refuse(&cmd->task, STATUS_CHECK_CONDITION, SENSE_INVALID_FIELD_IN_CDB);
-	} else if (cmd_holds_too_much(s)) {
-		task_refuse(&cmd->task, STATUS_TASK_SET_FULL, SENSE_NONE);
-	} else if (task_begin(&cmd->task) == TASK_WANTS_DATA) {
+	wants = begin_task(cmd, p) == TASK_WANTS_DATA;
+	count_begin(cmd);
+	cmd->begun = true;
+	if (wants) {
 		cmd->state = CMD_COLLECTING;
 		c->data_ms = c->heard_ms;
-		cmd->begun = true;
 		begin_write(c, cmd, p, avail);
 		return VERDICT_OK;
 	}
-	cmd->begun = true;
 	cmd_charge(cmd);
 	swallow(c, p, avail);
 	maybe_answer(cmd);

@@ -47,6 +47,8 @@ struct cmd {
 	uint32_t r2t_sn, r2t_done;
 	uint32_t seq_got, seq_sn;	/* of the sequence being received: bytes so far, next DataSN */
 	uint32_t buffered;		/* bytes its session is charged for */
+	uint64_t begun_ns;		/* count.c's, as is the next one */
+	struct stats *of_portal;
 	uint8_t sense[2 + TASK_SENSE_MAX + 2];	/* SenseLength, sense data, padding: the response's data segment */
 	struct task task;
 };

@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 #include "iscsi/cmd.h"
+#include "iscsi/count.h"
 #include "iscsi/login.h"
 #include "iscsi/logins.h"
 #include "iscsi/logout.h"
@@ -115,6 +116,7 @@ void conn_logged_in(struct conn *c)
 		return;
 	if (c->session->state == SESSION_ACTIVE)
 		session_event(c->session, SESSION_LOGIN_DONE);
+	count_login(c, STATS_LOGINS);
 	pthread_mutex_lock(&n->lock);
 	logins_over(n, c);
 	pthread_mutex_unlock(&n->lock);
@@ -196,6 +198,8 @@ static void reap(struct defer *d)
 	reactor_undefer(c->reactor, &c->flush);
 	reactor_unagain(c->reactor, &c->go_on);
 	rx_free(c);
+	if (!c->was_logged_in && login_under_way(c->login))
+		count_login(c, STATS_LOGIN_FAILURES);
 	if (c->login)
 		login_free(c->login);
 	if (c->text)
@@ -206,6 +210,7 @@ static void reap(struct defer *d)
 	n->n_conns[r]--;
 	n->conns_total--;
 	logins_over(n, c);
+	portal_conn_over(c->portal);
 	c->reaped = c->evicting;
 	pthread_cond_broadcast(&n->idle);
 	pthread_mutex_unlock(&n->lock);
@@ -353,6 +358,7 @@ static void leave(struct defer *d)
 	n->n_conns[reactor_index(m->to)]++;
 	c->reactor = m->to;
 	pthread_mutex_unlock(&n->lock);
+	c->counts = NULL;
 	c->post.run = arrive;
 	reactor_post(c->reactor, &c->post);
 }

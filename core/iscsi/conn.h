@@ -85,6 +85,7 @@ struct conn {
 	struct conn **prev;
 	struct post post;
 	struct moving *moving;		/* conn.c: on its way to another reactor */
+	struct stats *counts;		/* count.c's: of its portal on its reactor; NULL: not known yet */
 };
 
 void conn_start(struct node *n, struct portal *p, struct reactor *r, int fd, const struct sockaddr_storage *from);	/* [any] */

@@ -58,44 +58,31 @@ static void append_target(GByteArray *out, const struct node *n, const struct no
 	}
 }
 
-static gint by_name(gconstpointer a, gconstpointer b)
+gint node_by_name(gconstpointer a, gconstpointer b, gpointer unused)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Called with the lock: names behind `after`, in order. */
-static GPtrArray *names_after(struct node *n, const char *after)
-{
-	GPtrArray *names = g_ptr_array_new();
-	GHashTableIter it;
-	gpointer name;
-
-	g_hash_table_iter_init(&it, n->targets);
-	while (g_hash_table_iter_next(&it, &name, NULL))
-		if (strcmp(name, after) > 0)
-			g_ptr_array_add(names, name);
-	g_ptr_array_sort(names, by_name);
-	return names;
+	return strcmp(((const struct node_target *)a)->name, ((const struct node_target *)b)->name);
 }
 
 void node_send_all_targets(struct node *n, char **after, uint32_t len, const struct acl_who *who,
 			   const struct sockaddr_storage *local, GByteArray *out)
 {
+	struct node_target from = { .name = *after };
 	const char *last = NULL;
-	GPtrArray *names;
+	GSequenceIter *it;
 
 	pthread_mutex_lock(&n->lock);
-	names = names_after(n, *after);
-	for (guint i = 0; i < names->len && out->len < len; i++) {
-		const struct node_target *t = g_hash_table_lookup(n->targets, names->pdata[i]);
+	/* Behind all that are not behind it. */
+	it = g_sequence_search(n->by_name, &from, node_by_name, NULL);
+	while (!g_sequence_iter_is_end(it) && out->len < len) {
+		const struct node_target *t = g_sequence_get(it);
 
-		last = i + 1 < names->len ? t->name : NULL;
+		it = g_sequence_iter_next(it);
+		last = g_sequence_iter_is_end(it) ? NULL : t->name;
 		if (visible(t, who))
 			append_target(out, n, t, local);
 	}
 	g_free(*after);
 	*after = g_strdup(last);
-	g_ptr_array_unref(names);
 	pthread_mutex_unlock(&n->lock);
 }
 

@@ -3,8 +3,10 @@
 #include "config.h"
 #include <pthread.h>
 #include "engine/log.h"
+#include "engine/probes.h"
 #include "iscsi/acl.h"
 #include "iscsi/auth.h"
+#include "iscsi/count.h"
 #include "iscsi/login.h"
 #include "iscsi/redirect.h"
 #include "iscsi/session.h"
@@ -98,6 +100,11 @@ void login_free(struct login *l)
 	g_free(l);
 }
 
+bool login_under_way(const struct login *l)
+{
+	return l && !l->refused;
+}
+
 static const char *quoted(char buf[LOG_QUOTED], const char *text)
 {
 	return text ? log_quote(buf, LOG_QUOTED, text, strlen(text)) : "(no name)";
@@ -137,6 +144,7 @@ static void refuse(struct conn *c, struct login *l, struct refusal r)
 			    quoted(who, l->keys.said[SAID_INITIATOR_NAME]), target ? " to " : "",
 			    target ? quoted(to, target) : "", name ? " as " : "", name ? quoted(user, name) : "", r.why, r.status);
 	l->refused = true;
+	count_login(c, STATS_LOGIN_FAILURES);
 	response_init(c, l, bhs);
 	put16(bhs + 36, r.status);
 	c->stat_sn++;
@@ -207,6 +215,7 @@ static void established(struct conn *c, enum login_status status)
 		return;
 	}
 	respond_last(c, l);
+	PROBE3(session__login, c->session->tsih, c->session->initiator, l->keys.said[SAID_TARGET_NAME]);
 	if (!node_tells(c->node))
 		;
 	else if (l->keys.discovery)

@@ -12,6 +12,8 @@
  * login PDU: VERDICT_DROP.
  */
 struct verdict login_on_pdu(struct conn *c, const struct pdu *p);
+/* It has begun, and was neither refused nor sent elsewhere. */
+bool login_under_way(const struct login *l);
 /* The connection goes away during login. */
 void login_free(struct login *l);
 

@@ -2,6 +2,7 @@
 /* node.c - targets and portals come and go under running sessions. */
 #include "config.h"
 #include <pthread.h>
+#include <string.h>
 #include "engine/log.h"
 #include "engine/thread.h"
 #include "iscsi/acl.h"
@@ -9,6 +10,7 @@
 #include "iscsi/auth.h"
 #include "iscsi/cmd.h"
 #include "iscsi/conn.h"
+#include "iscsi/count.h"
 #include "iscsi/logins.h"
 #include "iscsi/logout.h"
 #include "iscsi/portal.h"
@@ -27,7 +29,11 @@ struct node *node_new(struct engine *e)
 	n->targets = g_hash_table_new(g_str_hash, g_str_equal);
 	n->portals = g_ptr_array_new();
 	n->old_portals = g_ptr_array_new_with_free_func((GDestroyNotify)portal_free);
-	n->removed_names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	n->by_name = g_sequence_new(NULL);
+	g_queue_init(&n->removed_names);
+	n->runs = count_runs_new(e->n_reactors);
+	n->adopted = stats_set_new(e->n_reactors);
+	n->started_us = g_get_monotonic_time();
 	n->max_conns = 4096;
 	n->max_logins = 256;
 	n->max_logins_per_address = 128;
@@ -71,9 +77,12 @@ void node_free(struct node *n)
 	for (unsigned i = 0; i < n->engine->n_reactors; i++)
 		cmd_pool_free(n->free_cmds[i]);
 	g_hash_table_unref(n->targets);
-	g_hash_table_unref(n->removed_names);
+	g_sequence_free(n->by_name);
+	g_queue_clear_full(&n->removed_names, g_free);
 	g_ptr_array_unref(n->portals);
 	g_ptr_array_unref(n->old_portals);
+	stats_set_free(n->adopted);
+	count_runs_free(n->runs);
 	g_array_unref(n->logging_in);
 	auth_unref(n->discovery_auth);
 	auth_guard_free(n->guard);
@@ -184,6 +193,15 @@ static void take_access(struct node_target *t, const struct node_access *access)
 	t->max_sessions = access->max_sessions;
 }
 
+/* With the lock; NULL: none of them. */
+static void forget_removed(struct node *n, GList *name)
+{
+	if (!name)
+		return;
+	g_free(name->data);
+	g_queue_delete_link(&n->removed_names, name);
+}
+
 struct node_target *node_add_target(struct node *n, const char *name, const char *alias, struct target *scsi,
 				    const struct params *offer, struct portal *const *portals, unsigned n_portals)
 {
@@ -209,8 +227,9 @@ struct node_target *node_add_target_access(struct node *n, const char *name, con
 	target_set_purge(scsi, tmf_purge, t);
 	set_target(t, alias, offer, portals, n_portals);
 	pthread_mutex_lock(&n->lock);
-	g_hash_table_remove(n->removed_names, name);
+	forget_removed(n, g_queue_find_custom(&n->removed_names, name, (GCompareFunc)strcmp));
 	g_hash_table_insert(n->targets, t->name, t);
+	t->place = g_sequence_insert_sorted(n->by_name, t, node_by_name, NULL);
 	tell_its_ports(n, t);
 	pthread_mutex_unlock(&n->lock);
 	return t;
@@ -262,7 +281,7 @@ struct node_target *node_find_target(struct node *n, const char *name, const str
 		g_atomic_int_inc(&t->refs);
 	else
 		t = NULL;
-	*removed = g_hash_table_contains(n->removed_names, name);
+	*removed = !t && g_queue_find_custom(&n->removed_names, name, (GCompareFunc)strcmp);
 	pthread_mutex_unlock(&n->lock);
 	return t;
 }
@@ -456,9 +475,13 @@ void node_remove_target(struct node *n, struct node_target *t, unsigned grace_ms
 	pthread_mutex_lock(&n->lock);
 	t->removed = true;
 	g_hash_table_remove(n->targets, t->name);
-	g_hash_table_add(n->removed_names, g_strdup(t->name));
+	g_sequence_remove(t->place);
+	if (n->removed_names.length == REMOVED_NAMES_MAX)
+		forget_removed(n, n->removed_names.head);
+	g_queue_push_tail(&n->removed_names, g_strdup(t->name));
 	pthread_mutex_unlock(&n->lock);
-	show_out(n, t, grace_ms);
+	if (!wait_empty(n, t, 0))	/* nobody comes in any more: it is not found */
+		show_out(n, t, grace_ms);
 	node_target_unref(n, t);
 }
 

@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <sys/socket.h>
 #include "engine/engine.h"
+#include "engine/stats.h"
 #include "iscsi/keys.h"
 #include "scsi/target.h"
 
@@ -22,8 +23,10 @@ struct session;
 struct portal;
 struct conn;
 struct cmd;
+struct count_run;
 
 #define ISCSI_NAME_MAX 223	/* RFC 7143 4.2.7.2 */
+#define REMOVED_NAMES_MAX 1024u
 
 /* A portal of a target and its target portal group tag, which is its target port group too. */
 struct portal_tag { struct portal *portal; uint16_t tag; };
@@ -31,6 +34,7 @@ struct portal_tag { struct portal *portal; uint16_t tag; };
 /* A target as initiators see it. */
 struct node_target {
 	struct node *node;
+	GSequenceIter *place;	/* in node->by_name */
 	char *name;		/* iqn., eui. or naa. */
 	char *alias;		/* or NULL */
 	struct target *scsi;
@@ -54,7 +58,8 @@ struct node {
 	GHashTable *targets;		/* name -> struct node_target */
 	GPtrArray *portals;		/* struct portal */
 	GPtrArray *old_portals;		/* removed ones */
-	GHashTable *removed_names;	/* of targets that were here */
+	GSequence *by_name;		/* struct node_target */
+	GQueue removed_names;		/* of targets that were here, the last REMOVED_NAMES_MAX of them */
 	unsigned n_conns[ENGINE_REACTORS_MAX];	/* under lock */
 	unsigned conns_total, logins;	/* logins: those not yet logged in */
 	GArray *logging_in;		/* logins.c's: by address; under lock */
@@ -75,6 +80,9 @@ struct node {
 		unsigned sessions;	/* that hold any */
 		char apart[64 - sizeof(size_t) - sizeof(unsigned)];
 	} memory[ENGINE_REACTORS_MAX];
+	struct count_run *runs;
+	struct stats_set *adopted;	/* of connections without a portal */
+	gint64 started_us;		/* g_get_monotonic_time() */
 	/* Limits, [main] before the first portal. */
 	uint32_t max_conns;		/* all connections; default 4096 */
 	uint32_t max_logins;		/* connections not yet logged in; default 256 */
@@ -179,6 +187,8 @@ bool node_drop_session(struct node *n, uint16_t tsih);
 
 /* Look a target up by name as seen through a portal: NULL when there is none there; *removed says it was here.  [any] */
 struct node_target *node_find_target(struct node *n, const char *name, const struct portal *p, bool *removed);
+/* GCompareDataFunc of two struct node_target. */
+gint node_by_name(gconstpointer a, gconstpointer b, gpointer unused);
 struct node_target *node_target_ref(struct node_target *t);	/* [any] */
 void node_target_unref(struct node *n, struct node_target *t);	/* [any] */
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pdu.c - the opcodes an initiator may send, and the order they are taken in. */
 #include "config.h"
+#include "engine/probes.h"
 #include "iscsi/cmd.h"
 #include "iscsi/login.h"
 #include "iscsi/logout.h"
@@ -46,6 +47,7 @@ void pdu_reject(struct conn *c, const struct pdu *p, enum reject_reason reason)
 {
 	uint8_t bhs[BHS_LEN] = { OP_REJECT, FINAL_BIT, (uint8_t)reason };
 
+	PROBE3(pdu__reject, c->peer, pdu_opcode(p), reason);
 	put32(bhs + 16, TAG_NONE);
 	conn_stamp(c, bhs, true);
 	tx_copy(c, bhs, p->bhs, BHS_LEN, NULL);

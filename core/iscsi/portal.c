@@ -29,6 +29,8 @@ struct portal {
 	char *advertise;	/* "HOST:PORT", or NULL: as bound; under node->lock */
 	uint16_t tag;
 	bool open;
+	struct stats_set *stats;
+	unsigned n_conns;	/* under node->lock */
 };
 
 static void set_error(GError **error, const char *addr, uint16_t port, const char *what, const char *why)
@@ -71,7 +73,7 @@ static void learn_name(struct portal *p)
 
 /* ---- accepting ---- */
 
-static struct reactor *least_loaded(struct node *n, const struct portal *p, const struct sockaddr_storage *from)
+static struct reactor *least_loaded(struct node *n, struct portal *p, const struct sockaddr_storage *from)
 {
 	struct engine *e = n->engine;
 	unsigned best = 0;
@@ -84,6 +86,8 @@ static struct reactor *least_loaded(struct node *n, const struct portal *p, cons
 				best = i;
 		n->n_conns[best]++;
 		n->conns_total++;
+		if (p)
+			p->n_conns++;
 		r = e->reactors[best];
 	}
 	pthread_mutex_unlock(&n->lock);
@@ -163,7 +167,8 @@ struct portal *portal_new_on(struct node *n, int fd, uint16_t tag)
 	struct portal *p = g_new0(struct portal, 1);
 
 	*p = (struct portal){ .watch = { fd, accept_ready }, .retry.expired = retry, .node = n,
-			      .reactor = n->engine->reactors[0], .tag = tag };
+			      .reactor = n->engine->reactors[0], .tag = tag,
+			      .stats = stats_set_new(n->engine->n_reactors) };
 	learn_name(p);
 	return p;
 }
@@ -224,6 +229,7 @@ void portal_free(struct portal *p)
 {
 	if (p->watch.fd >= 0)
 		close(p->watch.fd);
+	stats_set_free(p->stats);
 	g_free(p->advertise);
 	g_free(p->name);
 	g_free(p);
@@ -245,3 +251,11 @@ void portal_advertise(struct portal *p, const char *text)
 }
 
 uint16_t portal_tag(const struct portal *p) { return p->tag; }
+struct stats_set *portal_stats(const struct portal *p) { return p->stats; }
+unsigned portal_connections(const struct portal *p) { return p->n_conns; }
+
+void portal_conn_over(struct portal *p)
+{
+	if (p)
+		p->n_conns--;
+}

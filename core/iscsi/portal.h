@@ -14,4 +14,11 @@ void portal_open(struct portal *p);
 void portal_close(struct portal *p);
 void portal_free(struct portal *p);
 
+/* What came through it, by reactor.  [any] */
+struct stats_set *portal_stats(const struct portal *p);
+/* Connections it has.  With node->lock.  [any] */
+unsigned portal_connections(const struct portal *p);
+/* One of them is gone; NULL does nothing.  With node->lock.  [any] */
+void portal_conn_over(struct portal *p);
+
 #endif

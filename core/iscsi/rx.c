@@ -9,6 +9,7 @@
 #include <isa-l/crc.h>
 #include <sys/socket.h>
 #include "iscsi/cmd.h"
+#include "iscsi/count.h"
 #include "iscsi/pdu.h"
 #include "iscsi/rx.h"
 #include "iscsi/session.h"
@@ -112,12 +113,14 @@ static bool data_digest_ok(const uint8_t *data, uint32_t padded)
 }
 
 /* What forbids even looking at the data segment, or NULL. */
-static const char *header_wrong(const struct conn *c, const uint8_t *bhs, uint32_t hlen)
+static const char *header_wrong(struct conn *c, const uint8_t *bhs, uint32_t hlen)
 {
 	uint32_t max = conn_is_full(c) ? c->params.max_recv_dsl : LOGIN_MAX_DSL;
 
-	if (c->header_digest && !header_digest_ok(bhs, hlen))
+	if (c->header_digest && !header_digest_ok(bhs, hlen)) {
+		count_header_digest(c);
 		return "header digest error";	/* 7.7: at level 0 the connection ends */
+	}
 	if (get24(bhs + 5) > max)
 		return "data segment beyond MaxRecvDataSegmentLength";
 	return NULL;
@@ -136,6 +139,8 @@ static void handle(struct conn *c, uint8_t *bhs, uint32_t hlen, uint32_t avail, 
 			bad = !data_digest_ok(p.data, pad4(p.data_len));
 			c->rx_at += DIGEST_LEN;
 		}
+		if (bad)
+			count_data_digest(c, bhs);
 	} else {
 		c->rx_at = c->rx_len;
 	}
@@ -251,6 +256,8 @@ static void into_finish(struct conn *c)
 		memcpy(&want, c->into.tail + pad, DIGEST_LEN);
 		bad = le32toh(want) != ~crc(c->into.crc, c->into.tail, pad);
 	}
+	if (bad)
+		count_data_digest(c, c->into.bhs);
 	act(c, &p, cmd_into_done(c, bad));
 }
 

@@ -2,6 +2,7 @@
 /* session.c - sessions come, abort commands, and go. */
 #include "config.h"
 #include <pthread.h>
+#include "engine/probes.h"
 #include "iscsi/acl.h"
 #include "iscsi/cmd.h"
 #include "iscsi/logout.h"
@@ -110,6 +111,7 @@ static void session_end(struct defer *d)
 	struct session *s = container_of(d, struct session, end);
 	struct node *n = s->node;
 
+	PROBE3(session__logout, s->tsih, s->initiator, s->target ? s->target->name : NULL);
 	reactor_undefer(s->reactor, &s->resume);
 	if (s->state == SESSION_FAILED)
 		session_event(s, SESSION_GONE);
@@ -124,6 +126,7 @@ static void session_end(struct defer *d)
 	pthread_mutex_unlock(&n->lock);
 	if (s->target)
 		node_target_unref(n, s->target);
+	stats_unref(atomic_load(&s->stats));
 	g_free(s->initiator);
 	g_free(s->initiator_alias);
 	g_free(s);
@@ -166,7 +169,7 @@ static void remove_conn(struct session *s, struct conn *c)
 		at = &(*at)->mate;
 	*at = c->mate;
 	c->mate = NULL;
-	s->n_conns--;
+	atomic_store(&s->conns_now, --s->n_conns);
 	session_unstall(c);
 	session_drop_held(s, c);
 	for (unsigned i = 0; i < CMD_BUCKETS; i++)
@@ -297,7 +300,7 @@ static void add_conn(struct session *s, struct conn *c)
 {
 	c->mate = s->conns;
 	s->conns = c;
-	s->n_conns++;
+	atomic_store(&s->conns_now, ++s->n_conns);
 	c->allegiance = ++s->last_allegiance;
 }
 

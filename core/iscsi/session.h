@@ -18,6 +18,8 @@ struct session {
 	struct reactor *reactor;
 	struct conn *conns;		/* by conn->mate */
 	uint32_t n_conns;
+	atomic_uint conns_now;		/* the same, for who is not its reactor */
+	_Atomic(struct stats *) stats;	/* NULL: no command has come */
 	uint32_t joining;		/* logins that wait for the connection they replace to be gone */
 	uint32_t last_allegiance;
 	struct params params;		/* agreed with its first connection */
@@ -34,7 +36,7 @@ struct session {
 	uint32_t n_stalled;		/* connections not read from, as what is next there is not due */
 	struct cmd *by_itt[CMD_BUCKETS];
 	uint32_t n_tmfs;		/* requests whose answers wait */
-	uint32_t n_cmds;		/* all of its commands, until sent and released */
+	atomic_uint n_cmds;		/* all of its commands, until sent and released; its reactor writes */
 	uint32_t next_ttt;
 	size_t buffered;		/* bytes of memory its commands hold */
 	struct tmf *fenced;		/* task management whose answers wait for acknowledgements */

@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include "iscsi/answer.h"
 #include "iscsi/cmd.h"
+#include "iscsi/count.h"
 #include "iscsi/tx.h"
 
 #define TX_IOV 288
@@ -220,8 +221,10 @@ static void advance(struct conn *c, struct txblk *b, size_t n)
 		b->iov[b->at_iov].iov_base = (uint8_t *)b->iov[b->at_iov].iov_base + n;
 		b->iov[b->at_iov].iov_len -= n;
 	}
+	count_many(c);
 	while (b->at_done < b->n_done && b->done[b->at_done].end <= b->sent)
 		finish(c, &b->done[b->at_done++]);
+	count_many_end(c);
 }
 
 /* ---- lent memory that cannot be read ---- */
@@ -317,6 +320,8 @@ enum tx_result tx_flush(struct conn *c)
 		}
 		if (n < 0)
 			return TX_ERROR;
+		if (b->at_done < b->n_done)
+			reactor_read_ns(c->reactor);	/* when the answers had left */
 		advance(c, b, (size_t)n);
 		if (b->sent == b->total)
 			drop_head(c);

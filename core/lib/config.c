@@ -108,6 +108,8 @@ bool lib_is_applied(const struct gotgt_server *s)
 {
 	const struct conf *now = server_conf(s->running);
 
+	if (!s->draft)
+		return true;
 	if (!schema_equal(CONF_TOP, s->draft, now))
 		return false;
 	for (unsigned i = 0; i < now->targets->len; i++) {
@@ -345,7 +347,7 @@ int gotgt_config_check(struct gotgt_server *s, const char *path, const struct go
 
 static int save(struct gotgt_server *s, const char *path)
 {
-	struct conf *copy = conf_copy(s->draft);
+	struct conf *copy = conf_copy(s->draft ? s->draft : server_conf(s->running));
 	GError *error = NULL;
 	bool ok;
 

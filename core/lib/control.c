@@ -60,9 +60,7 @@ static void applied(void *data)
 {
 	struct gotgt_server *s = ((struct lib_control *)data)->server;
 
-	conf_free(s->draft);
-	s->draft = conf_copy(server_conf(s->running));
-	s->checked = true;
+	lib_forget_draft(s);
 	lib_sweep_stores(s);
 }
 

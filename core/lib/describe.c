@@ -99,7 +99,7 @@ int gotgt_portal_add(struct gotgt_server *s, const char *name, const char *addre
 {
 	int r = lib_describe(s);
 
-	return r ? r : lib_leave(s, add_portal(s->draft, name, address, port));
+	return r ? r : lib_leave(s, add_portal(lib_draft(s), name, address, port));
 }
 
 static int remove_portal(struct conf *c, const char *address, uint16_t port)
@@ -120,7 +120,7 @@ int gotgt_portal_remove(struct gotgt_server *s, const char *address, uint16_t po
 {
 	int r = lib_describe(s);
 
-	return r ? r : lib_leave(s, remove_portal(s->draft, address, port));
+	return r ? r : lib_leave(s, remove_portal(lib_draft(s), address, port));
 }
 
 /* ---- targets ---- */
@@ -158,7 +158,7 @@ int gotgt_target_add(struct gotgt_server *s, const char *iqn)
 {
 	int r = lib_describe(s);
 
-	return r ? r : lib_leave(s, add_target(s->draft, iqn));
+	return r ? r : lib_leave(s, add_target(lib_draft(s), iqn));
 }
 
 int gotgt_target_set(struct gotgt_server *s, const char *iqn, const char *name, const char *value)
@@ -168,7 +168,7 @@ int gotgt_target_set(struct gotgt_server *s, const char *iqn, const char *name, 
 
 	if (r)
 		return r;
-	t = find_target(s->draft, iqn);
+	t = find_target(lib_draft(s), iqn);
 	return lib_leave(s, t ? lib_set(CONF_TARGET, t, name, value) : -ENOENT);
 }
 
@@ -179,10 +179,10 @@ int gotgt_target_remove(struct gotgt_server *s, const char *iqn)
 
 	if (r)
 		return r;
-	t = find_target(s->draft, iqn);
+	t = find_target(lib_draft(s), iqn);
 	if (!t)
 		return lib_leave(s, -ENOENT);
-	g_ptr_array_remove(s->draft->targets, t);
+	g_ptr_array_remove(lib_draft(s)->targets, t);
 	schema_free(CONF_TARGET, t);
 	lib_sweep_stores(s);
 	return lib_leave(s, 0);
@@ -204,7 +204,7 @@ int gotgt_target_allow(struct gotgt_server *s, const char *iqn, const char *who)
 
 	if (r)
 		return r;
-	t = find_target(s->draft, iqn);
+	t = find_target(lib_draft(s), iqn);
 	return lib_leave(s, t ? allow(t, who) : -ENOENT);
 }
 
@@ -268,7 +268,7 @@ int gotgt_account_add(struct gotgt_server *s, const char *iqn, const struct gotg
 
 	if (r)
 		return r;
-	list = accounts_of(s->draft, iqn);
+	list = accounts_of(lib_draft(s), iqn);
 	return lib_leave(s, list ? add_account(list, account) : -ENOENT);
 }
 
@@ -280,7 +280,7 @@ int gotgt_account_remove(struct gotgt_server *s, const char *iqn, const char *us
 
 	if (r)
 		return r;
-	list = accounts_of(s->draft, iqn);
+	list = accounts_of(lib_draft(s), iqn);
 	if (!list)
 		return lib_leave(s, -ENOENT);
 	a = find_account(list, user);
@@ -338,7 +338,7 @@ static int check_settings(const struct module *m, const struct conf_lun *l)
 
 static int add_plugin_lun(struct gotgt_server *s, const char *iqn, uint32_t number, struct conf_lun *l)
 {
-	struct conf_target *t = find_target(s->draft, iqn);
+	struct conf_target *t = find_target(lib_draft(s), iqn);
 	const struct module *m;
 	GError *error = NULL;
 	int r;
@@ -368,7 +368,7 @@ int gotgt_lun_add(struct gotgt_server *s, const char *iqn, uint32_t number, cons
 
 static int add_store_lun(struct gotgt_server *s, const char *iqn, uint32_t number, struct gotgt_store *store)
 {
-	struct conf_target *t = find_target(s->draft, iqn);
+	struct conf_target *t = find_target(lib_draft(s), iqn);
 	struct conf_lun lun = { .plugin = (char *)"store", .context = store };
 	int r;
 
@@ -376,7 +376,7 @@ static int add_store_lun(struct gotgt_server *s, const char *iqn, uint32_t numbe
 		return -ENOENT;
 	if (!store)
 		return lib_fail(EINVAL, "target %s lun %u: no store", t->iqn, number);
-	if (lib_uses_store(s->draft, store))
+	if (lib_uses_store(lib_draft(s), store))
 		return lib_fail(EBUSY, "target %s lun %u: the store is another logical unit's", t->iqn, number);
 	lun.module = store_module(store);
 	r = add_lun(t, number, &lun);
@@ -400,7 +400,7 @@ int gotgt_lun_set(struct gotgt_server *s, const char *iqn, uint32_t number, cons
 
 	if (r)
 		return r;
-	t = find_target(s->draft, iqn);
+	t = find_target(lib_draft(s), iqn);
 	l = t ? find_lun(t, number) : NULL;
 	return lib_leave(s, l ? lib_set(CONF_LUN, l, name, value) : -ENOENT);
 }
@@ -413,7 +413,7 @@ int gotgt_lun_remove(struct gotgt_server *s, const char *iqn, uint32_t number)
 
 	if (r)
 		return r;
-	t = find_target(s->draft, iqn);
+	t = find_target(lib_draft(s), iqn);
 	l = t ? find_lun(t, number) : NULL;
 	if (!l)
 		return lib_leave(s, -ENOENT);
@@ -444,6 +444,7 @@ void lib_sweep_stores(struct gotgt_server *s)
 
 	g_hash_table_iter_init(&it, s->stores);
 	while (g_hash_table_iter_next(&it, &store, NULL))
-		if (!lib_uses_store(s->draft, store) && !(s->running && lib_uses_store(server_conf(s->running), store)))
+		if (!(s->draft && lib_uses_store(s->draft, store)) &&
+		    !(s->running && lib_uses_store(server_conf(s->running), store)))
 			g_hash_table_iter_remove(&it);
 }

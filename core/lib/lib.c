@@ -156,7 +156,7 @@ int gotgt_server_set(struct gotgt_server *s, const char *name, const char *value
 {
 	int r = lib_describe(s);
 
-	return r ? r : lib_leave(s, lib_set(CONF_TOP, s->draft, name, value));
+	return r ? r : lib_leave(s, lib_set(CONF_TOP, lib_draft(s), name, value));
 }
 
 /* Enter, and only while nothing of the server runs. */
@@ -227,13 +227,27 @@ int gotgt_server_add_plugin(struct gotgt_server *s, const struct gotgt_plugin *(
 
 /* ---- start, change, stop ---- */
 
+struct conf *lib_draft(struct gotgt_server *s)
+{
+	if (!s->draft)
+		s->draft = conf_copy(server_conf(s->running));
+	return s->draft;
+}
+
+void lib_forget_draft(struct gotgt_server *s)
+{
+	conf_free(s->draft);
+	s->draft = NULL;
+	s->checked = true;
+}
+
 /* Once is enough: it also warns. */
 static int check(struct gotgt_server *s)
 {
 	g_autoptr(GPtrArray) errors = conf_errors_new();
 
 	if (!s->checked)
-		conf_check(s->draft, errors);
+		conf_check(lib_draft(s), errors);
 	s->checked = !errors->len;
 	return errors->len ? lib_fail(EINVAL, "%s", (char *)errors->pdata[0]) : 0;
 }
@@ -254,6 +268,7 @@ static int start(struct gotgt_server *s)
 	s->running = server_start(conf_copy(s->draft), s->plugin_dirs, s->skip_broken, &error);
 	if (!s->running)
 		return lib_failed(error);
+	lib_forget_draft(s);
 	s->state = LIB_RUNNING;
 	return 0;
 }
@@ -275,8 +290,9 @@ int lib_apply(struct gotgt_server *s)
 
 	if (r)
 		return r;
-	if (!server_apply(s->running, conf_copy(s->draft), &error))
+	if (!server_apply(s->running, conf_copy(lib_draft(s)), &error))
 		return lib_failed(error);
+	lib_forget_draft(s);
 	lib_sweep_stores(s);
 	return 0;
 }
@@ -292,8 +308,7 @@ static int revert(struct gotgt_server *s)
 {
 	if (!s->running)
 		return lib_fail(EBUSY, "the server does not run");
-	conf_free(s->draft);
-	s->draft = conf_copy(server_conf(s->running));
+	lib_forget_draft(s);
 	lib_sweep_stores(s);
 	return 0;
 }
@@ -307,6 +322,8 @@ int gotgt_server_revert(struct gotgt_server *s)
 
 static void stop(struct gotgt_server *s, struct server *running, unsigned grace_ms)
 {
+	if (running)
+		lib_draft(s);
 	server_stop(running, grace_ms);
 	s->state = LIB_IDLE;
 	s->running = NULL;
@@ -366,6 +383,7 @@ static int stop_begin(struct gotgt_server *s, unsigned grace_ms, gotgt_stopped_f
 	s->stopped = stopped;
 	s->stopped_data = data;
 	s->state = LIB_STOPPING;
+	lib_draft(s);
 	err = thread_start(&s->stopper, stopper, s);
 	s->stopper_started = !err;
 	if (!err)

@@ -20,7 +20,7 @@ struct gotgt_server {
 	pthread_mutex_t lock;		/* all but log and what it writes to, which change while nothing runs only */
 	enum lib_state state;
 	struct server *running;		/* NULL: it does not */
-	struct conf *draft;		/* what is described */
+	struct conf *draft;		/* what is described; NULL: what runs */
 	bool checked;			/* by conf_check() */
 	char **plugin_dirs;
 	GHashTable *modules;		/* name -> struct module, of gotgt_server_add_plugin() */
@@ -57,6 +57,10 @@ int lib_fail_error(int err, GError *error);
 int lib_failed(GError *error);
 /* Make the description what runs. */
 int lib_apply(struct gotgt_server *s);
+/* The description, to be changed. */
+struct conf *lib_draft(struct gotgt_server *s);
+/* It is what runs. */
+void lib_forget_draft(struct gotgt_server *s);
 /* Text for a caller's buffer. */
 int lib_put(const char *what, const char *text, char *buf, size_t size_bytes);
 

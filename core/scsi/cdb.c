@@ -2,6 +2,7 @@
 /* cdb.c - the table of commands and the questions it answers. */
 #include "config.h"
 #include <glib.h>
+#include "engine/stats.h"
 #include "scsi/cdb.h"
 #include "scsi/lun.h"
 #include "scsi/wire.h"
@@ -202,13 +203,29 @@ static const struct cdb_op ops[] = {
 	  .flags = READS, .pr = PR_READS, .usage = { 0xff, 0x16, B4, B4 }, .check = verify_check, .run = verify_run },
 };
 
+G_STATIC_ASSERT(G_N_ELEMENTS(ops) < STATS_OPCODES);	/* the last one counts what is not here */
+
 /* 1 + the row of an operation code's first command; rows of one operation code follow each other. */
 static uint8_t row_of[256];
 
+uint8_t cdb_kinds[G_N_ELEMENTS(ops)];
+
+/* What they are counted as: those that move blocks between medium and initiator, and the others. */
+static enum stats_kind kind_of(const struct cdb_op *op)
+{
+	const unsigned writes = CDB_WRITE | CDB_LBA;
+
+	if (op->dir == CDB_IN && op->unit == CDB_BLOCKS)
+		return STATS_READ;
+	return op->dir == CDB_OUT && (op->flags & writes) == writes ? STATS_WRITE : STATS_OTHER;
+}
+
 static void __attribute__((constructor)) index_rows(void)
 {
-	for (unsigned i = G_N_ELEMENTS(ops); i-- > 0; )
+	for (unsigned i = G_N_ELEMENTS(ops); i-- > 0; ) {
 		row_of[ops[i].opcode] = (uint8_t)(i + 1);
+		cdb_kinds[i] = kind_of(&ops[i]);
+	}
 }
 
 const struct cdb_op *cdb_find(const uint8_t *cdb, bool *known_opcode)
@@ -246,6 +263,11 @@ bool cdb_has_service_actions(uint8_t opcode)
 const struct cdb_op *cdb_nth(unsigned n)
 {
 	return n < G_N_ELEMENTS(ops) ? &ops[n] : NULL;
+}
+
+unsigned cdb_row(const struct cdb_op *op)
+{
+	return (unsigned)(op - ops);
 }
 
 bool cdb_supported(const struct cdb_op *op, const struct lun *lun)

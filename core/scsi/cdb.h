@@ -83,6 +83,8 @@ const struct cdb_op *cdb_lookup(const struct lun *lun, uint8_t opcode, uint16_t 
 bool cdb_has_service_actions(uint8_t opcode);
 /* The n-th row in the order of the table, NULL past the end. */
 const struct cdb_op *cdb_nth(unsigned n);
+unsigned cdb_row(const struct cdb_op *op);	/* which one it is */
+extern uint8_t cdb_kinds[];		/* by row: enum stats_kind */
 bool cdb_supported(const struct cdb_op *op, const struct lun *lun);
 /* The usage data of a command, op->len bytes, as REPORT SUPPORTED OPERATION CODES prints it. */
 void cdb_usage(const struct cdb_op *op, const struct lun *lun, uint8_t *out);

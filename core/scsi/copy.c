@@ -242,6 +242,7 @@ static void abort_copy(struct copy *c, enum sense_code code, int byte, int whose
 	memset(t->sense, 0, sizeof t->sense);
 	len = sense_build(t->sense, sizeof t->sense, descriptor, code, &field, true, residue(c));
 	len = (descriptor ? add_descriptors : add_fixed)(c, t->sense, len, whose, why);
+	t->sense_code = (uint8_t)code;
 	t->sense_len = (uint16_t)len;
 	task_status(t, STATUS_CHECK_CONDITION);
 }

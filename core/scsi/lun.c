@@ -310,6 +310,8 @@ static void discard(struct lun *lun)
 {
 	pr_free(lun->pr);
 	ranges_clear(&lun->ranges);
+	for (unsigned i = 0; i < lun->target->engine->n_reactors; i++)
+		stats_unref(atomic_load(&lun->count[i].stats));
 	pthread_cond_destroy(&lun->drained);
 	pthread_mutex_destroy(&lun->save_lock);
 	pthread_mutex_destroy(&lun->lock);
@@ -412,6 +414,7 @@ static bool let_go(struct lun *lun)
 
 void lun_free_left(struct engine *e)
 {
+	struct target *alone;
 	GSList *next;
 
 	pthread_mutex_lock(&left.lock);
@@ -428,8 +431,9 @@ void lun_free_left(struct engine *e)
 			continue;
 		left.luns = g_slist_delete_link(left.luns, l);
 		e->n_left--;
-		target_free(lun->target);
+		alone = lun->target;
 		discard(lun);
+		target_free(alone);
 	}
 	pthread_mutex_unlock(&left.lock);
 }

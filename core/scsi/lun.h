@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "engine/stats.h"
 #include "scsi/alua.h"
 #include "scsi/range.h"
 #include "scsi/target.h"
@@ -58,14 +59,20 @@ struct lun_identity {
 
 /* Tasks on one reactor, the ranges they hold, those at the device; only that reactor writes. */
 struct lun_count {
-	uint32_t n;
+	atomic_uint n;
 	bool draining;
 	struct range *ranges;
 	struct post arm;		/* range.c's */
 	struct task *watched, *last_watched;	/* watch.c's, as the rest: by the time they began */
 	struct timer watch;
-	char apart[128 - 8 - 3 * sizeof(void *) - sizeof(struct post) - sizeof(struct timer)];
+	_Atomic(struct stats *) stats;	/* NULL: no command has come */
+	char apart[128 - 8 - 4 * sizeof(void *) - sizeof(struct post) - sizeof(struct timer)];
 };
+
+/* By what others find it, see names.c: its designators one after the other, and its place under each of them. */
+enum { LUN_NAMES = 2, LUN_NAMES_MAX = 64 };
+struct lun_name { const uint8_t *designator; struct lun *lun; struct lun_name *next; };
+struct lun_names { struct lun_name by[LUN_NAMES]; uint8_t designators[LUN_NAMES_MAX]; };
 
 struct lun {
 	struct target *target;
@@ -90,9 +97,7 @@ struct lun {
 	atomic_bool sanitize_ause;	/* of the last one */
 
 	atomic_uint copy_epoch;		/* another one after each reset: copies known before are forgotten */
-	struct lun *next_named;		/* names.c's, under its lock */
-	uint16_t names_len;
-	uint8_t names[128];		/* designators, one after the other */
+	struct lun_names names;		/* names.c's, under its lock */
 
 	pthread_mutex_t lock;
 	struct lun_identity identity;	/* under lock */
@@ -203,12 +208,16 @@ void lun_count_down_draining(struct lun *lun);	/* [reactor] */
 
 static inline void lun_count_up(struct lun *lun, unsigned reactor)
 {
-	lun->count[reactor].n++;
+	atomic_uint *n = &lun->count[reactor].n;
+
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
 static inline void lun_count_down(struct lun *lun, unsigned reactor)
 {
-	lun->count[reactor].n--;
+	atomic_uint *n = &lun->count[reactor].n;
+
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) - 1, memory_order_relaxed);
 	if (G_UNLIKELY(lun->count[reactor].draining))
 		lun_count_down_draining(lun);
 }

@@ -8,28 +8,79 @@
 #include "scsi/vpd.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct lun *named;	/* under lock, as are the names */
+static GHashTable *named;	/* designator -> struct lun_name, the first of those that are called so; under lock */
+
+/* CODE SET, ASSOCIATION, DESIGNATOR TYPE, DESIGNATOR LENGTH and DESIGNATOR; who the protocol is does not matter. */
+static gboolean same(gconstpointer one, gconstpointer other)
+{
+	const uint8_t *a = one, *b = other;
+
+	return (a[0] & 0x0f) == (b[0] & 0x0f) && (a[1] & 0x3f) == (b[1] & 0x3f) && a[3] == b[3] &&
+	       memcmp(a + 4, b + 4, a[3]) == 0;
+}
+
+static guint hash(gconstpointer designator)
+{
+	const uint8_t *d = designator;
+	guint h = (d[1] & 0x3fu) + 1;
+
+	for (unsigned i = 0; i < d[3]; i++)
+		h = h * 31 + d[4 + i];
+	return h;
+}
 
 static void take_names(struct lun *lun)
 {
-	G_STATIC_ASSERT(sizeof lun->names >= VPD_LUN_DESIGNATORS_MAX);
+	struct lun_names *names = &lun->names;
+	const uint8_t *d = names->designators;
 
-	memset(lun->names, 0, sizeof lun->names);
-	lun->names_len = (uint16_t)vpd_lun_designators(lun, lun->names);
+	G_STATIC_ASSERT(sizeof names->designators >= VPD_LUN_DESIGNATORS_MAX);
+	vpd_lun_designators(lun, names->designators);
+	for (unsigned i = 0; i < LUN_NAMES; i++, d += 4 + (size_t)d[3]) {
+		struct lun_name *first = g_hash_table_lookup(named, d), *name = &names->by[i];
+
+		*name = (struct lun_name){ d, lun, first ? first->next : NULL };
+		if (first)
+			first->next = name;
+		else
+			g_hash_table_insert(named, (gpointer)d, name);
+	}
+}
+
+static void drop_name(struct lun_name *name)
+{
+	struct lun_name *first = g_hash_table_lookup(named, name->designator);
+
+	if (first == name) {
+		g_hash_table_remove(named, name->designator);
+		if (name->next)
+			g_hash_table_insert(named, (gpointer)name->next->designator, name->next);
+		return;
+	}
+	while (first->next != name)
+		first = first->next;
+	first->next = name->next;
 }
 
 void lun_name_add(struct lun *lun)
 {
 	pthread_mutex_lock(&lock);
+	if (!named)
+		named = g_hash_table_new(hash, same);
 	take_names(lun);
-	lun->next_named = named;
-	named = lun;
 	pthread_mutex_unlock(&lock);
+}
+
+static void drop_names(struct lun *lun)
+{
+	for (unsigned i = 0; i < LUN_NAMES; i++)
+		drop_name(&lun->names.by[i]);
 }
 
 void lun_name_change(struct lun *lun)
 {
 	pthread_mutex_lock(&lock);
+	drop_names(lun);
 	take_names(lun);
 	pthread_mutex_unlock(&lock);
 }
@@ -37,25 +88,16 @@ void lun_name_change(struct lun *lun)
 void lun_name_remove(struct lun *lun)
 {
 	pthread_mutex_lock(&lock);
-	for (struct lun **l = &named; *l; l = &(*l)->next_named)
-		if (*l == lun) {
-			*l = lun->next_named;
-			break;
-		}
+	drop_names(lun);
+	if (!g_hash_table_size(named))
+		g_clear_pointer(&named, g_hash_table_unref);
 	pthread_mutex_unlock(&lock);
-}
-
-/* CODE SET, ASSOCIATION, DESIGNATOR TYPE, DESIGNATOR LENGTH and DESIGNATOR; who the protocol is does not matter. */
-static bool same(const uint8_t *a, const uint8_t *b)
-{
-	return (a[0] & 0x0f) == (b[0] & 0x0f) && (a[1] & 0x3f) == (b[1] & 0x3f) && a[3] == b[3] &&
-	       memcmp(a + 4, b + 4, a[3]) == 0;
 }
 
 static bool is_called(const struct lun *lun, const uint8_t *designator)
 {
-	for (size_t at = 0; at < lun->names_len; at += 4 + (size_t)lun->names[at + 3])
-		if (same(lun->names + at, designator))
+	for (unsigned i = 0; i < LUN_NAMES; i++)
+		if (same(lun->names.by[i].designator, designator))
 			return true;
 	return false;
 }
@@ -103,9 +145,9 @@ struct lun *lun_find_named(const struct nexus *n, struct lun *first, const uint8
 	pthread_mutex_lock(&lock);
 	if (is_called(first, designator) && within_reach(first, n, read_only))
 		found = first;
-	for (struct lun *l = named; l && !found; l = l->next_named)
-		if (l->target->engine == first->target->engine && is_called(l, designator) && within_reach(l, n, read_only))
-			found = l;
+	for (const struct lun_name *name = g_hash_table_lookup(named, designator); name && !found; name = name->next)
+		if (name->lun->target->engine == first->target->engine && within_reach(name->lun, n, read_only))
+			found = name->lun;
 	/* Within the lock: who takes it away has to take it out of here first, and then waits for holds. */
 	if (found)
 		lun_hold(found, r);

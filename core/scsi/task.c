@@ -71,6 +71,7 @@ static void set_sense(struct task *t, enum sense_code code, const struct sense_f
 {
 	bool descriptor = t->lun && lun_state(t->lun) & LUN_D_SENSE;
 
+	t->sense_code = (uint8_t)code;
 	t->sense_len = (uint16_t)sense_build(t->sense, sizeof t->sense, descriptor, code, field, info_valid, info);
 }
 

@@ -73,6 +73,7 @@ struct task {
 	/* The answer. */
 	uint8_t status;			/* enum scsi_status */
 	bool aborted;
+	uint8_t sense_code;		/* enum sense_code, of CHECK CONDITION */
 	uint16_t sense_len;		/* bytes in sense, 0: none */
 	uint32_t out_len;		/* with TASK_WANTS_DATA: min(transfer length by the CDB, edtl_out) */
 	uint32_t in_len;		/* bytes in iov to send; <= edtl_in */

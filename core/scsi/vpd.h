@@ -23,7 +23,7 @@ struct vpd_page {
 };
 
 /* The designators of the logical unit itself (SPC-5 7.8.6), as page 83h has them; up to VPD_LUN_DESIGNATORS_MAX bytes. */
-#define VPD_LUN_DESIGNATORS_MAX 128
+#define VPD_LUN_DESIGNATORS_MAX 64
 size_t vpd_lun_designators(struct lun *lun, uint8_t *d);
 size_t vpd_third_party_copy(struct task *t, uint8_t *d);
 

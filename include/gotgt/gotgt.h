@@ -293,6 +293,23 @@ GOTGT_EXPORT int gotgt_server_sessions(struct gotgt_server *server, gotgt_sessio
 /* Tell its initiator and close its connections; most initiators come back at once. */
 GOTGT_EXPORT int gotgt_session_drop(struct gotgt_server *server, uint16_t tsih);
 
+/* ---- what was counted ---- */
+
+/* Commands of a kind that ended.  Times are from a command's arrival until its answer was sent; percentiles up to 1/8 high. */
+struct gotgt_stats_kind {
+	uint64_t commands, bytes;	/* bytes of those that succeeded */
+	uint64_t total_ns, p50_ns, p99_ns, max_ns;	/* of all together; of half, 99 of 100, and every one at most */
+};
+struct gotgt_stats {
+	size_t size;			/* sizeof(struct gotgt_stats), set by the caller; then bytes that were filled */
+	uint64_t errors;		/* commands that did not end with GOOD */
+	uint64_t queue_depth, queue_depth_max;	/* under way: now, and at most */
+	struct gotgt_stats_kind read, write, other;	/* by what they do with blocks */
+};
+/* Since the start, or of a logical unit since its device was opened.  -EBUSY when the server does not run. */
+GOTGT_EXPORT int gotgt_server_stats(struct gotgt_server *server, struct gotgt_stats *stats);
+GOTGT_EXPORT int gotgt_lun_stats(struct gotgt_server *server, const char *iqn, uint32_t number, struct gotgt_stats *stats);
+
 /* ---- stores: a few functions instead of a plugin ---- */
 
 #define GOTGT_STORE_SERIAL    UINT32_C(1)	/* one call at a time */

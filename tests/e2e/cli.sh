@@ -36,7 +36,7 @@ helps() # TEXT COMMAND...
 }
 
 check "help lists the commands" helps "daemon" "$gotgt" --help
-for command in daemon serve "plugin list" "plugin show" "plugin new" "plugin test" version; do
+for command in daemon serve "plugin list" "plugin show" "plugin new" "plugin test" completion version; do
 	# shellcheck disable=SC2086
 	check "$command has help" helps "gotgt $command" "$gotgt" $command --help
 	check "help lists $command" helps "$command " "$gotgt" --help

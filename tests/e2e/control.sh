@@ -52,6 +52,10 @@ mode()
 }
 check 'the mode of the socket' mode
 check 'healthz' ask GET /healthz 200
+check 'numbers' ask GET "/v1/stats?buckets=0" 200
+check 'of each LUN' has '"luns":[{"lun":0,"commands":0,'
+check 'as OpenMetrics' ask GET /metrics 200
+check 'to its end' has '# EOF'
 check 'a target' ask GET /v1/targets/$iqn 200
 check 'a new LUN' ask PUT /v1/targets/$iqn/luns/3 201 '{"plugin": "null", "settings": {"size": "2M"}}'
 said()

@@ -67,7 +67,7 @@ def ask(method, path, body=None, status=None, **headers):
             assert isinstance(e["field"], str) and e["reason"], what
         assert a.status not in (400, 422) or a.json["errors"], what
     else:
-        assert (a.type == "application/json") == bool(a.text), what
+        assert bool(a.type) == bool(a.text), what
     wanted = status if isinstance(status, tuple) else (status,)
     assert status is None or a.status in wanted, "expected %s: %s" % (status, what)
     return a
@@ -154,7 +154,8 @@ def run_methods(path, ops):
         elif method == "HEAD" and "GET" in allowed:
             a, b = ask(method, fill(path)), ask("GET", fill(path))
             assert a.status == b.status and a.headers.get("etag") == b.headers.get("etag")
-            assert int(a.headers["content-length"]) == len(b.text.encode())
+            if a.type == "application/json" and path != "/v1/stats":      # the others count
+                assert int(a.headers["content-length"]) == len(b.text.encode())
         elif method not in allowed and method != "OPTIONS":
             a = ask(method, fill(path), body, status=405)
             if method != "HEAD":
@@ -165,7 +166,10 @@ def run_methods(path, ops):
 def run_get(path):
     a = ask("GET", fill(path), status=200 if there(path) else 404)
     if there(path):
-        conforms(a.json, answer_schema(path, "GET", 200))
+        types = doc["paths"][path]["get"]["responses"]["200"]["content"]
+        assert a.type.split(";")[0] in types, a.type
+        if a.json is not None:
+            conforms(a.json, answer_schema(path, "GET", 200))
         ask("GET", fill(path) + "/", status=200)
         ask("GET", fill(path, encode=lambda s: "".join("%%%02X" % b for b in s.encode())), status=200)
         if "etag" in a.headers:
@@ -303,14 +307,14 @@ REQUEST = b"GET /v1/targets HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\
 
 def run_large():
     with open(tmp + "/large", "wb") as f:
-        f.truncate(9 << 20)
+        f.truncate(33 << 20)
     for more in (), ("-H", "Transfer-Encoding: chunked"), ("-H", "Expect:"):
         a = Answer(curl("-X", "PUT", *more, "-H", "Content-Type: application/json", "--data-binary", "@" + tmp + "/large",
                         "http://localhost/v1/config"))
         assert a.status == 413 and a.type == "application/problem+json" and a.json["status"] == 413, a.text
     # One that just fits is read.
     with open(tmp + "/large", "w") as f:
-        f.write(json.dumps(ask("GET", "/v1/config").json).ljust(8 << 20))
+        f.write(json.dumps(ask("GET", "/v1/config").json).ljust(32 << 20))
     a = Answer(curl("-X", "PUT", "-H", "Content-Type: application/json", "--data-binary", "@" + tmp + "/large",
                     "http://localhost/v1/config"))
     assert a.status == 200, a.text

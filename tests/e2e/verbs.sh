@@ -2,59 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # list, show, create, set, rm, apply, save and log-level against a running daemon.
 . "${srcdir:-.}/tests/tap.sh"
-export LC_ALL=C
+. "${srcdir:-.}/tests/e2e/ask.sh"
 
-conf=$tap_tmp/gotgt.conf
-log=$tap_tmp/log
 one=iqn.2016-09.com.example:one
 two=iqn.2016-09.com.example:two
-GOTGT_HOST=unix:$tap_tmp/run/gotgt.sock
-export GOTGT_HOST
-
-# run STATUS ARGUMENT...: standard output in out, errors in err: one line when it fails, none else.
-run()
-{
-	want=$1
-	shift
-	"$gotgt" "$@" >"$tap_tmp/out" 2>"$tap_tmp/err"
-	got=$?
-	cat "$tap_tmp/out" "$tap_tmp/err"
-	echo "exit $got"
-	[ "$got" -eq "$want" ] || return 1
-	if [ "$want" -eq 0 ]; then
-		[ ! -s "$tap_tmp/err" ]
-	else
-		[ "$(wc -l <"$tap_tmp/err")" -eq 1 ]
-	fi
-}
-
-out_has()
-{
-	grep -qE -e "$1" "$tap_tmp/out" || { cat "$tap_tmp/out"; return 1; }
-}
-
-err_has()
-{
-	grep -qF -e "$1" "$tap_tmp/err" || { cat "$tap_tmp/err"; return 1; }
-}
-
-not()
-{
-	! "$@"
-}
 
 check 'no daemon' run 3 list target
 cat >"$conf" <<END
 portals = ( { name = "a"; address = "127.0.0.1"; port = 0; } );
 targets = ( { iqn = "$one"; open = true; luns = ( { number = 0; plugin = "null"; settings: { size = "1M"; }; } ); } );
 END
-start()
-{
-	: >"$log"
-	"$gotgt" daemon --config "$conf" 2>"$log" &
-	daemon_pid=$!
-	tap_wait "$log" "logical units" || { cat "$log"; return 1; }
-}
 check 'start' start
 
 check 'list target' run 0 list target
@@ -120,7 +77,7 @@ check 'a secret is no argument' run 2 set account joe --target $two --secret xxx
 
 check 'create acl' run 0 create acl --target $two --initiators 'iqn.2016-09.com.example:*,eui.?' --read-only yes
 check 'list acl' run 0 list acl
-check 'has it' out_has "^$two +0 +iqn.2016-09.com.example:\*,eui.\? +- +- +true$"
+check 'has it' out_has "^$two +0 +iqn.2016-09.com.example:\*,eui.\? +- +- +true +-$"
 check 'set acl' run 0 set acl 0 --target $two --addresses 127.0.0.0/8
 check 'show acl' run 0 show acl 0 --target $two
 check 'has the addresses' out_has '^addresses: 127.0.0.0/8$'
@@ -172,34 +129,21 @@ check 'list without targets' run 0 list target
 check 'has the heading' test "$(wc -l <"$tap_tmp/out")" -eq 1
 
 # In use: a client that waits until it has been tried.
-if command -v qemu-io >/dev/null && qemu-io --version >/dev/null 2>&1; then
-	check 'apply a target' run 0 apply "$conf"
-	portal=$("$gotgt" list portal | awk '$1 == "a" { print $4 }')
-	mkfifo "$tap_tmp/hold"
-	qemu-io -r -f raw "iscsi://$portal/$one/0" <"$tap_tmp/hold" >"$tap_tmp/qemu" 2>&1 &
-	client=$!
-	exec 8>"$tap_tmp/hold"
-	echo 'read 0 512' >&8
-	if tap_wait "$tap_tmp/qemu" 'read 512/512'; then
-		check 'a session is listed' run 0 list session
-		check 'with its target' out_has "$one"
-		check 'rm target in use' run 5 rm target --name $one
-		check 'says by whom' err_has 'in use by iqn.'
-		check 'rm lu in use' run 5 rm lu 0 --target $one
-		check 'rm target --force' run 0 rm target --name $one --force
-	else
-		cat "$tap_tmp/qemu" >&2
-		tap_skip 'a target in use' 'qemu-io has no iSCSI'
-	fi
-	exec 8>&-
-	tap_join "$client"
+check 'apply a target' run 0 apply "$conf"
+if hold $one; then
+	check 'a session is listed' run 0 list session
+	check 'with its target' out_has "$one"
+	check 'rm target in use' run 5 rm target --name $one
+	check 'says by whom' err_has 'in use by iqn.'
+	check 'rm lu in use' run 5 rm lu 0 --target $one
+	check 'rm target --force' run 0 rm target --name $one --force
+	let_go
 else
-	tap_skip 'a target in use' 'no qemu-io'
+	tap_skip 'a target in use' 'no qemu-io with iSCSI'
 fi
 
 # Killed at any moment of a save, the file is the old or the new one.
-kill -TERM "$daemon_pid"
-check 'stop' tap_join "$daemon_pid"
+check 'stop' stop
 cp "$tap_tmp/other.conf" "$conf"
 killed()
 {
@@ -227,6 +171,5 @@ for verb in list show create set rm; do
 	check "$verb alone" run 2 $verb
 	check "$verb nonsense" run 2 $verb nonsense
 done
-kill -TERM "$daemon_pid"
-check 'stop' tap_join "$daemon_pid"
+check 'stop' stop
 tap_end

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include "engine/log.h"
 #include "iscsi/auth.h"
+#include "iscsi/count.h"
 #include "iscsi/redirect.h"
 #include "iscsi-fixture.h"
 
@@ -45,6 +46,12 @@ bool conn_event(struct conn *c, enum conn_event e)
 	g_assert_nonnull(t->number);
 	c->state = t->next;
 	return true;
+}
+
+void count_login(struct conn *c, enum stats_count what)
+{
+	g_assert_cmpint(what, ==, STATS_LOGIN_FAILURES);
+	seen.failures++;
 }
 
 void conn_logged_in(struct conn *c)
@@ -178,7 +185,7 @@ static void connect_anew(void)
 	if (session.target)
 		session.target->refs--;
 	memset(&session, 0, sizeof session);
-	seen.count = seen.opened = 0;
+	seen.count = seen.opened = seen.failures = 0;
 	seen.finished = seen.session_waits = seen.digests = false;
 	seen.session_status = LOGIN_SUCCESS;
 	g_list_free(target.sessions);

@@ -23,6 +23,7 @@ struct seen {
 	GByteArray *data;
 	unsigned count;
 	bool finished, digests;
+	unsigned failures;
 	struct session_open open;
 	unsigned opened;
 	enum login_status session_status;

@@ -200,15 +200,16 @@ static const struct { const char *name, *text, *said; } bad[] = {
 	  "FILE:4: portal 1: name: expected a string, not a number" },
 
 	{ "acl name", TARGET("acls = ( { initiators = [ \"iqn.x:*\", \"a b\" ]; } );"),
-	  "FILE:3: " AT_X " acl: \"a b\": an iSCSI name has letters, digits, '-', '.' and ':' only, a pattern '*' and '?'" },
+	  "FILE:3: " AT_X " acl 0 initiators: \"a b\": an iSCSI name has letters, digits, '-', '.' and ':' only, a pattern '*' and '?'" },
 	{ "acl address", TARGET("acls = (\n{ addresses = [ \"10.0.0.1/8\", \"::/129\", \"x\" ]; } );"),
-	  "FILE:4: " AT_X " acl: \"10.0.0.1/8\": bits are set behind the prefix\n"
-	  "FILE:4: " AT_X " acl: \"::/129\": a prefix of 0 to 128 bits is expected\n"
-	  "FILE:4: " AT_X " acl: \"x\": not a numeric IPv4 or IPv6 address" },
-	{ "acl portal", TARGET("acls = ( { portals = [ \"b\" ]; } );"), "FILE:3: " AT_X " acl: no portal is called \"b\"" },
+	  "FILE:4: " AT_X " acl 0 addresses: \"10.0.0.1/8\": bits are set behind the prefix\n"
+	  "FILE:4: " AT_X " acl 0 addresses: \"::/129\": a prefix of 0 to 128 bits is expected\n"
+	  "FILE:4: " AT_X " acl 0 addresses: \"x\": not a numeric IPv4 or IPv6 address" },
+	{ "acl portal", TARGET("acls = ( { portals = [ \"b\" ]; } );"), "FILE:3: " AT_X " acl 0 portals: no portal is called \"b\"" },
 	{ "acl lun", LUN("} );\nacls = ( { luns = (\n{ number = 0; lun = 3; },\n{ number = 0; lun = 3; },\n{ number = 1; lun = 4; } );"),
-	  "FILE:7: " AT_X " acl: a second LUN of number 0\nFILE:7: " AT_X " acl: lun 3 has a number already\n"
-	  "FILE:8: " AT_X " acl: the target has no lun 4" },
+	  "FILE:7: " AT_X " acl 0 luns[1].number: a second one of number 0\n"
+	  "FILE:7: " AT_X " acl 0 luns[1].lun: there is a number already for lun 3\n"
+	  "FILE:8: " AT_X " acl 0 luns[2].lun: the target has no lun 4" },
 	{ "open and acls", TARGET("open = true; acls = ( { } );"), "FILE:2: " AT_X ": it is open, its acls would mean nothing" },
 
 	/* What no single setting shows. */

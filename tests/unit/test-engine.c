@@ -352,9 +352,11 @@ static void test_pulse(void)
 	reactor_call(engine->reactors[0], nothing, NULL);
 	reactor_call(engine->reactors[1], nothing, NULL);
 	g_assert_true(engine_pulse(engine));
+	reactor_call(engine->reactors[0], nothing, NULL);
+	reactor_call(engine->reactors[1], nothing, NULL);
 	g_mutex_lock(&b.lock);
 	reactor_post(engine->reactors[1], &b.post);
-	engine_pulse(engine);		/* perhaps the first one's answer is not there yet */
+	g_assert_true(engine_pulse(engine));
 	reactor_call(engine->reactors[0], nothing, NULL);
 	for (int i = 0; i < 3; i++)
 		g_assert_false(engine_pulse(engine));

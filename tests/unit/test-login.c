@@ -121,6 +121,8 @@ static void test_refusals(void)
 		login(rows[i].flags, rows[i].text);
 		expect_refusal(rows[i].status);
 		g_assert_cmpuint(seen.count, ==, 1);
+		g_assert_cmpuint(seen.failures, ==, 1);
+		g_assert_false(login_under_way(conn.login));
 		g_assert_cmpuint(seen.opened, ==, 0);
 		g_assert_cmpint(give(login_on_pdu, login_bhs, OPERATIONAL_TO_FULL, NAMES).act, ==, PDU_DROP);
 	}

@@ -147,7 +147,7 @@ struct answer ask_with(const char *method, const char *where, const char *body, 
 	a.location = g_strdup(soup_message_headers_get_one(h, "Location"));
 	a.allow = g_strdup(soup_message_headers_get_one(h, "Allow"));
 	a.json = *a.text ? json_from_string(a.text, NULL) : NULL;
-	g_test_message("%s %s: %u %s", method, where, a.status, a.text);
+	g_test_message("%s %s: %u %.300s", method, where, a.status, a.text);
 	if (a.status >= 400) {
 		JsonObject *o = json_node_get_object(a.json);
 

@@ -25,7 +25,7 @@ static const struct {
 	{ "GET", "/v1/targets/" DISK "/luns/1", NULL, 200, "\"2M\"" },
 	{ "GET", "/v1/targets/" DISK "/luns/2", NULL, 404, "there is no lun 2" },
 	{ "GET", "/v1/targets/" DISK "/luns/01", NULL, 404, "there is no lun 01" },
-	{ "GET", "/v1/targets/" OTHER "/luns", NULL, 404, "there is no such" },
+	{ "GET", "/v1/targets/" OTHER "/luns", NULL, 404, "there is no target " OTHER },
 	{ "GET", "/v1/targets/" DISK "/accounts", NULL, 200, "[]" },
 	{ "GET", "/v1/targets/" DISK "/port-groups", NULL, 200, "[]" },
 	{ "GET", "/v1/targets/" DISK "/iscsi", NULL, 200, "\"max-burst-length\"" },
@@ -451,7 +451,7 @@ static void test_across(void)
 	answer_clear(&a);
 	expect("POST", "/v1/accounts", "{}", 405, "expected GET");
 	expect("POST", across, "{}", 405, "GET, PUT, PATCH, DELETE");
-	expect("GET", "/v1/accounts/" OTHER "/u", NULL, 404, "no such target");
+	expect("GET", "/v1/accounts/" OTHER "/u", NULL, 404, "no target " OTHER);
 	expect("GET", "/v1/accounts/" DISK "/v", NULL, 404, "no account v");
 	expect("DELETE", across, NULL, 204, NULL);
 	expect("DELETE", across, NULL, 404, NULL);

@@ -325,6 +325,8 @@ static void test_window_closes(void)
 	g_assert_cmpuint(i->max_cmd_sn + 1, ==, i->exp_cmd_sn);
 	ini_test_unit_ready(i, 0);	/* not in the window */
 	i->cmd_sn--;
+	ini_nop(i, 0x4245, NULL, 0);	/* answered when that has been read */
+	EXPECT_PDU(i, OP_NOP_IN);
 	ram_release();
 	for (uint32_t n = 0; n < depth; n++)
 		EXPECT_PDU(i, OP_DATA_IN);

@@ -3,7 +3,9 @@
 #include "config.h"
 #include <string.h>
 #include "ini.h"
+#include "iscsi/count.h"
 #include "scsi/lun.h"
+#include "scsi/tally.h"
 
 enum { ABORT_TASK = 1, LUN_RESET = 5, WARM_RESET = 6 };
 enum { TIMEOUT_S = 1 };
@@ -50,6 +52,21 @@ static void expect_not_ready(struct ini *i)
 	EXPECT_SENSE(i, itt, KEY_NOT_READY, 0x04);
 }
 
+/* Each once by its unit, and by its session. */
+static void check_counts(unsigned timeouts)
+{
+	struct stats_sum *of_lun = g_new0(struct stats_sum, 1), *of_session = g_new0(struct stats_sum, 1);
+	g_autoptr(GArray) all = count_sessions(server->node);
+
+	tally_lun(target_find_lun(server->scsi, 0), of_lun);
+	for (guint n = 0; n < all->len; n++)
+		count_session_sum(&g_array_index(all, struct count_session, n), of_session);
+	g_assert_cmpuint(of_lun->errors[SENSE_COMMAND_TIMEOUT], ==, timeouts);
+	g_assert_cmpuint(of_session->errors[SENSE_COMMAND_TIMEOUT], ==, timeouts);
+	g_free(of_lun);
+	g_free(of_session);
+}
+
 static void test_given_up(void)
 {
 	struct ini *i = ini_new_login(server, 1, ""), *other = ini_new_login(server, 2, "");
@@ -68,6 +85,7 @@ static void test_given_up(void)
 	}
 	expect_not_ready(i);
 	expect_not_ready(other);
+	check_counts(3);	/* as what came after them has been answered */
 	/* What needs no medium is answered. */
 	itts[0] = ini_command(i, FINAL | READ, 0, 96, inquiry, NULL, 0);
 	g_assert_cmpuint(ini_finish_read(i, itts[0], got, sizeof got), >, 0);
