@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* remote.c - see remote.h */
 #include "config.h"
+#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "config/secret.h"
@@ -13,7 +14,7 @@
 struct remote {
 	struct conf_control conf;	/* a copy */
 	GPtrArray *addresses;		/* GInetSocketAddress */
-	GMutex lock;			/* of what follows, which a reload on another thread replaces */
+	pthread_mutex_t lock;		/* of what follows, which a reload on another thread replaces */
 	char *token;			/* NULL: none is needed */
 	GTlsCertificate *certificate;	/* NULL: no TLS */
 	GTlsDatabase *clients;		/* who signs their certificates, or NULL */
@@ -140,14 +141,14 @@ static bool read_files(struct remote *m, GError **error)
 		g_clear_object(&certificate);
 		return false;
 	}
-	g_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->lock);
 	chap_wipe(m->token);
 	g_clear_object(&m->certificate);
 	g_clear_object(&m->clients);
 	m->token = token;
 	m->certificate = certificate;
 	m->clients = clients;
-	g_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->lock);
 	return true;
 }
 
@@ -160,7 +161,7 @@ static struct remote *make(const struct conf_control *cc, GError **error)
 
 	while ((s = schema_next(CONF_CONTROL, s)))
 		setting_copy(s, cc, &m->conf);
-	g_mutex_init(&m->lock);
+	pthread_mutex_init(&m->lock, NULL);
 	m->addresses = g_ptr_array_new_with_free_func(g_object_unref);
 	if (read_addresses(cc, m->addresses, error) && read_files(m, error))
 		return m;
@@ -189,7 +190,7 @@ void remote_free(struct remote *m)
 		return;
 	schema_clear(CONF_CONTROL, &m->conf);
 	g_ptr_array_unref(m->addresses);
-	g_mutex_clear(&m->lock);
+	pthread_mutex_destroy(&m->lock);
 	chap_wipe(m->token);
 	g_clear_object(&m->certificate);
 	g_clear_object(&m->clients);
@@ -221,13 +222,13 @@ GTlsConnection *remote_tls(struct remote *m, GIOStream *stream, GError **error)
 {
 	GIOStream *tls;
 
-	g_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->lock);
 	tls = m->certificate ? g_tls_server_connection_new(stream, m->certificate, error) : NULL;
 	if (tls && m->clients) {
 		g_object_set(tls, "database", m->clients, "authentication-mode", G_TLS_AUTHENTICATION_REQUIRED, NULL);
 		g_signal_connect(tls, "accept-certificate", G_CALLBACK(on_certificate), NULL);
 	}
-	g_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->lock);
 	return (GTlsConnection *)tls;
 }
 
@@ -303,8 +304,8 @@ struct refusal remote_refusal(struct remote *m, SoupMessageHeaders *h, bool loop
 {
 	struct refusal r;
 
-	g_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->lock);
 	r = judge(m, h, loopback);
-	g_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->lock);
 	return r;
 }
