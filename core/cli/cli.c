@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "cli/cli.h"
 
 static void (*before_complaint)(void);
@@ -125,6 +126,28 @@ bool cli_options(const struct command *cmd, const GOptionEntry *entries, int arg
 		else
 			(*args)[n++] = g_strdup(rest[i]);
 	return count_ok(cmd, *args);
+}
+
+int cli_take_options(int n, char *const *words)
+{
+	static const struct { const char *option, *variable; } options[] = {
+		{ "--host", "GOTGT_HOST" }, { "--token-file", "GOTGT_TOKEN_FILE" }, { "--cacert", "GOTGT_CACERT" },
+	};
+	int taken = 0, before;
+
+	do {
+		before = taken;
+		for (size_t i = 0; i < G_N_ELEMENTS(options) && taken < n; i++) {
+			const char *word = words[taken];
+			size_t len = strlen(options[i].option);
+
+			if (strncmp(word, options[i].option, len) || (word[len] && word[len] != '=') || (!word[len] && taken + 1 >= n))
+				continue;
+			g_setenv(options[i].variable, word[len] ? word + len + 1 : words[taken + 1], TRUE);
+			taken += word[len] ? 1 : 2;
+		}
+	} while (taken > before);
+	return taken;
 }
 
 static gboolean on_stop(gpointer data)

@@ -62,6 +62,9 @@ struct cli_option {
 };
 /* All options that a command has with these arguments.  For g_ptr_array_unref(). */
 GPtrArray *cli_options_of(const struct command *cmd, int argc, char **argv);
+/* --host, --token-file and --cacert in front of a command are as behind it; how many words they are. */
+int cli_take_options(int n, char *const *words);
+#define CLIENT_HOST_HELP "Where the daemon is: unix:PATH, tcp://ADDR:PORT or https://HOST:PORT"
 /* "gotgt serve: TEXT" on standard error. */
 void cli_complain(const struct command *cmd, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 /* Called before anything is said. */
@@ -95,8 +98,13 @@ void cli_quit(struct cli_loop *loop);
 
 /* Tell the service manager that started us (sd_notify(3)): "READY=1" and the like.  Nothing without one. */
 void notify(const char *state);
-/* Tell it every now and then that the main loop runs and alive() returns, when it asked for that (WatchdogSec=). */
-void watchdog_start(void (*alive)(void *data), void *data);
+/*
+ * Tell it every now and then that the main loop runs and alive() says so of the rest, when it asked for that (WatchdogSec=).
+ * alive() is asked once at the start, too.
+ */
+void watchdog_start(bool (*alive)(void *data), void *data);
+/* Before what alive() asks is gone. */
+void watchdog_stop(void);
 
 /* [PLUGIN:]PATH[,KEY=VALUE...] as a LUN; the error is of MODULE_ERROR when its plugin does not load. */
 struct lun_arg {

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* client.c - one request, one answer, over the daemon's socket. */
+/* client.c - one request, one answer, over the daemon's unix socket, or TCP. */
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
 #include <gio/gunixsocketaddress.h>
 #include <libsoup/soup.h>
 #include "cli/client.h"
+#include "config/secret.h"
 #include "control/control.h"
 
 #define TIMEOUT_S 120u	/* a change may wait for sessions to end */
 
 struct client {
 	const struct command *cmd;
-	char *path;
+	char *where;		/* for messages */
+	char *base;		/* of URIs */
+	char *token;		/* or NULL */
 	SoupSession *session;
 };
 
@@ -24,9 +27,10 @@ static char *default_socket(void)
 	return g_file_test(own, G_FILE_TEST_EXISTS) ? g_steal_pointer(&own) : g_strdup("/run/gotgt/gotgt.sock");
 }
 
+/* The path of a unix socket; NULL: it is none. */
 static char *socket_of(const char *host)
 {
-	const char *path = host ? host : g_getenv("GOTGT_HOST");
+	const char *path = host;
 
 	if (!path || !*path)
 		return default_socket();
@@ -37,22 +41,88 @@ static char *socket_of(const char *host)
 	return *path == '/' ? g_strdup(path) : NULL;
 }
 
+/* "http://HOST:PORT"; NULL: it is no address.  Whom to trust is of use with TLS only, so that is what it asks for. */
+static char *base_of(const char *host, const char *cacert)
+{
+	static const struct { const char *prefix; bool tls; } schemes[] = {
+		{ "tcp://", false }, { "http://", false }, { "https://", true },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(schemes); i++)
+		if (g_str_has_prefix(host, schemes[i].prefix)) {
+			const char *rest = host + strlen(schemes[i].prefix);
+			g_autofree char *base = g_strdup_printf("%s://%.*s", schemes[i].tls || cacert ? "https" : "http",
+								(int)strcspn(rest, "/"), rest);
+			g_autoptr(GUri) uri = g_uri_parse(base, G_URI_FLAGS_NONE, NULL);
+			bool whole = uri && *g_uri_get_host(uri) && g_uri_get_port(uri) > 0 && !g_uri_get_userinfo(uri) &&
+				     (!rest[strcspn(rest, "/")] || !rest[strcspn(rest, "/") + 1]);
+
+			return whole ? g_steal_pointer(&base) : NULL;
+		}
+	return NULL;
+}
+
+gboolean client_option(const gchar *name, const gchar *value, gpointer data, GError **error)
+{
+	return g_setenv(g_str_has_suffix(name, "cacert") ? "GOTGT_CACERT" : "GOTGT_TOKEN_FILE", value, TRUE);
+}
+
+/* Straight there: a token is for nobody in between, such as a proxy of the environment. */
+static bool begin_tcp(struct client *c, const char *cacert)
+{
+	const char *file = g_getenv("GOTGT_TOKEN_FILE");
+	bool tls = g_str_has_prefix(c->base, "https:");
+	g_autoptr(GError) error = NULL;
+	GTlsDatabase *trusted = NULL;
+
+	if (tls && !g_tls_backend_supports_tls(g_tls_backend_get_default()))
+		g_set_error(&error, SERVER_ERROR, 0, "%s: GLib has no TLS here, which is in the package glib-networking", c->base);
+	else if (file && *file && !(c->token = secret_read(file, false, &error)))
+		g_prefix_error(&error, "token file ");
+	else if (tls && cacert && !(trusted = g_tls_file_database_new(cacert, &error)))
+		g_prefix_error(&error, "%s: ", cacert);
+	if (error) {
+		cli_complain(c->cmd, "%s", error->message);
+		return false;
+	}
+	c->session = soup_session_new_with_options("proxy-resolver", NULL, "timeout", TIMEOUT_S, NULL);
+	if (trusted) {
+		soup_session_set_tls_database(c->session, trusted);
+		g_object_unref(trusted);
+	}
+	return true;
+}
+
+static void begin_unix(struct client *c, const char *path)
+{
+	GSocketAddress *addr = g_unix_socket_address_new(path);
+
+	c->base = g_strdup("http://localhost");
+	c->session = soup_session_new_with_options("remote-connectable", addr, "timeout", TIMEOUT_S, NULL);
+	g_object_unref(addr);
+}
+
 struct client *client_new(const struct command *cmd, const char *host)
 {
-	g_autofree char *path = socket_of(host);
-	GSocketAddress *addr;
+	const char *asked = host ? host : g_getenv("GOTGT_HOST"), *trust = g_getenv("GOTGT_CACERT");
+	const char *cacert = trust && *trust ? trust : NULL;
+	g_autofree char *base = asked ? base_of(asked, cacert) : NULL, *path = base ? NULL : socket_of(asked);
 	struct client *c;
 
-	if (!path) {
-		cli_usage(cmd, "--host: expected unix:PATH, with a whole path");
+	if (!base && !path) {
+		cli_usage(cmd, "--host: expected unix:PATH, with a whole path, tcp://ADDR:PORT or https://HOST:PORT");
 		return NULL;
 	}
 	c = g_new0(struct client, 1);
 	c->cmd = cmd;
-	c->path = g_steal_pointer(&path);
-	addr = g_unix_socket_address_new(c->path);
-	c->session = soup_session_new_with_options("remote-connectable", addr, "timeout", TIMEOUT_S, NULL);
-	g_object_unref(addr);
+	c->where = g_strdup(base ? asked : path);
+	c->base = g_steal_pointer(&base);
+	if (path) {
+		begin_unix(c, path);
+	} else if (!begin_tcp(c, cacert)) {
+		client_free(c);
+		return NULL;
+	}
 	return c;
 }
 
@@ -65,8 +135,10 @@ void client_free(struct client *c)
 {
 	if (!c)
 		return;
-	g_object_unref(c->session);
-	g_free(c->path);
+	g_clear_object(&c->session);
+	chap_wipe(c->token);
+	g_free(c->where);
+	g_free(c->base);
 	g_free(c);
 }
 
@@ -78,6 +150,14 @@ static void set_body(SoupMessage *msg, JsonNode *body)
 	soup_message_set_request_body_from_bytes(msg, "application/json", bytes);
 	g_bytes_unref(bytes);
 	json_node_unref(body);
+}
+
+static void set_token(SoupMessage *msg, const char *token)
+{
+	char *value = g_strconcat("Bearer ", token, NULL);
+
+	soup_message_headers_replace(soup_message_get_request_headers(msg), "Authorization", value);
+	chap_wipe(value);
 }
 
 static int exit_status(unsigned http)
@@ -99,7 +179,7 @@ static int complain(const struct client *c, unsigned http, JsonNode *answer)
 
 bool client_ask(struct client *c, const char *method, const char *path, JsonNode *body, JsonNode **answer, int *status)
 {
-	g_autofree char *uri = g_strconcat("http://localhost", path, NULL);
+	g_autofree char *uri = g_strconcat(c->base, path, NULL);
 	SoupMessage *msg = soup_message_new(method, uri);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(JsonNode) node = NULL;
@@ -107,13 +187,16 @@ bool client_ask(struct client *c, const char *method, const char *path, JsonNode
 	unsigned http;
 
 	*answer = NULL;
+	soup_message_add_flags(msg, SOUP_MESSAGE_NO_REDIRECT);
+	if (c->token)
+		set_token(msg, c->token);
 	if (body)
 		set_body(msg, body);
 	bytes = soup_session_send_and_read(c->session, msg, NULL, &error);
 	http = soup_message_get_status(msg);
 	g_object_unref(msg);
 	if (!bytes) {
-		cli_complain(c->cmd, "%s: %s", c->path, error->message);
+		cli_complain(c->cmd, "%s: %s", c->where, error->message);
 		*status = EXIT_NO_DAEMON;
 		return false;
 	}
@@ -124,7 +207,7 @@ bool client_ask(struct client *c, const char *method, const char *path, JsonNode
 	}
 	g_bytes_unref(bytes);
 	if (SOUP_STATUS_IS_SUCCESSFUL(http) && !node && http != SOUP_STATUS_NO_CONTENT) {
-		cli_complain(c->cmd, "%s: the answer is not JSON", c->path);
+		cli_complain(c->cmd, "%s: the answer is not JSON", c->where);
 		*status = EXIT_FAILURE;
 		return false;
 	}

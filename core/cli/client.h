@@ -11,8 +11,19 @@ enum { EXIT_NO_DAEMON = 3, EXIT_NOT_FOUND = 4, EXIT_CONFLICT = 5 };
 
 struct client;
 
-/* host: "unix:PATH", or a path; NULL: $GOTGT_HOST, or where a daemon listens by default.  NULL: that has been said. */
+/*
+ * host: "unix:PATH", a path, "tcp://ADDR:PORT" or "https://HOST:PORT"; NULL: $GOTGT_HOST, or where a daemon listens by
+ * default.  A token, and whom to trust for a certificate, are $GOTGT_TOKEN_FILE and $GOTGT_CACERT, which CLIENT_OPTIONS
+ * set.  NULL: that has been said.
+ */
 struct client *client_new(const struct command *cmd, const char *host);
+/* For GOption: the variable that an option is. */
+gboolean client_option(const gchar *name, const gchar *value, gpointer data, GError **error);
+#define CLIENT_OPTIONS \
+	{ "token-file", 0, G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK, (gpointer)client_option, \
+	  "File with the daemon's token, of mode 600, for tcp:// and https://", "FILE" }, \
+	{ "cacert", 0, G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK, (gpointer)client_option, \
+	  "File with the certificate of who signs the daemon's, for https://", "FILE" }
 void client_free(struct client *c);
 
 /* Wait for no answer longer than that. */

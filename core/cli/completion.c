@@ -204,23 +204,11 @@ static void offer_commands(const struct completion *c)
 	if (!c->n) {
 		completion_offer(c, "--help", NULL);
 		completion_offer(c, "--version", NULL);
-		completion_offer(c, "--host", "The daemon's socket");
+		completion_offer(c, "--host", CLIENT_HOST_HELP);
 	}
 }
 
 /* ---- from words to what is typed ---- */
-
-/* --host before the command is as behind it. */
-static void skip_host(struct completion *c)
-{
-	unsigned n = c->n > 1 && g_str_equal(c->words[0], "--host") ? 2 :
-		     c->n && g_str_has_prefix(c->words[0], "--host=") ? 1 : 0;
-
-	if (n)
-		g_setenv("GOTGT_HOST", n == 2 ? c->words[1] : c->words[0] + strlen("--host="), TRUE);
-	c->words += n;
-	c->n -= n;
-}
 
 static void find_options(struct completion *c)
 {
@@ -251,9 +239,10 @@ static void complete_command(struct completion *c)
 
 static void complete(struct completion *c)
 {
-	int words = 0;
+	int words = 0, taken = cli_take_options((int)c->n, c->words);
 
-	skip_host(c);
+	c->words += taken;
+	c->n -= (unsigned)taken;
 	c->cmd = command_find((int)c->n, c->words, &words);
 	c->first = (unsigned)words;
 	if (!c->cmd) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <gotgt/gotgt.h>
@@ -21,6 +22,8 @@ struct daemon {
 	struct gotgt_server *server;
 	char *path, *dirs, *state_dir;
 	char *socket;		/* of --control, or NULL */
+	int socket_fd;		/* of the service manager; 0: there is none */
+	char **hosts, *token_file;	/* of --host and --token-file, or NULL */
 	char *level;		/* of --log, which the file does not change, or NULL */
 	bool may_be_missing;	/* the file, at the start: then there is nothing to serve yet */
 	int port;		/* of --port, for a configuration of gotgt in Go; -1: its own */
@@ -89,7 +92,8 @@ static struct gotgt_config options(struct daemon *d, uint32_t flags, gotgt_wrong
 		flags |= GOTGT_CONFIG_SINGLE;
 	return (struct gotgt_config){ .size = sizeof(struct gotgt_config), .flags = flags, .state_dir = d->state_dir,
 				      .log_level = d->level, .wrong = wrong, .wrong_data = d,
-				      .port = (uint16_t)MAX(d->port, 0) };
+				      .port = (uint16_t)MAX(d->port, 0),
+				      .control_addresses = (const char *const *)d->hosts, .control_token_file = d->token_file };
 }
 
 static int complain(const struct daemon *d)
@@ -121,13 +125,13 @@ static int check(struct daemon *d)
 	return gotgt_config_check(d->server, d->path, &o) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* A call waits for others: one that never ends is a server that does not run. */
-static void alive(void *data)
+/* A call waits for others: one that never ends is a server that does not run; nor is one whose reactors do not. */
+static bool alive(void *data)
 {
 	const struct daemon *d = data;
 	struct gotgt_info info = { .size = sizeof info };
 
-	gotgt_server_info(d->server, &info);
+	return gotgt_server_info(d->server, &info) == 0 && info.running && !info.stuck;
 }
 
 static void say_ready(struct daemon *d)
@@ -143,7 +147,8 @@ static void say_ready(struct daemon *d)
 
 static int run(struct daemon *d)
 {
-	const struct gotgt_control control = { .size = sizeof control, .path = d->socket, .config_path = d->path };
+	const struct gotgt_control control = { .size = sizeof control, .path = d->socket, .config_path = d->path,
+					       .fd = d->socket_fd };
 
 	if (gotgt_server_control(d->server, &control))
 		return complain(d);
@@ -151,7 +156,21 @@ static int run(struct daemon *d)
 	watchdog_start(alive, d);
 	cli_loop_run(&d->loop);
 	notify("STOPPING=1");
+	watchdog_stop();
 	return EXIT_SUCCESS;
+}
+
+/* The service manager's comes before what the file has, and before it is said that nobody wants it. */
+static void claim_socket(struct daemon *d)
+{
+	char *path;
+	int fd = g_strcmp0(d->socket, "off") ? activation_claim_unix(&path) : -1;
+
+	if (fd < 0)
+		return;
+	g_free(d->socket);
+	d->socket = path;
+	d->socket_fd = fd;
 }
 
 static int start(struct daemon *d)
@@ -166,6 +185,7 @@ static int start(struct daemon *d)
 	}
 	if (gotgt_config_load(d->server, d->path, &o))
 		return EXIT_FAILURE;
+	claim_socket(d);
 	cli_loop_start(&d->loop);
 	if (gotgt_server_start(d->server))
 		complain(d);
@@ -223,6 +243,33 @@ static bool go_options(struct daemon *d, const char *driver, const char *port)
 	return true;
 }
 
+/* URLs to what the configuration has: addresses, and the path of a socket. */
+static bool take_hosts(struct daemon *d)
+{
+	g_autoptr(GPtrArray) addresses = g_ptr_array_new();
+
+	for (char **url = d->hosts; url && *url; url++) {
+		const char *tcp = g_str_has_prefix(*url, "tcp://") ? *url + strlen("tcp://") : NULL;
+		const char *path = g_str_has_prefix(*url, "unix:") ? *url + strlen("unix:") : NULL;
+
+		if (path && g_str_has_prefix(path, "//"))
+			path += 2;
+		if (tcp) {
+			g_ptr_array_add(addresses, g_strndup(tcp, strlen(tcp) - g_str_has_suffix(tcp, "/")));
+		} else if (path && *path == '/' && !d->socket) {
+			d->socket = g_strdup(path);
+		} else {
+			cli_usage(d->cmd, "--host %s: expected tcp://ADDR:PORT, or one unix:PATH with a whole path", *url);
+			g_ptr_array_set_free_func(addresses, g_free);
+			return false;
+		}
+	}
+	g_ptr_array_add(addresses, NULL);
+	g_strfreev(d->hosts);
+	d->hosts = addresses->len > 1 ? (char **)g_ptr_array_steal(addresses, NULL) : NULL;
+	return true;
+}
+
 int cmd_daemon(const struct command *cmd, int argc, char **argv)
 {
 	g_autofree char *format = NULL, *driver = NULL, *port = NULL;
@@ -236,6 +283,10 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv)
 		{ "check", 0, 0, G_OPTION_ARG_NONE, &only_check, "Check the configuration and exit", NULL },
 		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &d.dirs, "Where plugins are, folders separated by colons", "DIRS" },
 		{ "control", 0, 0, G_OPTION_ARG_STRING, &d.socket, "Control socket, or off; instead of the file's", "PATH" },
+		{ "host", 0, 0, G_OPTION_ARG_STRING_ARRAY, &d.hosts,
+		  "Where to listen for control, instead of the file's: tcp://ADDR:PORT, or unix:PATH; can be repeated", "URL" },
+		{ "token-file", 0, 0, G_OPTION_ARG_FILENAME, &d.token_file, "File with the token for TCP, of mode 600; instead of the file's",
+		  "FILE" },
 		{ "driver", 0, 0, G_OPTION_ARG_STRING, &driver, "iscsi, which is what there is", "NAME" },
 		{ "port", 0, 0, G_OPTION_ARG_STRING, &port, "Port to listen on, of a configuration of gotgt in Go", "PORT" },
 		{ "block-multiple-hosts", 0, 0, G_OPTION_ARG_NONE, &d.single, "One initiator at a time for each target", NULL },
@@ -246,7 +297,7 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv)
 	int status = EXIT_USAGE;
 
 	if (cli_options(cmd, entries, argc, argv, &args) && (!d.level || cli_log_level(cmd, d.level, &n)) &&
-	    cli_log_format(cmd, format) && go_options(&d, driver, port)) {
+	    cli_log_format(cmd, format) && go_options(&d, driver, port) && take_hosts(&d)) {
 		if (!d.path)
 			d.path = default_path(&d);
 		d.state_dir = default_state_dir();
@@ -257,6 +308,8 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv)
 	g_free(d.dirs);
 	g_free(d.state_dir);
 	g_free(d.socket);
+	g_strfreev(d.hosts);
+	g_free(d.token_file);
 	g_free(d.level);
 	return status;
 }

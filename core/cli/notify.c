@@ -31,17 +31,20 @@ void notify(const char *state)
 		close(fd);
 }
 
-static void (*prove)(void *data);
+/* A source; 0: there is none. */
+static guint watchdog;
+static bool (*prove)(void *data);
 
+/* When something hangs nothing is said, and the service manager ends us. */
 static gboolean on_watchdog(gpointer data)
 {
-	prove(data);
-	notify("WATCHDOG=1");
+	if (prove(data))
+		notify("WATCHDOG=1");
 	return G_SOURCE_CONTINUE;
 }
 
-/* Twice in the time it waits, as sd_watchdog_enabled(3) says. */
-void watchdog_start(void (*alive)(void *data), void *data)
+/* sd_watchdog_enabled(3) asks for twice in the time it waits; a thread that is late once must not be the end. */
+void watchdog_start(bool (*alive)(void *data), void *data)
 {
 	const char *usec = g_getenv("WATCHDOG_USEC"), *pid = g_getenv("WATCHDOG_PID");
 	guint64 wait, whose;
@@ -51,5 +54,13 @@ void watchdog_start(void (*alive)(void *data), void *data)
 	if (pid && (!g_ascii_string_to_unsigned(pid, 10, 1, G_MAXINT32, &whose, NULL) || whose != (guint64)getpid()))
 		return;
 	prove = alive;
-	g_timeout_add((guint)MAX(wait / 2000, 1), on_watchdog, data);
+	alive(data);
+	watchdog = g_timeout_add((guint)MAX(wait / 4000, 1), on_watchdog, data);
+}
+
+void watchdog_stop(void)
+{
+	if (watchdog)
+		g_source_remove(watchdog);
+	watchdog = 0;
 }

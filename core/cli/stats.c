@@ -282,7 +282,8 @@ int cmd_stats(const struct command *cmd, int argc, char **argv)
 	g_autofree char *host = NULL;
 	gboolean json = FALSE;
 	const GOptionEntry entries[] = {
-		{ "host", 0, 0, G_OPTION_ARG_STRING, &host, "The daemon's socket", "unix:PATH" },
+		{ "host", 0, 0, G_OPTION_ARG_STRING, &host, CLIENT_HOST_HELP, "URL" },
+		CLIENT_OPTIONS,
 		{ "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON, with all that is counted", NULL },
 		{ "target", 't', 0, G_OPTION_ARG_STRING, &of.target, "Only this one, its logical units and sessions", "IQN" },
 		{ "lun", 0, 0, G_OPTION_ARG_STRING, &of.lun, "Only logical units of this number", "NUMBER" },

@@ -237,7 +237,8 @@ int cmd_top(const struct command *cmd, int argc, char **argv)
 	g_autofree char *host = NULL, *sort = NULL, *of = NULL;
 	gboolean batch = FALSE;
 	const GOptionEntry entries[] = {
-		{ "host", 0, 0, G_OPTION_ARG_STRING, &host, "The daemon's socket", "unix:PATH" },
+		{ "host", 0, 0, G_OPTION_ARG_STRING, &host, CLIENT_HOST_HELP, "URL" },
+		CLIENT_OPTIONS,
 		{ "interval", 'i', 0, G_OPTION_ARG_DOUBLE, &t.interval_s, "Time between two readings (2)", "SECONDS" },
 		{ "batch", 'b', 0, G_OPTION_ARG_NONE, &batch, "Print one table after the other, as without a terminal", NULL },
 		{ "count", 'n', 0, G_OPTION_ARG_INT, &t.count, "End after so many tables", "COUNT" },

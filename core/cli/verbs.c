@@ -266,7 +266,8 @@ static bool parse(struct call *c, int argc, char **argv)
 {
 	const struct kind *k = c->kind;
 	unsigned bit = c->verb->bit;
-	const GOptionEntry host = { "host", 0, 0, G_OPTION_ARG_STRING, &c->host, "The daemon's socket", "unix:PATH" };
+	const GOptionEntry host = { "host", 0, 0, G_OPTION_ARG_STRING, &c->host, CLIENT_HOST_HELP, "URL" };
+	const GOptionEntry remote[] = { CLIENT_OPTIONS };
 	const GOptionEntry json = { "json", 'j', 0, G_OPTION_ARG_NONE, &c->json, "Print JSON", NULL };
 	const GOptionEntry key = { k->key, 0, 0, G_OPTION_ARG_STRING, &c->key, "Which one", c->texts[TEXT_KEY] };
 	const GOptionEntry target = { "target", 't', 0, G_OPTION_ARG_STRING, &c->target, "Of which target", "IQN" };
@@ -276,6 +277,7 @@ static bool parse(struct call *c, int argc, char **argv)
 	g_autoptr(GArray) entries = g_array_new(TRUE, FALSE, sizeof(GOptionEntry));
 
 	add(entries, true, host);
+	g_array_append_vals(entries, remote, G_N_ELEMENTS(remote));
 	add(entries, true, json);
 	add(entries, k->key && (bit != KIND_LIST || k->object == CONF_TARGET) &&
 	    (bit != KIND_CREATE || place_key_row(k->object)), key);

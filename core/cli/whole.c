@@ -20,7 +20,8 @@ struct whole {
 static bool begin(const struct command *cmd, struct whole *w, const GOptionEntry *own, int argc, char **argv)
 {
 	const GOptionEntry common[] = {
-		{ "host", 0, 0, G_OPTION_ARG_STRING, &w->host, "The daemon's socket", "unix:PATH" },
+		{ "host", 0, 0, G_OPTION_ARG_STRING, &w->host, CLIENT_HOST_HELP, "URL" },
+		CLIENT_OPTIONS,
 		{ "json", 'j', 0, G_OPTION_ARG_NONE, &w->json, "Print JSON", NULL },
 	};
 	g_autoptr(GArray) entries = g_array_new(TRUE, FALSE, sizeof(GOptionEntry));

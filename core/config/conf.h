@@ -81,6 +81,9 @@ struct conf_acl {
 
 struct conf_control {
 	char *socket, *group;
+	char **addresses;	/* "ADDRESS:PORT" for TCP, or NULL */
+	char *token_file, *tls_certificate, *tls_key, *tls_client_ca;
+	uint32_t without_token, without_tls;
 };
 
 /* The level of one domain of the log. */

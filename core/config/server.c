@@ -293,6 +293,11 @@ bool server_drop_session(struct server *s, uint16_t tsih)
 	return node_drop_session(s->node, tsih);
 }
 
+bool server_pulse(struct server *s)
+{
+	return engine_pulse(s->engine);
+}
+
 unsigned server_luns(const struct server *s)
 {
 	GHashTableIter it, luns;

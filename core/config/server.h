@@ -53,6 +53,8 @@ const char *server_portal(const struct server *s, unsigned n);
 /* node_sessions() and node_drop_session(). */
 GArray *server_sessions(struct server *s);
 bool server_drop_session(struct server *s, uint16_t tsih);
+/* engine_pulse(): do all threads that serve connections run? */
+bool server_pulse(struct server *s);
 /* LUNs that are served. */
 unsigned server_luns(const struct server *s);
 

@@ -158,6 +158,8 @@ static bool checked(struct request *r, const struct conf *next)
 	g_autoptr(GPtrArray) errors = conf_errors_new();
 
 	conf_check(next, errors);
+	if (!schema_equal(CONF_CONTROL, &next->control, &server_conf(r->control->options.server)->control))
+		control_check(&next->control, errors);
 	/* One whose plugin is gone may stay; a new one does not open. */
 	plugins_check(server_plugin_dirs(r->control->options.server), next, false, errors);
 	for (unsigned i = 0; i < errors->len; i++)

@@ -6,25 +6,44 @@
 #include <sys/stat.h>
 #include <libsoup/soup.h>
 #include "control/control.h"
+#include "control/remote.h"
 #include "control/request.h"
 
 struct control {
 	struct control_options options;
-	char *path, *config_path;
-	GSocket *socket;
-	struct stat file;		/* of the socket */
-	GMainContext *context;
-	GSource *accept;
+	char *path, *config_path;	/* path: of the unix socket, or NULL */
+	struct stat file;		/* of that; zeroes: it is not ours to remove */
 	GSocketAddress *nowhere;	/* what libsoup takes for a peer's address */
-	SoupServer *http;
-	GQueue *connections;		/* struct connection, the oldest first */
-	GQueue *ending;			/* those that were shut down to make room */
-	gint64 crowded_us;		/* when there was one too many last, 0: never */
+	GPtrArray *doors;		/* struct door */
+	struct remote *remote;		/* or NULL */
+	GMainContext *context;		/* of the thread that answers */
 	GPtrArray *routes;		/* struct route */
 	char *etag_key;
 	bool unsaved;
-	guint trim;			/* a source, or 0 */
+	GSource *trim;			/* or NULL */
 };
+
+/* ---- connections.c ---- */
+
+/* A socket we are asked on. */
+struct door {
+	struct control *control;
+	GSocket *socket;
+	GSource *accept;
+	SoupServer *http;
+	char *url;			/* as bound */
+	bool remote, loopback;		/* TCP */
+	gint64 said_us;			/* when a refusal was logged */
+	GQueue *connections;		/* struct connection, the oldest first */
+	GQueue *ending;			/* those that were shut down to make room */
+	gint64 crowded_us;		/* when there was one too many last, 0: never */
+};
+
+/* Open all that is asked for; doors_close() also when this fails. */
+bool doors_open(struct control *c, const struct control_options *o, GError **error);
+void doors_close(struct control *c);
+/* Who sent this has shown that he may: his connection may live on. */
+void door_admit(struct door *d, SoupServerMessage *msg);
 
 /* ---- routes.c ---- */
 
@@ -35,6 +54,7 @@ struct route {
 	char *summary;
 	const struct setting *row;	/* the list or group of the schema it is about, or NULL */
 	bool element;			/* of the list */
+	bool across;			/* of all targets */
 	enum route_answer { ANSWER_OBJECT, ANSWER_LIST, ANSWER_NONE, ANSWER_OTHER } answer;
 	bool body;			/* takes one */
 	bool change;			/* takes dry_run and force */
@@ -46,6 +66,9 @@ GPtrArray *routes_new(void);
 /* The one for method and path (steps, decoded); NULL: then *allow is what methods the path has, or NULL. */
 const struct route *routes_find(const GPtrArray *routes, const char *method, const char *const *steps, char **allow);
 /* Handlers, by file. */
+void across_list(struct request *r);
+void across_backstores(struct request *r);
+void across_backstore(struct request *r);
 void objects_get(struct request *r);
 void objects_create(struct request *r);
 void objects_put(struct request *r);
@@ -57,7 +80,6 @@ void objects_patch_config(struct request *r);
 void levels_get(struct request *r);
 void levels_put(struct request *r);
 void change_save(struct request *r);
-void views_accounts(struct request *r);
 void views_health(struct request *r);
 void views_plugins(struct request *r);
 void views_session(struct request *r);
@@ -83,6 +105,17 @@ void go_target_up(struct request *r);
 
 /* The last step of the path: routes of gotgt in Go have a version in front, or not. */
 const char *go_last_step(const struct request *r);
+
+/* ---- across.c ---- */
+
+/* An element by a path across targets: from here on the request is for where it is.  r->across is for g_free(). */
+void across_begin(struct request *r);
+/* NULL: discovery's. */
+const char *across_target(const struct request *r);
+/* Say where an element is. */
+void across_mark(JsonNode *node, enum conf_object object, const char *iqn, unsigned at);
+/* Take that out of a document.  False: it is not what the path says, in r->wrongs. */
+bool across_body(struct request *r, JsonObject *o);
 
 /* ---- trim.c ---- */
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -15,7 +16,7 @@
 
 #define LOG_DOMAIN LOGD_CONTROL
 
-#define BACKLOG 32
+#define BACKLOG 256	/* when it is full, who does not block is told EAGAIN on a unix socket */
 
 static bool fail(const char *path, GError **error)
 {
@@ -103,4 +104,49 @@ GSocket *listen_unix(const char *path, const char *group, GError **error)
 		close(fd);
 	close(dir);
 	return s;
+}
+
+GSocket *listen_copy(int fd, GError **error)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	GSocket *s = copy < 0 ? NULL : g_socket_new_from_fd(copy, error);
+
+	if (copy < 0)
+		g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(errno), "control socket: descriptor %d: %s", fd,
+			    g_strerror(errno));
+	else if (!s)
+		close(copy);
+	return s;
+}
+
+GSocket *listen_tcp(GInetSocketAddress *a, unsigned *port, GError **error)
+{
+	g_autofree char *host = g_inet_address_to_string(g_inet_socket_address_get_address(a));
+	struct sockaddr_storage addr;
+	socklen_t len = (socklen_t)g_socket_address_get_native_size(G_SOCKET_ADDRESS(a));
+	GSocketAddress *bound;
+	GSocket *s = NULL;
+	int fd, one = 1;
+
+	if (!g_socket_address_to_native(G_SOCKET_ADDRESS(a), &addr, sizeof addr, error))
+		return NULL;
+	fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
+	    (addr.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0) ||
+	    bind(fd, (struct sockaddr *)&addr, len) < 0 || listen(fd, BACKLOG) < 0)
+		g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(errno), "control address %s port %u: %s", host,
+			    g_inet_socket_address_get_port(a), g_strerror(errno));
+	else
+		s = g_socket_new_from_fd(fd, error);
+	bound = s ? g_socket_get_local_address(s, error) : NULL;
+	if (bound) {
+		*port = g_inet_socket_address_get_port(G_INET_SOCKET_ADDRESS(bound));
+		g_object_unref(bound);
+		return s;
+	}
+	if (s)
+		g_object_unref(s);
+	else if (fd >= 0)
+		close(fd);
+	return NULL;
 }

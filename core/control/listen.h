@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* listen.h - a unix socket in the file system.  [main] */
+/* listen.h - a unix socket in the file system, and a TCP socket.  [main] */
 #ifndef GOTGT_LISTEN_H
 #define GOTGT_LISTEN_H
 
@@ -10,5 +10,9 @@
  * missing.  A socket of somebody who is gone is replaced; anything else there is an error.
  */
 GSocket *listen_unix(const char *path, const char *group, GError **error);
+/* One that listens already. */
+GSocket *listen_copy(int fd, GError **error);
+/* IPv6 alone where it is IPv6.  *port is the one that is bound. */
+GSocket *listen_tcp(GInetSocketAddress *a, unsigned *port, GError **error);
 
 #endif

@@ -48,6 +48,19 @@ static bool find(struct request *r, const struct conf *c, struct place *p)
 	return false;
 }
 
+/* As it is; by a path across targets with where that is. */
+static void answer_shown(struct request *r, unsigned status, const struct place *p)
+{
+	JsonNode *node = r->across ? conf_to_json(p->object, p->obj, dirs(r)) : NULL;
+
+	if (!node) {
+		answer_conf(r, status, p->object, p->obj, p->list);
+		return;
+	}
+	across_mark(node, p->object, across_target(r), p->at);
+	answer_json(r, status, node);
+}
+
 static char *place_etag(const struct request *r, const struct place *p)
 {
 	return p->key && !p->obj ? NULL : change_etag(r->control, p->object, p->obj, p->list);
@@ -72,7 +85,7 @@ static void answer_place(struct request *r, unsigned status, const struct place 
 	g_autofree char *etag = place_etag(r, p);
 
 	answer_header(r, "ETag", etag);
-	answer_conf(r, status, p->object, p->obj, p->list);
+	answer_shown(r, status, p);
 }
 
 void objects_get(struct request *r)
@@ -85,7 +98,7 @@ void objects_get(struct request *r)
 	etag = place_etag(r, &p);
 	answer_header(r, "ETag", etag);
 	if (change_allowed(r, etag))
-		answer_conf(r, SOUP_STATUS_OK, p.object, p.obj, p.list);
+		answer_shown(r, SOUP_STATUS_OK, &p);
 }
 
 /* What was there in answer to a change, found again: server_apply() has replaced all of it. */
@@ -382,7 +395,7 @@ static void change_config(struct request *r, struct conf *next, enum conf_json_m
 	struct params before = next->iscsi;
 	bool has_targets;
 
-	if (!change_allowed(r, etag) || !read_config(r, next, mode, &has_targets)) {
+	if (!change_allowed(r, etag) || !request_takes_body(r) || !read_config(r, next, mode, &has_targets)) {
 		conf_free(next);
 		return;
 	}

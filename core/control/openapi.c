@@ -134,6 +134,24 @@ static JsonObject *object_schema(enum conf_object object)
 	return o;
 }
 
+/* One that says where it is, see across.c. */
+static JsonObject *document_schema(const struct route *r)
+{
+	enum conf_object object = r->row ? r->row->child : CONF_TOP;
+	JsonObject *o, *target;
+
+	if (!r->across)
+		return schema_reference(object);
+	o = object_schema(object);
+	target = typed("string");
+	json_object_set_boolean_member(target, "nullable", TRUE);
+	json_object_set_string_member(target, "description", "Whose it is; null is discovery's.");
+	json_object_set_object_member(json_object_get_object_member(o, "properties"), "target", target);
+	if (!place_key_row(object))
+		json_object_set_object_member(json_object_get_object_member(o, "properties"), "place", typed("integer"));
+	return o;
+}
+
 static JsonObject *problem_schema(void)
 {
 	static const struct { const char *name, *type; } members[] = {
@@ -159,13 +177,11 @@ static void content(JsonObject *of, const char *type, JsonObject *body)
 
 static JsonObject *answer_schema(const struct route *r)
 {
-	enum conf_object object = r->row ? r->row->child : CONF_TOP;
-
 	switch (r->answer) {
 	case ANSWER_OBJECT:
-		return schema_reference(object);
+		return document_schema(r);
 	case ANSWER_LIST:
-		return list_of(schema_reference(object));
+		return list_of(document_schema(r));
 	case ANSWER_OTHER:
 		return json_object_new();
 	case ANSWER_NONE:
@@ -205,7 +221,7 @@ static JsonObject *body_schema(const struct route *r)
 {
 	if (g_str_equal(r->method, "PATCH") || (!r->row && r->answer != ANSWER_OBJECT))
 		return typed("object");
-	return schema_reference(r->row ? r->row->child : CONF_TOP);
+	return document_schema(r);
 }
 
 /* ---- parameters ---- */

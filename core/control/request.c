@@ -21,17 +21,44 @@ const char *request_header(const struct request *r, const char *name)
 	return soup_message_headers_get_list(soup_server_message_get_request_headers(r->msg), name);
 }
 
+/* "application/json", or another that ends with +json; none at all is taken for one. */
+static bool is_json(const char *type)
+{
+	g_autofree char *name = type ? g_ascii_strdown(type, (gssize)strcspn(type, "; \t")) : NULL;
+
+	return !name || g_str_equal(name, "application/json") ||
+	       (g_str_has_prefix(name, "application/") && g_str_has_suffix(name, "+json"));
+}
+
+bool request_takes_body(struct request *r)
+{
+	if (is_json(request_header(r, "Content-Type")))
+		return true;
+	answer_header(r, "Accept", "application/json");		/* RFC 9110 15.5.16 */
+	answer_problem(r, SOUP_STATUS_UNSUPPORTED_MEDIA_TYPE, NULL, "Content-Type: expected application/json");
+	return false;
+}
+
 JsonNode *request_body(struct request *r)
 {
 	SoupMessageBody *body = soup_server_message_get_request_body(r->msg);
-	GBytes *bytes = soup_message_body_flatten(body);
+	GBytes *bytes;
 	size_t len;
-	const char *text = g_bytes_get_data(bytes, &len);
-	JsonNode *node = json_read(text ? text : "", len, r->wrongs);
+	const char *text;
+	JsonNode *node;
 
+	if (!request_takes_body(r))
+		return NULL;
+	bytes = soup_message_body_flatten(body);
+	text = g_bytes_get_data(bytes, &len);
+	node = json_read(text ? text : "", len, r->wrongs);
 	g_bytes_unref(bytes);
 	if (!node)
 		answer_wrongs(r, SOUP_STATUS_BAD_REQUEST);
+	if (node && r->across && !across_body(r, json_node_get_object(node))) {
+		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
+		g_clear_pointer(&node, json_node_unref);
+	}
 	return node;
 }
 

@@ -14,6 +14,7 @@ struct request {
 	SoupServerMessage *msg;
 	const struct route *route;
 	char **steps;		/* of the path, decoded, behind the version */
+	char *across;		/* the target in the path of a list across targets, see across.c; or NULL */
 	GHashTable *query;
 	GPtrArray *wrongs;
 	bool part;		/* see change_begin() */
@@ -23,6 +24,8 @@ struct request {
 
 /* ?NAME, ?NAME=1, ?NAME=true */
 bool request_flag(const struct request *r, const char *name);
+/* False: it says that it is no JSON, and that has been answered. */
+bool request_takes_body(struct request *r);
 /* The body as a JSON object; NULL: that has been answered. */
 JsonNode *request_body(struct request *r);
 bool request_has_body(const struct request *r);

@@ -21,7 +21,8 @@ static const struct fixed {
 	{ "POST", "/v1/config/save", change_save, "Write what runs to the configuration file", ANSWER_OTHER },
 	{ "GET", "/v1/log-level", levels_get, "What is logged, of each domain", ANSWER_OTHER },
 	{ "PUT", "/v1/log-level", levels_put, "Change what is logged", ANSWER_OTHER, true },
-	{ "GET", "/v1/accounts", views_accounts, "All accounts, each with its target", ANSWER_OTHER },
+	{ "GET", "/v1/backstores", across_backstores, "What holds the data of each logical unit", ANSWER_OTHER },
+	{ "GET", "/v1/backstores/{target}/{lun}", across_backstore, "What holds the data of one", ANSWER_OTHER },
 	{ "GET", "/v1/plugins", views_plugins, "The plugins there are", ANSWER_OTHER },
 	{ "GET", "/v1/sessions", views_sessions, "Who is logged in", ANSWER_OTHER },
 	{ "GET", "/v1/sessions/{tsih}", views_session, "One session", ANSWER_OTHER },
@@ -125,6 +126,27 @@ static void add_schema(GPtrArray *routes, enum conf_object object, const char *p
 	}
 }
 
+/* What targets have, of all of them; a new one is made in its target. */
+static void add_across(GPtrArray *routes)
+{
+	static const char *const names[] = { "accounts", "acls" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		const struct setting *row = schema_find(CONF_TARGET, names[i]), *key = place_key_row(row->child);
+		g_autofree char *list = g_strdup_printf("/v1/%s", row->name);
+		g_autofree char *element = g_strdup_printf("%s/{target}/{%s}", list, key ? key->name : "place");
+		unsigned first = routes->len;
+		struct route *all = add(routes, "GET", list, across_list);
+
+		all->summary = g_strconcat("Of all targets: ", row->name, NULL);
+		all->answer = ANSWER_LIST;
+		all->row = row;
+		add_verbs(routes, row, OF_ELEMENT, element);
+		for (unsigned j = first; j < routes->len; j++)
+			((struct route *)routes->pdata[j])->across = true;
+	}
+}
+
 GPtrArray *routes_new(void)
 {
 	GPtrArray *routes = g_ptr_array_new_with_free_func(route_free);
@@ -139,6 +161,7 @@ GPtrArray *routes_new(void)
 		r->query = fixed[i].query;
 		r->type = fixed[i].type;
 	}
+	add_across(routes);
 	add_schema(routes, CONF_TOP, "/v1");
 	return routes;
 }

@@ -16,7 +16,7 @@ static gboolean trim(gpointer control)
 {
 	struct control *c = control;
 
-	c->trim = 0;
+	g_clear_pointer(&c->trim, g_source_unref);
 	malloc_trim(0);
 	return G_SOURCE_REMOVE;
 }
@@ -26,8 +26,12 @@ static void on_finished(SoupServerMessage *msg, gpointer control)
 	struct control *c = control;
 	goffset bytes = soup_server_message_get_request_body(msg)->length + soup_server_message_get_response_body(msg)->length;
 
-	if (bytes >= (goffset)LONG_BYTES && !c->trim)
-		c->trim = g_timeout_add_full(G_PRIORITY_LOW, TRIM_MS, trim, c, NULL);
+	if (bytes < (goffset)LONG_BYTES || c->trim)
+		return;
+	c->trim = g_timeout_source_new(TRIM_MS);
+	g_source_set_priority(c->trim, G_PRIORITY_LOW);
+	g_source_set_callback(c->trim, trim, c, NULL);
+	g_source_attach(c->trim, c->context);
 }
 #endif
 
@@ -41,6 +45,6 @@ void trim_after(struct control *c, SoupServerMessage *msg)
 void trim_stop(struct control *c)
 {
 	if (c->trim)
-		g_source_remove(c->trim);
-	c->trim = 0;
+		g_source_destroy(c->trim);
+	g_clear_pointer(&c->trim, g_source_unref);
 }

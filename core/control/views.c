@@ -80,34 +80,6 @@ void views_session_drop(struct request *r)
 		answer_problem(r, SOUP_STATUS_NOT_FOUND, NULL, "session %u has ended", s.tsih);
 }
 
-/* ---- accounts ---- */
-
-static void add_accounts(struct request *r, JsonArray *list, const GPtrArray *accounts, const char *iqn)
-{
-	for (unsigned i = 0; i < accounts->len; i++) {
-		JsonNode *node = conf_to_json(CONF_ACCOUNT, accounts->pdata[i],
-					      server_plugin_dirs(r->control->options.server));
-
-		json_set_text(json_node_get_object(node), "target", iqn);
-		json_array_add_element(list, node);
-	}
-}
-
-/* Those of discovery have no target. */
-void views_accounts(struct request *r)
-{
-	const struct conf *c = server_conf(r->control->options.server);
-	JsonArray *list = json_array_new();
-
-	for (unsigned i = 0; i < c->targets->len; i++) {
-		const struct conf_target *t = c->targets->pdata[i];
-
-		add_accounts(r, list, t->accounts, t->iqn);
-	}
-	add_accounts(r, list, c->discovery.accounts, NULL);
-	answer_json(r, SOUP_STATUS_OK, json_of_array(list));
-}
-
 /* ---- plugins ---- */
 
 static JsonNode *plugin_node(const char *const *dirs, const char *name)
@@ -218,9 +190,13 @@ void views_status(struct request *r)
 	g_autoptr(GHashTable) counts = count_sessions(all);
 	const struct status status = { s, counts };
 	struct json_long answer = { .name = "targets", .n = server_conf(s)->targets->len, .element = nth_target, .of = &status };
+	JsonArray *control = json_array_new();
 	JsonObject *o = json_object_new();
 
+	for (unsigned i = 0; i < r->control->doors->len; i++)
+		json_array_add_string_element(control, ((const struct door *)r->control->doors->pdata[i])->url);
 	json_object_set_boolean_member(o, "unsaved", r->control->unsaved);
+	json_object_set_array_member(o, "control", control);
 	json_object_set_array_member(o, "portals", portals_array(s));
 	answer.head = json_of_object(o);
 	answer_long(r, &answer);

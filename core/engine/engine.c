@@ -74,3 +74,28 @@ void engine_each(struct engine *e, void (*fn)(struct reactor *r, void *arg), voi
 		reactor_call(e->reactors[i], each_run, &each);
 	}
 }
+
+static void pulse_run(struct post *p)
+{
+	struct pulse *pulse = container_of(p, struct pulse, post);
+
+	atomic_store(&pulse->asked, false);
+}
+
+/* One that has not answered is not asked again: its question is still on its way. */
+bool engine_pulse(struct engine *e)
+{
+	bool alive = true;
+
+	for (unsigned i = 0; i < e->n_reactors; i++) {
+		struct pulse *p = &e->pulses[i];
+
+		if (atomic_exchange(&p->asked, true)) {
+			alive = false;
+			continue;
+		}
+		p->post.run = pulse_run;
+		reactor_post(e->reactors[i], &p->post);
+	}
+	return alive;
+}

@@ -3,6 +3,7 @@
 #ifndef GOTGT_ENGINE_H
 #define GOTGT_ENGINE_H
 
+#include <stdatomic.h>
 #include <glib.h>
 #include "engine/bufpool.h"
 #include "engine/reactor.h"
@@ -10,9 +11,16 @@
 
 #define ENGINE_REACTORS_MAX 64u
 
+/* A question to a reactor, whether it still runs. */
+struct pulse {
+	struct post post;
+	atomic_bool asked;
+};
+
 struct engine {
 	unsigned n_reactors;
 	struct reactor *reactors[ENGINE_REACTORS_MAX];
+	struct pulse pulses[ENGINE_REACTORS_MAX];
 	struct workers *workers;
 	struct log *log;		/* its threads write there; NULL: the process's */
 	unsigned n_left;		/* devices that do not answer: the threads with them cannot be waited for */
@@ -26,5 +34,8 @@ void engine_free(struct engine *e);
 
 /* Run fn(reactor, arg) on each reactor and wait for all: when it returns, nothing published before is unseen. */
 void engine_each(struct engine *e, void (*fn)(struct reactor *r, void *arg), void *arg);
+
+/* Has each reactor done something since this was called before?  It asks them anew and waits for nobody. */
+bool engine_pulse(struct engine *e);
 
 #endif

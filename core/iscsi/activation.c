@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "iscsi/activation.h"
 
@@ -16,7 +18,7 @@
 static struct passed {
 	int fd;			/* -1: claimed */
 	char *name;		/* systemd.socket(5) FileDescriptorName=, or NULL */
-	char *address;		/* "ADDR:PORT" */
+	char *address;		/* "ADDR:PORT", or the path of a unix socket */
 	struct sockaddr_storage addr;
 } *passed;
 static unsigned n_passed;
@@ -37,22 +39,35 @@ static int option(int fd, int name)
 	return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -1 : value;
 }
 
+/* NULL: no address that somebody could connect to. */
+static char *format(const struct sockaddr_storage *addr, socklen_t len)
+{
+	const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)addr;
+	char host[64], port[8];
+
+	if (addr->ss_family == AF_UNIX)
+		return len > offsetof(struct sockaddr_un, sun_path) && *un->sun_path ?
+			g_strndup(un->sun_path, len - offsetof(struct sockaddr_un, sun_path)) : NULL;
+	if ((addr->ss_family != AF_INET && addr->ss_family != AF_INET6) ||
+	    getnameinfo((const struct sockaddr *)addr, len, host, sizeof host, port, sizeof port,
+			NI_NUMERICHOST | NI_NUMERICSERV))
+		return NULL;
+	return g_strdup_printf(addr->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
 static bool inspect(struct passed *s, GError **error)
 {
 	socklen_t len = sizeof s->addr;
-	char host[64], port[8];
 	int flags = fcntl(s->fd, F_GETFL);
 
-	if (option(s->fd, SO_TYPE) != SOCK_STREAM || option(s->fd, SO_ACCEPTCONN) != 1 ||
-	    getsockname(s->fd, (struct sockaddr *)&s->addr, &len) < 0 ||
-	    (s->addr.ss_family != AF_INET && s->addr.ss_family != AF_INET6) ||
-	    getnameinfo((struct sockaddr *)&s->addr, len, host, sizeof host, port, sizeof port,
-			NI_NUMERICHOST | NI_NUMERICSERV)) {
+	if (option(s->fd, SO_TYPE) == SOCK_STREAM && option(s->fd, SO_ACCEPTCONN) == 1 &&
+	    getsockname(s->fd, (struct sockaddr *)&s->addr, &len) == 0)
+		s->address = format(&s->addr, len);
+	if (!s->address) {
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "socket activation: descriptor %d (%s) is no listening TCP "
-			    "socket", s->fd, s->name ? s->name : "no name");
+			    "or unix socket", s->fd, s->name ? s->name : "no name");
 		return false;
 	}
-	s->address = g_strdup_printf(s->addr.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 	if (flags < 0 || fcntl(s->fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(s->fd, F_SETFD, FD_CLOEXEC) < 0) {
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "socket activation: descriptor %d: %s", s->fd,
 			    g_strerror(errno));
@@ -101,7 +116,7 @@ static bool is_bound(const struct sockaddr_storage *bound, const struct sockaddr
 	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)(const void *)bound,
 				  *b6 = (const struct sockaddr_in6 *)(const void *)to;
 
-	if (bound->ss_family != to->sa_family)
+	if (bound->ss_family != to->sa_family)	/* a unix socket is no portal */
 		return false;
 	if (to->sa_family == AF_INET)
 		return a->sin_port == b->sin_port && a->sin_addr.s_addr == b->sin_addr.s_addr;
@@ -116,7 +131,7 @@ static struct passed *find(const char *name, const char *address, uint16_t port)
 	struct passed *found = NULL;
 
 	for (unsigned i = 0; i < n_passed; i++)
-		if (passed[i].fd >= 0 && name && g_strcmp0(passed[i].name, name) == 0)
+		if (passed[i].fd >= 0 && passed[i].addr.ss_family != AF_UNIX && name && g_strcmp0(passed[i].name, name) == 0)
 			return &passed[i];
 	if (!n_passed || getaddrinfo(address, service, &hints, &ai))
 		return NULL;
@@ -138,13 +153,34 @@ int activation_claim(const char *name, const char *address, uint16_t port)
 	return fd;
 }
 
+int activation_claim_unix(char **path)
+{
+	for (unsigned i = 0; i < n_passed; i++)
+		if (passed[i].fd >= 0 && passed[i].addr.ss_family == AF_UNIX) {
+			int fd = passed[i].fd;
+
+			passed[i].fd = -1;
+			*path = g_strdup(passed[i].address);
+			return fd;
+		}
+	return -1;
+}
+
+static void complain(const struct passed *s, GError **error)
+{
+	if (s->addr.ss_family == AF_UNIX)
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "socket activation: nothing here is asked on the unix socket %s "
+			    "of descriptor %d", s->address, s->fd);
+	else
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "socket activation: no portal has the name %s or the "
+			    "address %s of descriptor %d", s->name ? s->name : "(none)", s->address, s->fd);
+}
+
 bool activation_used(GError **error)
 {
 	for (unsigned i = 0; i < n_passed; i++)
 		if (passed[i].fd >= 0) {
-			g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "socket activation: no portal has the name %s or the "
-				    "address %s of descriptor %d", passed[i].name ? passed[i].name : "(none)",
-				    passed[i].address, passed[i].fd);
+			complain(&passed[i], error);
 			return false;
 		}
 	return true;
@@ -153,8 +189,12 @@ bool activation_used(GError **error)
 char **activation_portals(void)
 {
 	char **portals = n_passed ? g_new0(char *, n_passed + 1) : NULL;
+	unsigned n = 0;
 
 	for (unsigned i = 0; i < n_passed; i++)
-		portals[i] = g_strdup(passed[i].address);
+		if (passed[i].addr.ss_family != AF_UNIX)
+			portals[n++] = g_strdup(passed[i].address);
+	if (!n)
+		g_clear_pointer(&portals, g_free);
 	return portals;
 }

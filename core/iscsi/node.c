@@ -71,7 +71,7 @@ bool node_tells(struct node *n, enum gotgt_log_level level)
 	n->untold += !tells;
 	pthread_mutex_unlock(&n->lock);
 	if (untold)
-		log_line(level, "%u lines about connections before this one were left out", untold);
+		log_write(LOG_DOMAIN, level, __func__, LOG_NO_FIELDS, "%u lines about connections before this one were left out", untold);
 	return tells;
 }
 

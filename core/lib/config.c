@@ -6,6 +6,7 @@
 #include <unistd.h>
 #ifdef HAVE_CONTROL
 #include "config/import.h"
+#include "control/control.h"
 #endif
 #include "config/save.h"
 #include "lib/lib.h"
@@ -20,6 +21,14 @@ void lib_complete(const struct gotgt_server *s, struct conf *c)
 		c->state_dir = g_strdup(s->file_state_dir);
 	if (s->file_log_level)
 		c->log_level = (uint32_t)log_level_parse(s->file_log_level);
+	if (s->file_addresses) {
+		g_strfreev(c->control.addresses);
+		c->control.addresses = g_strdupv(s->file_addresses);
+	}
+	if (s->file_token) {
+		g_free(c->control.token_file);
+		c->control.token_file = g_strdup(s->file_token);
+	}
 	for (unsigned i = 0; s->file_single && i < c->targets->len; i++)
 		((struct conf_target *)c->targets->pdata[i])->single_initiator = true;
 }
@@ -153,6 +162,11 @@ static struct conf *read_go(struct gotgt_server *s, const char *path, const stru
 	return import_read(path, &io, t->errors, t->warnings);
 }
 
+static void check_control(const struct conf_control *cc, GPtrArray *errors)
+{
+	control_check(cc, errors);
+}
+
 static bool is_go(const char *path, const struct gotgt_config *o)
 {
 	return o->text ? g_str_has_suffix(path, ".json") : import_is_json(path);
@@ -163,6 +177,12 @@ static struct conf *read_go(struct gotgt_server *s, const char *path, const stru
 	conf_error(t->errors, &(struct conf_where){ g_intern_string(path), 0 },
 		   "this build reads no configuration of gotgt in Go");
 	return NULL;
+}
+
+static void check_control(const struct conf_control *cc, GPtrArray *errors)
+{
+	if (cc->addresses)
+		conf_error(errors, &(struct conf_where){ 0 }, "control addresses: this build has no control interface");
 }
 
 static bool is_go(const char *path, const struct gotgt_config *o)
@@ -188,6 +208,21 @@ static struct conf *read_any(struct gotgt_server *s, const char *path, const str
 	return NULL;
 }
 
+/* With what the caller says instead of the file. */
+static void check_remote(const struct conf *c, const char *path, const struct gotgt_config *o, GPtrArray *errors)
+{
+	g_autoptr(GPtrArray) wrong = conf_errors_new();
+	struct conf_control cc = c->control;
+
+	if (o->control_addresses)
+		cc.addresses = (char **)o->control_addresses;
+	if (o->control_token_file)
+		cc.token_file = (char *)o->control_token_file;
+	check_control(&cc, wrong);
+	for (unsigned i = 0; i < wrong->len; i++)
+		conf_error(errors, &(struct conf_where){ g_intern_string(path), 0 }, "%s", (char *)wrong->pdata[i]);
+}
+
 /* NULL: lib_fail() has been called, and t->errors has all. */
 static struct conf *read_conf(struct gotgt_server *s, const char *path, const struct gotgt_config *o, struct told *t)
 {
@@ -197,6 +232,7 @@ static struct conf *read_conf(struct gotgt_server *s, const char *path, const st
 	if (c) {
 		lib_adopt(s, c, NULL);
 		plugins_check((const char *const *)s->plugin_dirs, c, o->flags & GOTGT_CONFIG_PLUGINS, errors);
+		check_remote(c, path, o, errors);
 	}
 	if (!errors->len)
 		return c;
@@ -216,6 +252,9 @@ static void keep_options(struct gotgt_server *s, const struct gotgt_config *o)
 {
 	set_text(&s->file_state_dir, o->state_dir);
 	set_text(&s->file_log_level, o->log_level);
+	set_text(&s->file_token, o->control_token_file);
+	g_strfreev(s->file_addresses);
+	s->file_addresses = g_strdupv((char **)o->control_addresses);
 	s->file_single = o->flags & GOTGT_CONFIG_SINGLE;
 }
 
@@ -223,7 +262,10 @@ static void keep_options(struct gotgt_server *s, const struct gotgt_config *o)
 static int load(struct gotgt_server *s, const char *path, const struct gotgt_config *o, struct told *t)
 {
 	g_autofree char *state_dir = g_strdup(s->file_state_dir), *level = g_strdup(s->file_log_level);
+	g_autofree char *token = g_strdup(s->file_token);
+	g_auto(GStrv) addresses = g_strdupv(s->file_addresses);
 	const struct gotgt_config was = { .state_dir = state_dir, .log_level = level,
+					  .control_addresses = (const char *const *)addresses, .control_token_file = token,
 					  .flags = s->file_single ? GOTGT_CONFIG_SINGLE : 0 };
 	struct conf *c = read_conf(s, path, o, t), *before = s->draft;
 	bool was_checked = s->checked;

@@ -188,18 +188,20 @@ static int listen_on(struct gotgt_server *s, const struct gotgt_control *o)
 	const char *asked = o->path ? o->path : conf->control.socket;
 	g_autofree char *path = asked ? g_strdup(asked) : control_default_path();
 	g_autofree char *file = o->config_path ? g_canonicalize_filename(o->config_path, NULL) : NULL;
+	bool off = g_str_equal(path, "off");
 	const struct control_options options = {
-		.server = s->running, .path = path, .group = o->group ? o->group : conf->control.group, .config_path = file,
+		.server = s->running, .path = off ? NULL : path, .fd = o->fd, .remote = &conf->control,
+		.group = o->group ? o->group : conf->control.group, .config_path = file,
 		.complete = complete, .strip = strip, .enter = enter, .leave = leave, .prepare = prepare, .applied = applied,
 	};
 	GError *error = NULL;
 
-	if (g_str_equal(path, "off"))
+	if (off && !conf->control.addresses)
 		return 0;
 	s->control = begin(s, &options, &error);
 	if (s->control)
 		return 0;
-	if (asked)
+	if (asked || conf->control.addresses)
 		return lib_fail_error(EIO, error);
 	log_warning("%s; going on without", error->message);
 	g_error_free(error);
@@ -216,7 +218,8 @@ static int start(struct gotgt_server *s, const struct gotgt_control *from)
 	if (!s->running)
 		return lib_fail(EBUSY, "the server does not run");
 	if (s->control)
-		return lib_fail(EBUSY, "control socket %s: there is one already", control_path(s->control->control));
+		return lib_fail(EBUSY, "control socket %s: there is one already",
+				control_path(s->control->control) ? control_path(s->control->control) : "off");
 	return listen_on(s, &o);
 }
 
@@ -242,7 +245,7 @@ int gotgt_server_control_path(struct gotgt_server *s, char *buf, size_t size_byt
 
 	if (r)
 		return r;
-	if (!s->control)
+	if (!s->control || !control_path(s->control->control))
 		return lib_leave(s, lib_fail(ENOENT, "no control socket"));
 	return lib_leave(s, lib_put("the path", control_path(s->control->control), buf, size_bytes));
 }

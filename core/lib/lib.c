@@ -143,6 +143,8 @@ void gotgt_server_free(struct gotgt_server *s)
 	conf_free(s->draft);
 	g_strfreev(s->plugin_dirs);
 	g_free(s->file_state_dir);
+	g_strfreev(s->file_addresses);
+	g_free(s->file_token);
 	g_free(s->file_log_level);
 	events_free(s->events);
 	pthread_mutex_destroy(&s->lock);
@@ -438,7 +440,7 @@ int gotgt_server_portal(struct gotgt_server *s, unsigned n, char *buf, size_t si
 	return lib_leave(s, name ? lib_put("a portal's name", name, buf, size_bytes) : lib_fail(ENOENT, "no portal %u", n));
 }
 
-static void look(const struct gotgt_server *s, struct gotgt_info *info)
+static void look(struct gotgt_server *s, struct gotgt_info *info)
 {
 	const struct conf *c = server_conf(s->running);
 	g_autoptr(GArray) sessions = server_sessions(s->running);
@@ -451,6 +453,7 @@ static void look(const struct gotgt_server *s, struct gotgt_info *info)
 		info->luns += ((const struct conf_target *)c->targets->pdata[i])->luns->len;
 	info->luns_served = server_luns(s->running);
 	info->sessions = sessions->len;
+	info->stuck = !server_pulse(s->running);
 }
 
 int gotgt_server_info(struct gotgt_server *s, struct gotgt_info *info)

@@ -39,6 +39,7 @@ struct gotgt_server {
 
 	bool skip_broken;
 	char *file_state_dir, *file_log_level;	/* of the last gotgt_config_load(), or NULL */
+	char **file_addresses, *file_token;	/* control_addresses and control_token_file of it */
 	bool file_single;			/* GOTGT_CONFIG_SINGLE of it */
 	struct lib_control *control;	/* NULL: nobody listens */
 };

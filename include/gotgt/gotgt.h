@@ -127,6 +127,8 @@ struct gotgt_info {
 	uint32_t luns;		/* logical units of all targets, as described */
 	uint32_t luns_served;	/* and of these, those that are open: see gotgt_server_skip_broken() */
 	uint32_t sessions;	/* logged in, those for discovery among them */
+	uint32_t stuck;		/* 1: a thread that serves connections has done nothing since this was called before; for
+				   who looks every few seconds whether the server still runs */
 };
 GOTGT_EXPORT int gotgt_server_info(struct gotgt_server *server, struct gotgt_info *info);
 
@@ -229,6 +231,8 @@ struct gotgt_config {
 	void *wrong_data;		/* what it is called with */
 	gotgt_wrong_fn *warning;	/* told what is no error, in the same way; NULL: the log is */
 	uint16_t port;			/* for a file of gotgt in Go: listened on in place of the ports its portals have */
+	const char *const *control_addresses;	/* "control.addresses" whatever the file has, ends with NULL; NULL: the file's */
+	const char *control_token_file;	/* "control.token-file" whatever the file has; NULL: the file's */
 };
 /*
  * The description becomes what a file says; all that was described before goes.  What no file can have, stores and
@@ -256,9 +260,11 @@ struct gotgt_control {
 					   in the log and no error */
 	const char *group;		/* who may use it beside its owner; NULL: "control.group" */
 	const char *config_path;	/* the file "gotgt save" writes; NULL: nothing can be saved */
+	int fd;				/* a unix socket at path that listens already, of which the library makes a copy, and
+					   whose file it leaves; 0: there is none */
 };
 /*
- * Listen on a control socket; it takes a server that runs, and ends with it.  Requests are answered by a thread of the
+ * Listen on a control socket, and on "control.addresses" of the configuration; it takes a server that runs, and ends with it.  Requests are answered by a thread of the
  * server, as calls of another thread would be: they wait for calls, and calls for them.  A change from outside takes
  * effect at once and becomes part of the description; while something is described that is not applied yet, changes are
  * refused.  Stores can be looked at from outside, and removed.  -EBUSY: there is one, or the server does not run.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# activate.py NAME=ADDR:PORT... -- COMMAND: what a service manager does for sockets (sd_listen_fds(3)).  NAME=udp and
-# NAME=pair make sockets that no portal can be.  Writes the ports to the file in $PORTS, one a line.
+# activate.py NAME=ADDR:PORT|NAME=/PATH... -- COMMAND: what a service manager does for sockets (sd_listen_fds(3)).
+# NAME=udp and NAME=pair make sockets that no portal can be.  Writes the ports to the file in $PORTS, one a line.
 import os
 import socket
 import sys
@@ -14,6 +14,11 @@ for i, arg in enumerate(sys.argv[1:cut]):
         s.bind(("127.0.0.1", 0))
     elif where == "pair":
         s = socket.socketpair()[0]
+    elif where.startswith("/"):
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(where)
+        os.chmod(where, 0o640)
+        s.listen(16)
     else:
         host, _, port = where.rpartition(":")
         s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)

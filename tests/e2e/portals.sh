@@ -186,8 +186,8 @@ refused() # TEXT, sockets...
 }
 write '{ name = "a"; address = "127.0.0.1"; port = 0; }'
 check "sockets: one too many" refused "no portal has the name c or the address 127.0.0." a=127.0.0.1:0 c=127.0.0.2:0
-check "sockets: not TCP" refused "descriptor 3 (a) is no listening TCP socket" a=udp
-check "sockets: of another kind" refused "descriptor 4 (b) is no listening TCP socket" a=127.0.0.1:0 b=pair
+check "sockets: not TCP" refused "descriptor 3 (a) is no listening TCP or unix socket" a=udp
+check "sockets: of another kind" refused "descriptor 4 (b) is no listening TCP or unix socket" a=127.0.0.1:0 b=pair
 serve_activated()
 {
 	$activate x=127.0.0.1:0 -- "$gotgt" serve --run "iscsi-inq \$uri" -s 1M null:

@@ -332,6 +332,44 @@ static void test_signals(void)
 	}
 }
 
+struct block {
+	struct post post;
+	GMutex lock;
+};
+
+static void block_run(struct post *p)
+{
+	struct block *b = container_of(p, struct block, post);
+
+	g_mutex_lock(&b->lock);
+	g_mutex_unlock(&b->lock);
+}
+
+/* One reactor of two that hangs is seen, and that it goes on. */
+static void test_pulse(void)
+{
+	struct block b = { .post.run = block_run };
+
+	g_mutex_init(&b.lock);
+	g_assert_true(engine_pulse(engine));
+	reactor_call(engine->reactors[0], nothing, NULL);
+	reactor_call(engine->reactors[1], nothing, NULL);
+	g_assert_true(engine_pulse(engine));
+	reactor_call(engine->reactors[0], nothing, NULL);
+	reactor_call(engine->reactors[1], nothing, NULL);
+	g_mutex_lock(&b.lock);
+	reactor_post(engine->reactors[1], &b.post);
+	g_assert_true(engine_pulse(engine));
+	reactor_call(engine->reactors[0], nothing, NULL);
+	for (int i = 0; i < 3; i++)
+		g_assert_false(engine_pulse(engine));
+	g_mutex_unlock(&b.lock);
+	reactor_call(engine->reactors[0], nothing, NULL);
+	reactor_call(engine->reactors[1], nothing, NULL);
+	g_assert_true(engine_pulse(engine));
+	g_mutex_clear(&b.lock);
+}
+
 static void cpu_clock(void *arg)
 {
 	struct timespec ts;
@@ -367,6 +405,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/engine/timers", test_timers);
 	g_test_add_func("/engine/unwatch-in-batch", test_unwatch_in_batch);
 	g_test_add_func("/engine/bufpool", test_bufpool);
+	g_test_add_func("/engine/pulse", test_pulse);
 	g_test_add_func("/log/quote", test_log_quote);
 	g_test_add_func("/engine/logs", test_logs);
 	g_test_add_func("/engine/signals", test_signals);

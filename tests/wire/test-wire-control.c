@@ -456,6 +456,78 @@ static void test_drop(void)
 	end();
 }
 
+/* The same by a path that begins with what it is. */
+static void test_across(void)
+{
+	static const char place[] = "/v1/targets/" DISK "/accounts/u", across[] = "/v1/accounts/" DISK "/u";
+	g_autofree char *match = NULL;
+	struct answer a, b;
+
+	begin();
+	expect("PUT", across, "{\"user\":\"u\",\"target\":\"" DISK "\",\"secret\":\"" SECRET "\"}", 201, "\"target\" : \"" DISK "\"");
+	expect("PUT", "/v1/accounts/discovery/u", "{\"target\":null,\"secret\":\"" SECRET "\"}", 201, "\"target\" : null");
+	expect("GET", "/v1/discovery/accounts/u", NULL, 200, "\"u\"");
+	a = ask("GET", across, NULL);
+	b = ask("GET", place, NULL);
+	g_assert_cmpstr(a.etag, ==, b.etag);
+	g_assert_null(strstr(b.text, "target"));
+	match = g_strdup_printf("If-Match: %s", a.etag);
+	answer_clear(&b);
+	/* What was answered, put back. */
+	expect("PUT", across, a.text, 200, NULL);
+	answer_clear(&a);
+	a = ask("GET", "/v1/accounts", NULL);
+	g_assert_cmpuint(json_array_get_length(json_node_get_array(a.json)), ==, 2);
+	g_assert_null(strstr(a.text, SECRET));
+	answer_clear(&a);
+	expect("PUT", across, "{\"target\":\"" OTHER "\"}", 422, "\"field\" : \"target\"");
+	expect("PATCH", across, "{\"user\":\"v\"}", 422, "is not the user of the path");
+	expect("PATCH", across, "{\"secret\":\"" SECRET "2\"}", 200, NULL);
+	a = ask_with("DELETE", across, NULL, match);
+	g_assert_cmpuint(a.status, ==, 412);
+	answer_clear(&a);
+	expect("POST", "/v1/accounts", "{}", 405, "expected GET");
+	expect("POST", across, "{}", 405, "GET, PUT, PATCH, DELETE");
+	expect("GET", "/v1/accounts/" OTHER "/u", NULL, 404, "no target " OTHER);
+	expect("GET", "/v1/accounts/" DISK "/v", NULL, 404, "no account v");
+	expect("DELETE", across, NULL, 204, NULL);
+	expect("DELETE", across, NULL, 404, NULL);
+	expect("DELETE", "/v1/accounts/discovery/u", NULL, 204, NULL);
+	/* Those that have no name. */
+	expect("PUT", "/v1/acls/" DISK "/0", "{\"initiators\":[\"" HOST "\"],\"place\":1}", 422, "\"field\" : \"place\"");
+	expect("PATCH", "/v1/targets/" DISK, "{\"open\":false}", 200, NULL);
+	expect("PUT", "/v1/acls/" DISK "/0", "{\"initiators\":[\"" HOST "\"],\"place\":0}", 201, "\"place\" : 0");
+	expect("GET", "/v1/acls", NULL, 200, "\"target\" : \"" DISK "\"");
+	expect("PATCH", "/v1/acls/" DISK "/0", "{\"read-only\":true}", 200, HOST);
+	expect("GET", "/v1/acls/discovery/0", NULL, 404, NULL);
+	expect("DELETE", "/v1/acls/" DISK "/0", NULL, 204, NULL);
+	expect("GET", "/v1/acls", NULL, 200, "[]");
+	end();
+}
+
+static void test_backstores(void)
+{
+	struct answer a;
+	JsonObject *o;
+
+	begin();
+	a = ask("GET", "/v1/backstores", NULL);
+	g_assert_cmpuint(json_array_get_length(json_node_get_array(a.json)), ==, 2);
+	answer_clear(&a);
+	a = ask("GET", "/v1/backstores/" DISK "/1", NULL);
+	o = json_node_get_object(a.json);
+	g_assert_cmpstr(json_object_get_string_member(o, "target"), ==, DISK);
+	g_assert_cmpint(json_object_get_int_member(o, "lun"), ==, 1);
+	g_assert_cmpint(json_object_get_int_member(o, "size"), ==, 2 << 20);
+	g_assert_cmpstr(json_object_get_string_member(json_object_get_object_member(o, "settings"), "size"), ==, "2M");
+	g_assert_true(json_object_has_member(o, "capabilities") && json_object_has_member(o, "block-size"));
+	answer_clear(&a);
+	expect("GET", "/v1/backstores/" DISK "/2", NULL, 404, "no lun 2");
+	expect("GET", "/v1/backstores/" OTHER "/0", NULL, 404, "no target " OTHER);
+	expect("DELETE", "/v1/backstores/" DISK "/1", NULL, 405, "expected GET");
+	end();
+}
+
 /* Each route of the document answers, and with what it says. */
 static void test_openapi(void)
 {
@@ -504,6 +576,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/control/many", test_many);
 	g_test_add_func("/control/in-use", test_in_use);
 	g_test_add_func("/control/drop", test_drop);
+	g_test_add_func("/control/across", test_across);
+	g_test_add_func("/control/backstores", test_backstores);
 	g_test_add_func("/control/openapi", test_openapi);
 	return rig_run();
 }
