@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Fifty applies under valgrind: see test-apply.c.
+# Fifty applies, and some that fail, under valgrind: see test-apply.c.
 . "${srcdir:-.}/tests/tap.sh"
 tap_need valgrind nm
 test=${G_TEST_BUILDDIR:-$PWD/tests}/scale/test-apply
@@ -21,6 +21,7 @@ elif under_valgrind -l 2>&1 | grep -q 'debuginfo reader'; then
 	tap_skip 'valgrind' 'it cannot read the debugging information of this compiler'
 else
 	check 'applies that go well' under_valgrind -p /apply/many
+	check 'applies that fail' under_valgrind -p /apply/atomic
 	check 'a portal that goes' under_valgrind -p /apply/portal
 fi
 tap_end
