@@ -8,6 +8,7 @@
 #include <gotgt/ext-size.h>
 #include "backstore/describe.h"
 #include "backstore/settings.h"
+#include "engine/sinks.h"
 
 static const struct { uint32_t flag; const char *name, *meaning; } traits[] = {
 	{ GOTGT_PLUGIN_BLOCKING, "blocking", "runs on worker threads" },
@@ -63,34 +64,13 @@ void describe_text(const struct module *m, GString *out)
 		text_setting(q, out);
 }
 
-/* RFC 8259 7.  Text that is not UTF-8 is made so. */
-static void json_string(GString *out, const char *text)
-{
-	g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
-
-	if (!text) {
-		g_string_append(out, "null");
-		return;
-	}
-	g_string_append_c(out, '"');
-	for (const char *c = valid; *c; c++) {
-		if (*c == '"' || *c == '\\')
-			g_string_append_printf(out, "\\%c", *c);
-		else if ((unsigned char)*c < 0x20)
-			g_string_append_printf(out, "\\u%04x", (unsigned char)*c);
-		else
-			g_string_append_c(out, *c);
-	}
-	g_string_append_c(out, '"');
-}
-
 static void json_member(GString *out, const char *name, const char *text)
 {
 	if (out->str[out->len - 1] != '{')
 		g_string_append_c(out, ',');
-	json_string(out, name);
+	json_append_text(out, name);
 	g_string_append_c(out, ':');
-	json_string(out, text);
+	json_append_text(out, text);
 }
 
 static void json_next(GString *out)
@@ -133,7 +113,7 @@ void describe_json(const struct module *m, GString *out)
 	for (size_t i = 0; i < G_N_ELEMENTS(extensions); i++)
 		if (has_extension(p, extensions[i])) {
 			json_next(out);
-			json_string(out, extensions[i]);
+			json_append_text(out, extensions[i]);
 		}
 	g_string_append(out, "],\"settings\":[");
 	for (const struct gotgt_param *q = p->params; q && q->name; q++)

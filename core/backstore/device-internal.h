@@ -24,6 +24,9 @@ struct device {
 	struct lend_check *checks;	/* one a reactor */
 	atomic_bool lent_fault, broken;	/* broken: a breach of the contract has been logged */
 	char *name;
+	char *target;			/* or NULL */
+	uint32_t lun;
+	struct log_plugin *log_plugin;
 	struct settings *settings;
 	void *context;
 	struct workers_gate gate;	/* to the workers; work that device_close() has to outlive */

@@ -10,6 +10,8 @@
 #include "engine/log.h"
 #include "engine/thread.h"
 
+#define LOG_DOMAIN LOGD_BACKSTORE
+
 G_DEFINE_QUARK(gotgt-device-error, device_error)
 G_STATIC_ASSERT(sizeof(struct lend_check) == 64);
 
@@ -31,6 +33,11 @@ static struct device *device_of(struct gotgt_lun *lun)
 	return (struct device *)lun;
 }
 
+static struct log_fields fields(const struct device *dev)
+{
+	return (struct log_fields){ .target = dev->target, .has_lun = dev->target != NULL, .lun = dev->lun };
+}
+
 /* The first error of open() goes into its GError, not to the log. */
 static bool keep_open_error(struct device *dev, const char *line)
 {
@@ -45,25 +52,33 @@ static bool keep_open_error(struct device *dev, const char *line)
 	return kept;
 }
 
+/* The thread may be the plugin's own. */
+static void plugin_line(struct device *dev, enum gotgt_log_level level, const char *line)
+{
+	struct log *before = log_enter(dev->engine->log);
+	g_autofree char *text = g_strdup_printf("%s: %s", dev->name, line);
+
+	log_plugin_write(dev->log_plugin, level, fields(dev), text);
+	log_enter(before);
+}
+
 static void GOTGT_PRINTF(3, 4) host_log(struct gotgt_lun *lun, enum gotgt_log_level level, const char *fmt, ...)
 {
 	struct device *dev = device_of(lun);
-	struct log *before = log_entered();
 	char line[LINE_MAX_BYTES];
 	va_list ap;
 
-	if (dev)	/* the thread may be the plugin's own */
-		log_enter(dev->engine->log);
-	if (level <= log_level()) {
-		va_start(ap, fmt);
-		vsnprintf(line, sizeof line, fmt, ap);
-		va_end(ap);
-		if (!dev)
-			log_line(level, "plugin: %s", line);
-		else if (level != GOTGT_LOG_ERROR || !keep_open_error(dev, line))
-			log_line(level, "%s: %s", dev->name, line);
-	}
-	log_enter(before);
+	if (level > GOTGT_LOG_DEBUG)	/* of a plugin that is newer than we are */
+		level = GOTGT_LOG_DEBUG;
+	if (dev ? !log_plugin_enabled(dev->log_plugin, level) : !log_enabled(LOGD_PLUGIN, level))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof line, fmt, ap);
+	va_end(ap);
+	if (!dev)
+		log_write(LOGD_PLUGIN, level, NULL, LOG_NO_FIELDS, "plugin: %s", line);
+	else if (level != GOTGT_LOG_ERROR || !keep_open_error(dev, line))
+		plugin_line(dev, level, line);
 }
 
 static void host_resized(struct gotgt_lun *lun, uint64_t size)
@@ -108,7 +123,7 @@ void device_breach(struct device *dev, const char *what)
 	struct log *before = log_enter(dev->engine->log);
 
 	if (!atomic_exchange(&dev->broken, true))
-		log_error("%s: plugin %s %s", dev->name, dev->ops->name, what);
+		log_error_of(fields(dev), "%s: plugin %s %s", dev->name, dev->ops->name, what);
 	log_enter(before);
 }
 
@@ -210,7 +225,9 @@ static struct settings *parse(const struct gotgt_plugin *ops, const char *const 
 static void discard(struct device *dev)
 {
 	settings_free(dev->settings);
+	log_plugin_put(dev->engine->log, dev->log_plugin);
 	g_free(dev->open_error);
+	g_free(dev->target);
 	g_free(dev->checks);
 	g_free(dev->name);
 	pthread_mutex_destroy(&dev->lock);
@@ -250,7 +267,7 @@ static bool open_plugin(struct device *dev, bool read_only, GError **error)
 		return false;
 	}
 	if (dev->open_error)
-		log_error("%s: %s", dev->name, dev->open_error);
+		log_error_of(fields(dev), "%s: %s", dev->name, dev->open_error);
 	wrong = device_info_wrong(&info);
 	if (wrong) {
 		dev->ops->close(dev->handle);
@@ -270,7 +287,8 @@ struct device *device_open(struct engine *e, const struct module *m, const char 
 }
 
 struct device *device_open_for(struct engine *e, const struct module *m, const char *name,
-			       const char *const *settings, bool read_only, void *context, GError **error)
+			       const char *const *settings, bool read_only, const struct device_owner *owner,
+			       GError **error)
 {
 	struct device *dev = g_new0(struct device, 1);
 
@@ -278,7 +296,12 @@ struct device *device_open_for(struct engine *e, const struct module *m, const c
 	dev->engine = e;
 	dev->ops = &m->ops;
 	dev->name = g_strdup(name);
-	dev->context = context;
+	dev->log_plugin = log_plugin_get(e->log, m->ops.name);
+	if (owner) {
+		dev->context = owner->context;
+		dev->target = g_strdup(owner->target);
+		dev->lun = owner->lun;
+	}
 	dev->serial_tail = &dev->serial_head;
 	dev->info.block_size = BLOCK_MIN;
 	dev->settings = parse(dev->ops, settings, read_only, error);
@@ -357,7 +380,7 @@ static bool last_flush(struct device *dev, unsigned seconds)
 	pthread_cond_destroy(&f->cond);
 	g_free(f);
 	if (status != GOTGT_OK)
-		log_error("%s: could not flush before closing: data written last may be lost", dev->name);
+		log_error_of(fields(dev), "%s: could not flush before closing: data written last may be lost", dev->name);
 	return true;
 }
 
@@ -365,8 +388,8 @@ bool device_close_within(struct device *dev, unsigned seconds)
 {
 	if (dev->info.flags & GOTGT_DEV_WRITE_CACHE && !(dev->info.flags & GOTGT_DEV_READ_ONLY) &&
 	    !last_flush(dev, seconds)) {
-		log_error("%s: plugin %s does not answer to a flush: not closed, data written last may be lost", dev->name,
-			  dev->ops->name);
+		log_error_of(fields(dev), "%s: plugin %s does not answer to a flush: not closed, data written last may be lost",
+			     dev->name, dev->ops->name);
 		return false;
 	}
 	workers_drain(dev->engine->workers, &dev->gate);
@@ -450,5 +473,6 @@ void device_reclaim(struct device *dev, const struct iovec *iov, uint32_t iovcnt
 void device_lent_fault(struct device *dev)
 {
 	if (!atomic_exchange(&dev->lent_fault, true))
-		log_error("%s: memory lent by plugin %s is gone: it is not used any more", dev->name, dev->ops->name);
+		log_error_of(fields(dev), "%s: memory lent by plugin %s is gone: it is not used any more", dev->name,
+			     dev->ops->name);
 }

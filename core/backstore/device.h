@@ -92,9 +92,15 @@ struct device *device_open(struct engine *e, const struct module *m, const char 
 			   const char *const *settings, bool read_only, GError **error);
 /* Why a device that says this of itself cannot be used, NULL: it can.  [any] */
 const char *device_info_wrong(const struct gotgt_dev_info *i);
-/* The same for a program that embeds us and has a pointer for its plugin's open(). */
+/* The same for a logical unit of a target, which lines of the device are about. */
+struct device_owner {
+	const char *target;	/* copied; NULL: none */
+	uint32_t lun;
+	void *context;		/* of a program that embeds us, for its plugin's open() */
+};
 struct device *device_open_for(struct engine *e, const struct module *m, const char *name,
-			       const char *const *settings, bool read_only, void *context, GError **error);
+			       const char *const *settings, bool read_only, const struct device_owner *owner,
+			       GError **error);
 /* That pointer, by what plugins know as the LUN.  [any] */
 void *device_context(struct gotgt_lun *lun);
 /*

@@ -79,9 +79,10 @@ static const char *why_not(const char *path)
 {
 	const char *why;
 
+	/* NOLINTNEXTLINE(leakNoVarFunctionCall): libltdl could not load it and this can, so it is there for good */
 	if (dlopen(path, RTLD_NOW | RTLD_LOCAL))
 		return lt_dlerror();
-	why = dlerror();
+	why = dlerror();	/* NOLINT(concurrency-mt-unsafe): its error is the thread's */
 	return why ? why : "unknown error";
 }
 

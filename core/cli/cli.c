@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "cli/cli.h"
-#include "engine/log.h"
 
 static void (*before_complaint)(void);
 
@@ -126,18 +125,6 @@ bool cli_options(const struct command *cmd, const GOptionEntry *entries, int arg
 		else
 			(*args)[n++] = g_strdup(rest[i]);
 	return count_ok(cmd, *args);
-}
-
-bool cli_log_level(const struct command *cmd, const char *name, uint32_t *level)
-{
-	int n = log_level_parse(name);
-
-	if (n < 0) {
-		cli_usage(cmd, "--log: expected error, warn, info or debug");
-		return false;
-	}
-	*level = (uint32_t)n;
-	return true;
 }
 
 static gboolean on_stop(gpointer data)

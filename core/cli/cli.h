@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <glib.h>
+#include "engine/log.h"
 #include "engine/reactor.h"
 
 struct conf_lun;
@@ -69,6 +70,13 @@ void cli_on_complaint(void (*before)(void));
 int cli_usage(const struct command *cmd, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 /* A level by its name; a wrong one is reported. */
 bool cli_log_level(const struct command *cmd, const char *name, uint32_t *level);
+/* Lines of the process's log go to standard error, as --log-format says; NULL: as "auto".  A wrong one is reported. */
+void cli_log_start(void);
+bool cli_log_format(const struct command *cmd, const char *name);
+/* A line of somebody else's log, the same way.  [any] */
+void cli_log_line(enum gotgt_log_level level, const char *line);
+#define CLI_LOG_FORMAT_HELP \
+	"Lines of the log: auto (the default: with fields where the journal reads them, else text), text or json"
 
 /* Run until SIGTERM or SIGINT, or until cli_quit().  hangup is for SIGHUP (NULL: as SIGTERM), stop for the others. */
 enum { CLI_SIGNALS = 3 };

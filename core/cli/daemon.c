@@ -11,6 +11,8 @@
 #include "engine/log.h"
 #include "iscsi/activation.h"
 
+#define LOG_DOMAIN LOGD_DAEMON
+
 #define STOP_GRACE_MS 5000u
 
 struct daemon {
@@ -58,7 +60,7 @@ static char *default_state_dir(void)
 
 static void show_line(void *data, enum gotgt_log_level level, const char *line)
 {
-	log_to_stderr(level, line, data);
+	cli_log_line(level, line);
 }
 
 /* Before there is a log: as a compiler would. */
@@ -223,13 +225,14 @@ static bool go_options(struct daemon *d, const char *driver, const char *port)
 
 int cmd_daemon(const struct command *cmd, int argc, char **argv)
 {
-	g_autofree char *driver = NULL, *port = NULL;
+	g_autofree char *format = NULL, *driver = NULL, *port = NULL;
 	struct daemon d = { .cmd = cmd, .port = -1, .loop = { .hangup = reload } };
 	gboolean only_check = FALSE, foreground = TRUE;
 	const GOptionEntry entries[] = {
 		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &d.path, "Configuration file", "FILE" },
 		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground, "Stay in the foreground, which is the default", NULL },
 		{ "log", 'l', 0, G_OPTION_ARG_STRING, &d.level, "Log level: error, warn, info or debug", "LEVEL" },
+		{ "log-format", 0, 0, G_OPTION_ARG_STRING, &format, CLI_LOG_FORMAT_HELP, "FORMAT" },
 		{ "check", 0, 0, G_OPTION_ARG_NONE, &only_check, "Check the configuration and exit", NULL },
 		{ "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME, &d.dirs, "Where plugins are, folders separated by colons", "DIRS" },
 		{ "control", 0, 0, G_OPTION_ARG_STRING, &d.socket, "Control socket, or off; instead of the file's", "PATH" },
@@ -243,7 +246,7 @@ int cmd_daemon(const struct command *cmd, int argc, char **argv)
 	int status = EXIT_USAGE;
 
 	if (cli_options(cmd, entries, argc, argv, &args) && (!d.level || cli_log_level(cmd, d.level, &n)) &&
-	    go_options(&d, driver, port)) {
+	    cli_log_format(cmd, format) && go_options(&d, driver, port)) {
 		if (!d.path)
 			d.path = default_path(&d);
 		d.state_dir = default_state_dir();

@@ -56,6 +56,7 @@ char *kind_names(unsigned verb)
 			g_string_append_printf(names, "%s%s", names->len ? ", " : "", last);
 		last = k->name;
 	}
+	/* NOLINTNEXTLINE(nullPointer): every verb has kinds */
 	g_string_append_printf(names, " or %s", last);
 	return g_string_free(names, FALSE);
 }

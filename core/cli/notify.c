@@ -9,6 +9,8 @@
 #include "cli/cli.h"
 #include "engine/log.h"
 
+#define LOG_DOMAIN LOGD_DAEMON
+
 void notify(const char *state)
 {
 	const char *path = g_getenv("NOTIFY_SOCKET");

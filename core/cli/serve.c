@@ -23,7 +23,7 @@ struct serve {
 	const struct command *cmd;
 	char **plugin_dirs;
 	struct gotgt_server *server;
-	char *iqn, *size, *run, *pid_file, *dirs, *level, *state_dir;
+	char *iqn, *size, *run, *pid_file, *dirs, *level, *format, *state_dir;
 	char *user, *secret_file, *mutual_user, *mutual_secret_file;
 	char **portals, **args, **allow;
 	gboolean read_only;
@@ -171,7 +171,7 @@ static int add_target(struct serve *s)
 
 static void show_line(void *data, enum gotgt_log_level level, const char *line)
 {
-	log_to_stderr(level, line, data);
+	cli_log_line(level, line);
 }
 
 static int describe(struct serve *s)
@@ -309,7 +309,7 @@ static int serve(struct serve *s)
 	g_autoptr(GError) error = NULL;
 	int status;
 
-	if (s->level && !cli_log_level(s->cmd, s->level, &level))
+	if ((s->level && !cli_log_level(s->cmd, s->level, &level)) || !cli_log_format(s->cmd, s->format))
 		return EXIT_USAGE;
 	log_set_level(level);
 	if (!activation_take(&error)) {
@@ -347,6 +347,7 @@ static void clear(struct serve *s)
 	g_free(s->dirs);
 	g_free(s->state_dir);
 	g_free(s->level);
+	g_free(s->format);
 	g_free(s->user);
 	g_free(s->secret_file);
 	g_free(s->mutual_user);
@@ -376,6 +377,7 @@ int cmd_serve(const struct command *cmd, int argc, char **argv)
 		{ "mutual-user", 0, 0, G_OPTION_ARG_STRING, &s.mutual_user, "Our name for initiators that ask us back", "NAME" },
 		{ "mutual-secret-file", 0, 0, G_OPTION_ARG_FILENAME, &s.mutual_secret_file, "File with our secret", "FILE" },
 		{ "log", 'l', 0, G_OPTION_ARG_STRING, &s.level, "Log level: error, warn (the default), info or debug", "LEVEL" },
+		{ "log-format", 0, 0, G_OPTION_ARG_STRING, &s.format, CLI_LOG_FORMAT_HELP, "FORMAT" },
 		{ NULL },
 	};
 

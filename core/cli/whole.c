@@ -193,21 +193,53 @@ int cmd_save(const struct command *cmd, int argc, char **argv)
 
 /* ---- log-level ---- */
 
+/* Arguments as the document they are: LEVEL for all, DOMAIN=LEVEL, DOMAIN=default. */
+static JsonObject *levels_of(char **args)
+{
+	JsonObject *o = json_object_new(), *domains = json_object_new();
+
+	for (; *args; args++) {
+		const char *level = strchr(*args, '=');
+		g_autofree char *domain = level ? g_strndup(*args, (size_t)(level - *args)) : NULL;
+
+		if (!domain)
+			json_object_set_string_member(o, "log-level", *args);
+		else if (g_str_equal(level, "=default"))
+			json_object_set_null_member(domains, domain);
+		else
+			json_object_set_string_member(domains, domain, level + 1);
+	}
+	json_object_set_object_member(o, "domains", domains);
+	return o;
+}
+
+/* As arguments that make it so: what a domain does not say for itself is not there. */
+static void print_levels(JsonObject *o)
+{
+	JsonObjectIter it;
+	const char *domain;
+	JsonNode *level;
+
+	printf("%s\n", text_of(o, "log-level"));
+	json_object_iter_init_ordered(&it, json_object_get_object_member(o, "domains"));
+	while (json_object_iter_next_ordered(&it, &domain, &level))
+		if (!JSON_NODE_HOLDS_NULL(level))
+			printf("%s=%s\n", domain, json_node_get_string(level));
+}
+
 static int log_level_ask(struct whole *w)
 {
-	JsonObject *o = *w->args ? json_object_new() : NULL;
+	JsonObject *o = *w->args ? levels_of(w->args) : NULL;
 	JsonNode *answer;
 	int status;
 
-	if (o)
-		json_object_set_string_member(o, "log-level", *w->args);
 	if (!client_ask(w->client, o ? "PUT" : "GET", "/v1/log-level", o ? json_of_object(o) : NULL, &answer,
 			&status))
 		return status;
 	if (w->json)
 		kind_print_json(answer);
 	else if (!o)
-		printf("%s\n", text_of(json_node_get_object(answer), "log-level"));
+		print_levels(json_node_get_object(answer));
 	json_node_unref(answer);
 	return EXIT_SUCCESS;
 }

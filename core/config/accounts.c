@@ -10,6 +10,8 @@
 #include "config/server.h"
 #include "engine/log.h"
 
+#define LOG_DOMAIN LOGD_CONFIG
+
 #define FAIL(...) g_set_error(error, SERVER_ERROR, 0, __VA_ARGS__)
 
 static const struct {
@@ -73,11 +75,12 @@ static char *read_file(const char *path, bool credential, GError **error)
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		FAIL("%s: %s", path, g_strerror(errno));
+		FAIL("%s: %s", path, g_strerror(errno));	/* NOLINT(bugprone-branch-clone): errno is another's below */
 	else if (keeps_it(&st, path, credential, error) && (len = read_all(fd, buf, sizeof buf)) < 0)
 		FAIL("%s: %s", path, g_strerror(errno));
 	if (fd >= 0)
 		close(fd);
+	/* NOLINTNEXTLINE(uninitvar): read_all() has filled it when len is not -1 */
 	if (len > 0 && buf[len - 1] == '\n')
 		len--;
 	if (len >= 0 && memchr(buf, '\0', (size_t)len))
@@ -112,9 +115,9 @@ static char *read_secret(const struct place *p, bool short_ones, GError **error)
 		return secret;
 	chap_wipe(secret);
 	if (!len || len > CHAP_SECRET_MAX)
-		FAIL("expected 1 to %u bytes", CHAP_SECRET_MAX);
+		FAIL("expected 1 to %d bytes", CHAP_SECRET_MAX);
 	else
-		FAIL("shorter than %u bytes (RFC 7143 12.1.3); short-secrets = true accepts it", CHAP_SECRET_MIN);
+		FAIL("shorter than %d bytes (RFC 7143 12.1.3); short-secrets = true accepts it", CHAP_SECRET_MIN);
 	return NULL;
 }
 

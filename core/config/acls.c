@@ -7,6 +7,8 @@
 #include "engine/log.h"
 #include "scsi/target.h"
 
+#define LOG_DOMAIN LOGD_CONFIG
+
 #define NAME_MAX_LEN 223	/* RFC 7143 4.2.7.2 */
 
 /* Why no initiator could be called so, or NULL. */
@@ -132,7 +134,8 @@ struct acl *acls_make(const struct conf_target *t, struct portal *(*portal)(cons
 	if (!t->acls->len && (t->open || t->accounts->len))
 		return NULL;
 	if (!t->acls->len)
-		log_warning("target %s: nobody may log in: it has neither accounts nor acls, and is not open", t->iqn);
+		log_warning_of(LOG_TARGET(t->iqn),
+			       "target %s: nobody may log in: it has neither accounts nor acls, and is not open", t->iqn);
 	acl = acl_new();
 	for (unsigned i = 0; i < t->acls->len; i++) {
 		const struct conf_acl *a = t->acls->pdata[i];

@@ -15,6 +15,8 @@
 #include "engine/log.h"
 #include "scsi/alua.h"
 
+#define LOG_DOMAIN LOGD_CONFIG
+
 /* What an initiator may take to end its commands and log out when its target goes. */
 #define REMOVE_GRACE_MS 2000u
 
@@ -299,14 +301,20 @@ static void undo_all(struct plan *p)
 
 /* ---- commit ---- */
 
-void plan_changed(struct plan *p, const char *fmt, ...)
+void plan_changed_of(struct plan *p, struct log_fields of, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_vline(GOTGT_LOG_INFO, fmt, ap);
+	if (log_enabled(LOG_DOMAIN, GOTGT_LOG_INFO))
+		log_vwrite(LOG_DOMAIN, GOTGT_LOG_INFO, __func__, of, fmt, ap);
 	va_end(ap);
 	p->changes++;
+}
+
+static void lun_changed(struct plan *p, const struct conf_target *t, uint32_t number, const char *how)
+{
+	plan_changed_of(p, LOG_LUN(t->iqn, number), "target %s lun %u: %s", t->iqn, number, how);
 }
 
 static bool same_pointers(const GPtrArray *a, const GPtrArray *b)
@@ -350,7 +358,7 @@ static void publish(struct plan *p, const struct conf_target *t)
 		rt->node = node_add_target_access(p->s->node, t->iqn, t->alias, rt->scsi, &t->iscsi,
 						  (struct portal *const *)portals->pdata, portals->len, &access);
 		g_hash_table_insert(p->s->targets, g_strdup(t->iqn), rt);
-		plan_changed(p, "target %s: added", t->iqn);
+		plan_changed_of(p, LOG_TARGET(t->iqn), "target %s: added", t->iqn);
 	} else if (!same_pointers(rt->portals, portals) || g_strcmp0(rt->conf->alias, t->alias) ||
 		   rt->conf->explicit_alua != t->explicit_alua ||
 		   !setting_equal(schema_find(CONF_TARGET, "port-groups"), rt->conf, t) ||
@@ -358,7 +366,7 @@ static void publish(struct plan *p, const struct conf_target *t)
 		   !schema_equal(CONF_ISCSI, &rt->conf->iscsi, &t->iscsi)) {
 		node_update_target(p->s->node, rt->node, t->alias, &t->iscsi,
 				   (struct portal *const *)portals->pdata, portals->len);
-		plan_changed(p, "target %s: changed", t->iqn);
+		plan_changed_of(p, LOG_TARGET(t->iqn), "target %s: changed", t->iqn);
 	}
 	node_set_redirect(p->s->node, rt->node, &to);
 	g_ptr_array_unref(rt->portals);
@@ -373,7 +381,7 @@ static void remove_rest(struct plan *p, struct run_target *rt)
 	const struct conf_target *t = next_target(p, rt);
 
 	if (!t) {
-		plan_changed(p, "target %s: removed", rt->conf->iqn);
+		plan_changed_of(p, LOG_TARGET(rt->conf->iqn), "target %s: removed", rt->conf->iqn);
 		node_remove_target(p->s->node, rt->node, REMOVE_GRACE_MS);
 		rt->node = NULL;
 	}
@@ -386,7 +394,7 @@ static void remove_rest(struct plan *p, struct run_target *rt)
 			continue;
 		}
 		if (t)
-			plan_changed(p, "target %s lun %u: removed", rt->conf->iqn, rl->conf->number);
+			lun_changed(p, rt->conf, rl->conf->number, "removed");
 		run_lun_close(p->s, rt, rl->conf->number);
 	}
 	if (t)
@@ -401,7 +409,7 @@ static void commit_targets(struct plan *p)
 		static const char *const words[] = { [ADDED] = "added", [CLOSED] = "closed", [CHANGED] = "changed" };
 		const struct undo *u = &g_array_index(p->undo, struct undo, i);
 
-		plan_changed(p, "target %s lun %u: %s", u->rt->conf->iqn, u->number, words[u->what]);
+		lun_changed(p, u->rt->conf, u->number, words[u->what]);
 	}
 	for (unsigned i = 0; i < p->next->targets->len; i++)
 		publish(p, p->next->targets->pdata[i]);
@@ -434,7 +442,7 @@ static void commit_rest(struct plan *p, struct conf *next)
 			log_warning("%s: the change takes effect at the next start", s->name);
 	node_set_auth(p->s->node, NULL, auth_ref(g_hash_table_lookup(p->auths, next)));
 	portals_commit(p);
-	log_set_level(next->log_level);
+	conf_set_log(next);
 	for (unsigned i = 0; i < p->s->engine->n_reactors; i++)
 		reactor_set_poll(p->s->engine->reactors[i], next->poll_us);
 	conf_free(p->s->conf);

@@ -5,6 +5,7 @@
 #include "config/accounts.h"
 #include "config/acls.h"
 #include "config/conf.h"
+#include "engine/log.h"
 #include "iscsi/address.h"
 #include "scsi/alua.h"
 
@@ -232,10 +233,34 @@ static void check_target(const struct conf *c, const struct conf_target *t, GPtr
 	acls_check(c, t, errors);
 }
 
+static void check_log(const struct conf *c, GPtrArray *errors)
+{
+	for (unsigned i = 0; i < c->log_levels->len; i++)
+		for (unsigned j = 0; j < i; j++) {
+			const struct conf_log *l = c->log_levels->pdata[i], *other = c->log_levels->pdata[j];
+
+			if (g_str_equal(l->domain, other->domain))
+				conf_error(errors, &l->where, "log-level %s: a second one of that domain", l->domain);
+		}
+}
+
+void conf_set_log(const struct conf *c)
+{
+	g_autofree struct log_own *own = g_new(struct log_own, c->log_levels->len);
+
+	for (unsigned i = 0; i < c->log_levels->len; i++) {
+		const struct conf_log *l = c->log_levels->pdata[i];
+
+		own[i] = (struct log_own){ l->domain, l->level };
+	}
+	log_set_levels(c->log_level, own, c->log_levels->len);
+}
+
 void conf_check(const struct conf *c, GPtrArray *errors)
 {
 	g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
 
+	check_log(c, errors);
 	check_portals(c, errors);
 	if (c->iscsi.first_burst > c->iscsi.max_burst)
 		conf_error(errors, &c->iscsi_where, "iscsi: first-burst-length is over max-burst-length");

@@ -83,6 +83,13 @@ struct conf_control {
 	char *socket, *group;
 };
 
+/* The level of one domain of the log. */
+struct conf_log {
+	struct conf_where where;
+	char *domain;
+	uint32_t level;
+};
+
 /* Logins that go on elsewhere: at an address, or where the fewest are. */
 struct conf_redirect {
 	char *address;
@@ -108,6 +115,7 @@ struct conf {
 	struct conf_where where;
 	struct conf_where chap_where, iscsi_where, targets_where;	/* of these settings, or as where */
 	uint32_t reactors, workers, poll_us, log_level;
+	GPtrArray *log_levels;	/* struct conf_log */
 	char *state_dir;	/* NULL: nothing is kept */
 	struct conf_limits limits;
 	struct conf_control control;
@@ -137,6 +145,9 @@ void conf_error(GPtrArray *errors, const struct conf_where *where, const char *f
 
 /* What no single setting shows: duplicates, references to nothing, FirstBurstLength over MaxBurstLength. */
 void conf_check(const struct conf *c, GPtrArray *errors);
+
+/* Log as much as it says, in the log of this thread. */
+void conf_set_log(const struct conf *c);
 
 /* Read a file.  Every error is added to errors; NULL when there was one. */
 struct conf *conf_read(const char *path, GPtrArray *errors);

@@ -142,7 +142,7 @@ bool go_fields(struct go_reader *r, const char *path, unsigned line, JsonObject 
 	JsonNode *node;
 
 	for (unsigned i = 0; fields[i].name; i++)
-		values[i] = (struct go_value){ .node = NULL };
+		values[i] = (struct go_value){ .node = NULL };	/* NOLINT(legacyUninitvar): a member's name, no variable */
 	json_object_iter_init_ordered(&it, o);
 	while (json_object_iter_next_ordered(&it, &name, &node))
 		take(r, path, o, name, node, fields, values);

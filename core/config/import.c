@@ -329,7 +329,7 @@ static void take_portals(struct conf_target *t)
 			g_ptr_array_add(names, *name);
 	g_ptr_array_add(names, NULL);
 	t->portals = g_strdupv((char **)names->pdata);
-	if (t->groups->len == 1 && first->tag == 1)
+	if (first && t->groups->len == 1 && first->tag == 1)
 		schema_free(CONF_GROUP, g_ptr_array_steal_index(t->groups, 0));
 }
 

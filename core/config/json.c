@@ -68,7 +68,7 @@ static const char *token_error(const char *text, size_t len, size_t *at)
 		else if (string)
 			continue;
 		else if (g_ascii_isalnum(c) ? is_zero_led(text, i) : !strchr(" \t\r\n{}[],:-+.", c))
-			return "not JSON";
+			return "not JSON";	/* NOLINT(bugprone-branch-clone): in the order of the text */
 		else if (strchr("{[", c) && ++depth > DEPTH_MAX)
 			return "nested too deeply";
 		else if (strchr("}]", c) && !depth--)
@@ -346,7 +346,7 @@ static void read_plugin(const struct conf_json *j, const char *path, const struc
 			wrong_add(j->wrongs, field, "expected a string, a whole number, true or false");
 	}
 	g_ptr_array_add(pairs, NULL);
-	g_strfreev(lun->settings);
+	g_strfreev(lun->settings);	/* NOLINT(clang-analyzer-core.NullDereference): before may be NULL, lun is not */
 	lun->settings = (char **)g_ptr_array_free(g_steal_pointer(&pairs), FALSE);
 }
 
@@ -405,6 +405,7 @@ static void read_list(const struct conf_json *j, const char *path, const struct 
 		else
 			wrong_add(j->wrongs, at, "expected an object");
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): before may be NULL, a list of the object's is not */
 	for (unsigned i = 0; i < was->len; i++)
 		schema_free(s->child, was->pdata[i]);
 	g_ptr_array_unref(was);

@@ -4,6 +4,7 @@
 #define GOTGT_PLAN_H
 
 #include "config/server-internal.h"
+#include "engine/log.h"
 
 struct plan {
 	struct server *s;
@@ -25,7 +26,8 @@ struct plan {
 };
 
 /* A line of the log, and one change more. */
-void plan_changed(struct plan *p, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+#define plan_changed(p, ...) plan_changed_of(p, LOG_NO_FIELDS, __VA_ARGS__)
+void plan_changed_of(struct plan *p, struct log_fields of, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
 
 /* Bind those that are new, to p->portals; what was bound is in p->bound even when it fails. */
 bool portals_prepare(struct plan *p, GError **error);

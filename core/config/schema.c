@@ -6,6 +6,7 @@
 #include "config/conf.h"
 #include "config/schema.h"
 #include "engine/engine.h"
+#include "engine/log.h"
 #include "iscsi/address.h"
 #include "iscsi/chap.h"
 #include "iscsi/cmd.h"
@@ -83,6 +84,8 @@ const struct setting schema[] = {
 		  "CPU; it sleeps at once when idle." },
 	{ CONF_TOP, SETTING_CHOICE, "log-level", "info", .choices = log_levels, FIELD(struct conf, log_level),
 	  .help = "The least serious messages that are logged." },
+	{ CONF_TOP, SETTING_LIST, "log-levels", .child = CONF_LOG, FIELD(struct conf, log_levels),
+	  .help = "The same for a part of them." },
 	{ CONF_TOP, SETTING_STRING, "state-dir", .min = 1, .max = 4000,
 	  .otherwise = "/var/lib/gotgt, or ~/.gotgt/state for a user", .restart = true, FIELD(struct conf, state_dir),
 	  .help = "Folder for what must outlive a restart: reservations, saved mode pages, an unfinished sanitize." },
@@ -133,6 +136,11 @@ const struct setting schema[] = {
 	  FIELD(struct conf_control, socket), .help = "Path of a unix socket, or off." },
 	{ CONF_CONTROL, SETTING_STRING, "group", "gotgt", .min = 1, .max = 64, FIELD(struct conf_control, group),
 	  .help = "Group that may use the socket beside the daemon's own user, when there is one of this name." },
+
+	{ CONF_LOG, SETTING_STRING, "domain", .min = 1, .max = 80, .check = log_domain_wrong, .required = true,
+	  FIELD(struct conf_log, domain), .help = "What the messages are about." },
+	{ CONF_LOG, SETTING_CHOICE, "level", .choices = log_levels, .required = true, FIELD(struct conf_log, level),
+	  .help = "The least serious ones that are logged." },
 
 	{ CONF_PORTAL, SETTING_STRING, "name", .otherwise = "none", .min = 1, .max = 64, .check = ascii_check,
 	  FIELD(struct conf_portal, name), .help = "What a target's portals setting calls it." },
@@ -293,6 +301,7 @@ static const struct {
 	[CONF_ACL_LUN] = { "acl-lun", sizeof(struct conf_acl_lun) },
 	[CONF_DISCOVERY] = { "discovery", sizeof(struct conf_discovery) },
 	[CONF_CONTROL] = { "control", sizeof(struct conf_control) },
+	[CONF_LOG] = { "log-level", sizeof(struct conf_log) },
 	[CONF_REDIRECT] = { "redirect", sizeof(struct conf_redirect) },
 	[CONF_ISCSI] = { "iscsi", sizeof(struct params), &params_offered },
 };

@@ -54,11 +54,12 @@ struct device *run_lun_device(struct server *s, const struct conf_target *t, con
 {
 	g_autofree char *name = g_strdup_printf("target %s lun %u", t->iqn, conf->number);
 	const struct module *m = conf->module ? conf->module : plugins_get(s->plugin_dirs, conf->plugin, error);
+	const struct device_owner owner = { .target = t->iqn, .lun = conf->number, .context = conf->context };
 	struct device *dev = NULL;
 
 	if (m)
 		dev = device_open_for(s->engine, m, name, (const char *const *)conf->settings, conf->read_only,
-				      conf->context, error);
+				      &owner, error);
 	if (!dev)
 		g_prefix_error(error, "%s: ", name);
 	return dev;

@@ -10,6 +10,8 @@
 #include "control/listen.h"
 #include "engine/log.h"
 
+#define LOG_DOMAIN LOGD_CONTROL
+
 #define CROWDED_QUIET_US (5 * G_USEC_PER_SEC)	/* without that, until it is told again */
 
 /* Ends with its stream, which libsoup has. */

@@ -10,6 +10,8 @@
 #include "engine/log.h"
 #include "iscsi/node.h"
 
+#define LOG_DOMAIN LOGD_CONTROL
+
 enum { GO_ONLINE = 1, GO_READY = 2 };	/* its numbers of a target's state */
 
 static JsonObject *port_object(unsigned number, const char *name)
@@ -175,7 +177,7 @@ void go_target_create(struct request *r)
 	if (r->answered) {
 		conf_free(next);
 	} else if (change_apply(r, next, CHANGE_USE_CHECKED)) {
-		log_warning("target %s: open to everybody who reaches it, as in gotgt in Go", name);
+		log_warning_of(LOG_TARGET(name), "target %s: open to everybody who reaches it, as in gotgt in Go", name);
 		answer_target(r, name);
 	}
 }

@@ -13,6 +13,8 @@
 #include "control/listen.h"
 #include "engine/log.h"
 
+#define LOG_DOMAIN LOGD_CONTROL
+
 #define BACKLOG 32
 
 static bool fail(const char *path, GError **error)
@@ -51,6 +53,7 @@ static bool clear_place(const char *path, const struct sockaddr_un *addr, GError
 /* unix(7): the file gets the socket's mode less the umask.  Before listen() nobody can connect. */
 static bool give(int fd, const char *path, const struct sockaddr_un *addr, const char *group, GError **error)
 {
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe, getgrnamCalled): [main], and nobody else looks at groups */
 	const struct group *g = group ? getgrnam(group) : NULL;
 
 	if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)addr, sizeof *addr) < 0)

@@ -405,39 +405,3 @@ void objects_patch_config(struct request *r)
 {
 	change_config(r, change_begin(r, false, NULL), CONF_JSON_PATCH);
 }
-
-/* ---- one setting of it ---- */
-
-void objects_get_log_level(struct request *r)
-{
-	const struct setting *s = schema_find(CONF_TOP, "log-level");
-	g_autofree char *level = setting_format(s, running(r));
-	JsonObject *o = json_object_new();
-
-	json_object_set_string_member(o, s->name, level);
-	answer_json(r, SOUP_STATUS_OK, json_of_object(o));
-}
-
-void objects_put_log_level(struct request *r)
-{
-	g_autoptr(JsonNode) body = request_body(r);
-	JsonObject *o = body ? json_node_get_object(body) : NULL;
-	struct conf *next;
-	struct conf_json j;
-
-	if (!body)
-		return;
-	if (json_object_get_size(o) != 1 || !json_object_has_member(o, "log-level")) {
-		wrong_add(r->wrongs, "log-level", "expected it, and nothing else");
-		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
-		return;
-	}
-	next = change_begin(r, false, NULL);
-	j = reader(r, CONF_JSON_PATCH, next);
-	if (!conf_from_json(&j, CONF_TOP, body, next, NULL)) {
-		answer_wrongs(r, SOUP_STATUS_UNPROCESSABLE_ENTITY);
-		conf_free(next);
-	} else if (change_apply(r, next, 0)) {
-		objects_get_log_level(r);
-	}
-}

@@ -83,8 +83,8 @@ struct buf *bufpool_get(struct bufpool *p, size_t size)
 		if (p->kept < p->low)
 			p->low = p->kept;
 	} else {
-		void *data = mmap(NULL, (size_t)BUF_MIN << c, PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		/* NOLINTNEXTLINE(invalidFunctionArg): mmap(2) wants -1 with MAP_ANONYMOUS */
+		void *data = mmap(NULL, (size_t)BUF_MIN << c, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (data == MAP_FAILED)
 			return NULL;

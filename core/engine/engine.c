@@ -5,6 +5,8 @@
 #include "engine/engine.h"
 #include "engine/log.h"
 
+#define LOG_DOMAIN LOGD_ENGINE
+
 #define WORKERS_DEFAULT 8
 
 static unsigned usable_cpus(void)

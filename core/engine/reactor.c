@@ -14,6 +14,8 @@
 #include "engine/reactor.h"
 #include "engine/thread.h"
 
+#define LOG_DOMAIN LOGD_ENGINE
+
 #define BATCH 64
 #define POLL_MIN_NS 8000u	/* the shortest look, two system calls that switch threads */
 

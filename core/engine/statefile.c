@@ -41,6 +41,7 @@ static int open_dir(const char *dir)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	/* NOLINTNEXTLINE(resourceLeak): it is the caller's */
 	return fd >= 0 ? fd : -errno;
 }
 

@@ -8,6 +8,8 @@
 #include "engine/thread.h"
 #include "engine/workers.h"
 
+#define LOG_DOMAIN LOGD_ENGINE
+
 struct workers {
 	pthread_mutex_t lock;
 	pthread_cond_t more, returned;

@@ -121,6 +121,7 @@ static struct passed *find(const char *name, const char *address, uint16_t port)
 	if (!n_passed || getaddrinfo(address, service, &hints, &ai))
 		return NULL;
 	for (unsigned i = 0; i < n_passed && !found; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): getaddrinfo() did not fail, so there is one */
 		if (passed[i].fd >= 0 && is_bound(&passed[i].addr, ai->ai_addr))
 			found = &passed[i];
 	freeaddrinfo(ai);

@@ -70,6 +70,7 @@ size_t chap_digest(unsigned algorithm, uint8_t id, const char *secret, const uin
 	if (!chap_digest_len(algorithm) || len > CHAP_SECRET_MAX || challenge_len > CHAP_CHALLENGE_MAX)
 		return 0;
 	all[0] = id;
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): bytes to be hashed */
 	memcpy(all + 1, secret, len);
 	memcpy(all + 1 + len, challenge, challenge_len);
 	if (!algorithms[algorithm].gcrypt)

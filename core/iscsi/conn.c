@@ -20,6 +20,8 @@
 #include "iscsi/text.h"
 #include "iscsi/tx.h"
 
+#define LOG_DOMAIN LOGD_ISCSI
+
 static void update_events(struct conn *c)
 {
 	uint32_t events = (rx_blocked(c) ? 0 : EPOLLIN) | (c->tx_full ? EPOLLOUT : 0);
@@ -81,17 +83,26 @@ static void go_on(struct defer *d)
 	update_events(c);
 }
 
+struct log_fields conn_fields(const struct conn *c)
+{
+	const struct session *s = c->session;
+
+	return (struct log_fields){ .target = s && s->target ? s->target->name : NULL,
+				    .initiator = s ? s->initiator : NULL, .conn = c->peer };
+}
+
 bool conn_event(struct conn *c, enum conn_event e)
 {
 	const struct transition *t = conn_transition(c->state, e);
 
 	if (!t->number) {
-		log_warning("%s: no transition for %s in state %s", c->peer, conn_event_name(e), conn_state_name(c->state));
+		log_warning_of(conn_fields(c), "%s: no transition for %s in state %s", c->peer, conn_event_name(e),
+			       conn_state_name(c->state));
 		conn_drop(c, NULL);
 		return false;
 	}
-	log_debug("%s: %s (%s): %s to %s", c->peer, conn_event_name(e), t->number, conn_state_name(c->state),
-		  conn_state_name(t->next));
+	log_debug_of(conn_fields(c), "%s: %s (%s): %s to %s", c->peer, conn_event_name(e), t->number,
+		     conn_state_name(c->state), conn_state_name(t->next));
 	c->state = t->next;
 	return true;
 }
@@ -242,8 +253,8 @@ void conn_drop(struct conn *c, const char *why)
 {
 	if (c->state == CONN_CLOSING)
 		return;
-	if (why && node_tells(c->node))
-		log_warning("%s: connection dropped: %s", c->peer, why);
+	if (why && node_tells(c->node, GOTGT_LOG_WARNING))
+		log_warning_of(conn_fields(c), "%s: connection dropped: %s", c->peer, why);
 	c->was_logged_in = c->state >= CONN_LOGGED_IN;
 	conn_event(c, c->logged_out && c->was_logged_in ? CONN_LEFT : CONN_FAILED);
 	reactor_unwatch(c->reactor, &c->watch);

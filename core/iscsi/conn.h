@@ -88,6 +88,8 @@ struct conn {
 	struct stats *counts;		/* count.c's: of its portal on its reactor; NULL: not known yet */
 };
 
+/* What a line about it is about. */
+struct log_fields conn_fields(const struct conn *c);
 void conn_start(struct node *n, struct portal *p, struct reactor *r, int fd, const struct sockaddr_storage *from);	/* [any] */
 
 /*

@@ -11,6 +11,8 @@
 #include "iscsi/redirect.h"
 #include "iscsi/session.h"
 
+#define LOG_DOMAIN LOGD_LOGIN
+
 /* Until the full feature phase no PDU is larger (RFC 7143 13.12: the default). */
 #define LOGIN_DSL 8192u
 
@@ -105,6 +107,13 @@ bool login_under_way(const struct login *l)
 	return l && !l->refused;
 }
 
+/* Who says to be there, and to want what. */
+static struct log_fields fields(const struct conn *c, const struct login *l)
+{
+	return (struct log_fields){ .target = l->keys.said[SAID_TARGET_NAME],
+				    .initiator = l->keys.said[SAID_INITIATOR_NAME], .conn = c->peer };
+}
+
 static const char *quoted(char buf[LOG_QUOTED], const char *text)
 {
 	return text ? log_quote(buf, LOG_QUOTED, text, strlen(text)) : "(no name)";
@@ -139,10 +148,10 @@ static void refuse(struct conn *c, struct login *l, struct refusal r)
 	const char *target = l->keys.said[SAID_TARGET_NAME];
 	uint8_t bhs[BHS_LEN];
 
-	if (node_tells(c->node))
-		log_warning("%s: login of %s%s%s%s%s refused: %s (%04x)", c->peer,
-			    quoted(who, l->keys.said[SAID_INITIATOR_NAME]), target ? " to " : "",
-			    target ? quoted(to, target) : "", name ? " as " : "", name ? quoted(user, name) : "", r.why, r.status);
+	if (node_tells(c->node, GOTGT_LOG_WARNING))
+		log_warning_of(fields(c, l), "%s: login of %s%s%s%s%s refused: %s (%04x)", c->peer,
+			       quoted(who, l->keys.said[SAID_INITIATOR_NAME]), target ? " to " : "",
+			       target ? quoted(to, target) : "", name ? " as " : "", name ? quoted(user, name) : "", r.why, r.status);
 	l->refused = true;
 	count_login(c, STATS_LOGIN_FAILURES);
 	response_init(c, l, bhs);
@@ -216,13 +225,14 @@ static void established(struct conn *c, enum login_status status)
 	}
 	respond_last(c, l);
 	PROBE3(session__login, c->session->tsih, c->session->initiator, l->keys.said[SAID_TARGET_NAME]);
-	if (!node_tells(c->node))
+	if (!node_tells(c->node, GOTGT_LOG_INFO))
 		;
 	else if (l->keys.discovery)
-		log_info("%s: %s is in a discovery session", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]));
+		log_info_of(fields(c, l), "%s: %s is in a discovery session", c->peer,
+			    quoted(who, l->keys.said[SAID_INITIATOR_NAME]));
 	else
-		log_info("%s: %s is logged in to %s", c->peer, quoted(who, l->keys.said[SAID_INITIATOR_NAME]),
-			 quoted(to, l->keys.said[SAID_TARGET_NAME]));
+		log_info_of(fields(c, l), "%s: %s is logged in to %s", c->peer,
+			    quoted(who, l->keys.said[SAID_INITIATOR_NAME]), quoted(to, l->keys.said[SAID_TARGET_NAME]));
 	c->login = NULL;
 	login_free(l);
 }
@@ -412,8 +422,8 @@ static bool redirected(struct conn *c, struct login *l)
 	status = redirect_login(c->node, l->target, &who, address);
 	if (status == LOGIN_SUCCESS)
 		return false;
-	log_info("%s: login of %s to %s is sent to %s (%04x)", c->peer, quoted(name, who.initiator),
-		 quoted(to, l->keys.said[SAID_TARGET_NAME]), address, status);
+	log_info_of(fields(c, l), "%s: login of %s to %s is sent to %s (%04x)", c->peer, quoted(name, who.initiator),
+		    quoted(to, l->keys.said[SAID_TARGET_NAME]), address, status);
 	l->refused = true;
 	text = g_byte_array_new();
 	keys_append(text, "TargetAddress", address);	/* 13.8: without a portal group tag */

@@ -18,6 +18,8 @@
 #include "iscsi/session.h"
 #include "iscsi/tmf.h"
 
+#define LOG_DOMAIN LOGD_ISCSI
+
 struct node *node_new(struct engine *e)
 {
 	struct node *n = g_new0(struct node, 1);
@@ -51,12 +53,14 @@ struct node *node_new(struct engine *e)
 #define TOLD_US (5 * G_USEC_PER_SEC)
 #define TOLD_MAX 200u	/* lines in that time */
 
-bool node_tells(struct node *n)
+bool node_tells(struct node *n, enum gotgt_log_level level)
 {
 	gint64 now_us = g_get_monotonic_time();
 	unsigned untold = 0;
 	bool tells;
 
+	if (!log_enabled(LOG_DOMAIN, level))
+		return false;
 	pthread_mutex_lock(&n->lock);
 	if (now_us - n->told_from_us > TOLD_US) {
 		untold = n->untold;
@@ -68,7 +72,7 @@ bool node_tells(struct node *n)
 	n->untold += !tells;
 	pthread_mutex_unlock(&n->lock);
 	if (untold)
-		log_warning("%u lines about connections before this one were left out", untold);
+		log_at(level, LOG_NO_FIELDS, "%u lines about connections before this one were left out", untold);
 	return tells;
 }
 
@@ -343,7 +347,7 @@ static void readmit_here(struct reactor *r, void *arg)
 			continue;
 		if (!admitted(v, c, &view) || !as_its_mate(v, c, view)) {
 			lun_view_unref(view);
-			log_warning("%s: %s is not admitted to %s any more", c->peer, c->session->initiator, v->target->name);
+			log_warning_of(conn_fields(c), "%s: %s is not admitted to %s any more", c->peer, c->session->initiator, v->target->name);
 			async_drop(c, ASYNC_SESSION_DROPPED);
 		} else if (c == c->session->conns) {
 			nexus_set_view(c->session->nexus, view);

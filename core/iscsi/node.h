@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <sys/socket.h>
 #include "engine/engine.h"
+#include "engine/log.h"
 #include "engine/stats.h"
 #include "iscsi/keys.h"
 #include "scsi/target.h"
@@ -101,8 +102,8 @@ struct node *node_new(struct engine *e);
 /* After node_shutdown(). */
 void node_free(struct node *n);
 
-/* May one more line about a connection be logged?  A flood of them is not: false.  [any] */
-bool node_tells(struct node *n);
+/* May one more line of that level about a connection be logged?  A flood of them is not: false.  [any] */
+bool node_tells(struct node *n, enum gotgt_log_level level);
 /* Bind and listen; addr is a numeric IPv4 or IPv6 address, port 0 takes a free one. */
 struct portal *node_add_portal(struct node *n, const char *addr, uint16_t port, GError **error);
 /* On a socket that listens and does not block; it is ours from here. */

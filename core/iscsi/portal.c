@@ -14,6 +14,8 @@
 #include "iscsi/logins.h"
 #include "iscsi/portal.h"
 
+#define LOG_DOMAIN LOGD_ISCSI
+
 #define BACKLOG 1024
 #define RETRY_MS 500	/* out of descriptors or memory: the backlog waits so long */
 #define REFUSED_QUIET_US (5 * G_USEC_PER_SEC)
@@ -114,7 +116,8 @@ static void complain(struct node *n, const struct sockaddr_storage *from)
 		return;
 	if (from->ss_family == AF_INET || from->ss_family == AF_INET6)
 		getnameinfo((const struct sockaddr *)from, sizeof *from, host, sizeof host, NULL, 0, NI_NUMERICHOST);
-	log_warning("%s: connection refused: too many connections, or logins under way (and %u others before)", host, untold);
+	log_warning_of(((struct log_fields){ .conn = host }),
+		       "%s: connection refused: too many connections, or logins under way (and %u others before)", host, untold);
 }
 
 void node_adopt(struct node *n, struct portal *p, int fd)
@@ -243,7 +246,7 @@ void portal_advertise(struct portal *p, const char *text)
 	char full[ADDRESS_MAX];
 
 	if (text)
-		address_target(full, text, (uint16_t)atoi(strrchr(p->name, ':') + 1));
+		address_target(full, text, (uint16_t)strtoul(strrchr(p->name, ':') + 1, NULL, 10));
 	pthread_mutex_lock(&p->node->lock);
 	g_free(p->advertise);
 	p->advertise = g_strdup(text ? full : NULL);

@@ -14,6 +14,8 @@
 #include "iscsi/rx.h"
 #include "iscsi/session.h"
 
+#define LOG_DOMAIN LOGD_ISCSI
+
 #define RX_SIZE (128u << 10)
 #define PLACE_MIN (16u << 10)	/* smaller data segments are waited for in the buffer */
 #define RECEIVES 4		/* system calls for one readiness, so that other connections get their turn */
@@ -78,7 +80,7 @@ static uint32_t wanted(const struct conn *c)
 	const uint8_t *bhs = c->rx ? c->rx->data + c->rx_at : NULL;
 	uint32_t dsl;
 
-	if (unparsed(c) < BHS_LEN)
+	if (!bhs || unparsed(c) < BHS_LEN)
 		return BHS_LEN + (c->header_digest ? DIGEST_LEN : 0);
 	if (unparsed(c) < header_len(c, bhs))
 		return header_len(c, bhs);
@@ -91,7 +93,7 @@ static void act(struct conn *c, const struct pdu *p, struct verdict v)
 	if (v.act == PDU_DROP)
 		conn_drop(c, v.why);
 	else if (v.act == PDU_REJECT && c->state != CONN_CLOSING) {
-		log_debug("%s: reject 0x%02x of opcode 0x%02x: %s", c->peer, v.reason, pdu_opcode(p), v.why);
+		log_debug_of(conn_fields(c), "%s: reject 0x%02x of opcode 0x%02x: %s", c->peer, v.reason, pdu_opcode(p), v.why);
 		pdu_reject(c, p, v.reason);
 	}
 }

@@ -10,6 +10,8 @@
 #include "iscsi/session.h"
 #include "iscsi/tmf.h"
 
+#define LOG_DOMAIN LOGD_ISCSI
+
 /* ---- aborting ---- */
 
 static bool matches(const struct abort_job *job, const struct cmd *cmd)
@@ -68,19 +70,24 @@ void session_abort(struct session *s, struct abort_job *job)
 
 /* ---- the end ---- */
 
+static struct log_fields session_fields(const struct session *s)
+{
+	return (struct log_fields){ .target = s->target ? s->target->name : NULL, .initiator = s->initiator };
+}
+
 void session_event(struct session *s, enum session_event e)
 {
 	const struct transition *t = session_transition(s->state, e);
 
 	if (!t->number) {
-		log_warning("session %u of %s: no transition for %s in state %s", s->tsih, s->initiator,
-			    session_event_name(e), session_state_name(s->state));
+		log_warning_of(session_fields(s), "session %u of %s: no transition for %s in state %s", s->tsih,
+			       s->initiator, session_event_name(e), session_state_name(s->state));
 		for (struct conn *c = s->conns; c; c = c->mate)
 			conn_finish(c);
 		return;
 	}
-	log_debug("session %u of %s: %s (%s): %s to %s", s->tsih, s->initiator, session_event_name(e), t->number,
-		  session_state_name(s->state), session_state_name(t->next));
+	log_debug_of(session_fields(s), "session %u of %s: %s (%s): %s to %s", s->tsih, s->initiator,
+		     session_event_name(e), t->number, session_state_name(s->state), session_state_name(t->next));
 	s->state = t->next;
 }
 

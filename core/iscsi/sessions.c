@@ -4,6 +4,8 @@
 #include "iscsi/async.h"
 #include "iscsi/session.h"
 
+#define LOG_DOMAIN LOGD_ISCSI
+
 struct visit {
 	struct node *node;
 	GArray *found;		/* struct session_info */
@@ -29,7 +31,7 @@ static void describe(const struct conn *c, GArray *found)
 	info.initiator = g_strdup(s->initiator);
 	info.target = s->target ? g_strdup(s->target->name) : NULL;
 	g_array_append_val(found, info);
-}
+}	/* NOLINT(memleak): info_clear() frees what is in the array */
 
 static void describe_here(struct reactor *r, void *arg)
 {
@@ -66,7 +68,7 @@ static void drop_here(struct reactor *r, void *arg)
 		next = c->next;
 		if (!c->session || !conn_is_full(c) || c->session->tsih != v->tsih)
 			continue;
-		log_warning("%s: session dropped by the administrator", c->peer);
+		log_warning_of(conn_fields(c), "%s: session dropped by the administrator", c->peer);
 		async_drop(c, ASYNC_SESSION_DROPPED);
 		g_atomic_int_set(&v->dropped, 1);
 	}

@@ -249,7 +249,7 @@ static int load(struct gotgt_server *s, const char *path, const struct gotgt_con
 	if (o->flags & GOTGT_CONFIG_APPLY)
 		lib_control_reloaded(s->control);
 	else if (!s->running)
-		log_set_level(c->log_level);
+		conf_set_log(c);
 	return 0;
 }
 

@@ -11,6 +11,8 @@
 #include "control/control.h"
 #include "engine/thread.h"
 
+#define LOG_DOMAIN LOGD_CONTROL
+
 struct lib_control {
 	struct gotgt_server *server;
 	GMainContext *context;

@@ -82,7 +82,7 @@ void events_log(struct events *e, enum gotgt_log_level level, const char *text)
 	}
 	pthread_mutex_unlock(&e->lock);
 	ring(e);
-}
+}	/* NOLINT(memleak): free_lines() frees what is in the array */
 
 void events_stopped(struct events *e)
 {

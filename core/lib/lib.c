@@ -111,7 +111,7 @@ struct gotgt_server *gotgt_server_new(void)
 	s->plugin_dirs = module_dirs(NULL);
 	s->modules = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_module);
 	s->stores = g_hash_table_new_full(NULL, NULL, free_store, NULL);
-	s->log.level = s->draft->log_level;
+	s->log.levels = LOG_LEVELS(s->draft->log_level);
 	s->log.sink = sink;
 	s->log.data = s;
 	return s;
@@ -139,6 +139,7 @@ void gotgt_server_free(struct gotgt_server *s)
 	g_hash_table_unref(s->stores);
 	g_hash_table_unref(s->modules);
 	log_enter(NULL);
+	log_clear(&s->log);
 	conf_free(s->draft);
 	g_strfreev(s->plugin_dirs);
 	g_free(s->file_state_dir);
@@ -262,7 +263,7 @@ static int start(struct gotgt_server *s)
 
 	if (r)
 		return r;
-	log_set_level(s->draft->log_level);
+	conf_set_log(s->draft);
 	s->running = server_start(conf_copy(s->draft), s->plugin_dirs, s->skip_broken, &error);
 	if (!s->running)
 		return lib_failed(error);
@@ -476,7 +477,8 @@ int gotgt_server_log(struct gotgt_server *s, enum gotgt_log_level level, const c
 		return r;
 	if (!line || (int)level < GOTGT_LOG_ERROR || level > GOTGT_LOG_DEBUG)
 		return lib_leave(s, lib_fail(EINVAL, "no line, or no level"));
-	log_line(level, "%s", line);
+	if (log_enabled(LOGD_DAEMON, level))
+		log_write(LOGD_DAEMON, level, NULL, LOG_NO_FIELDS, "%s", line);
 	return lib_leave(s, 0);
 }
 

@@ -60,6 +60,7 @@ static void read_old(struct task *t, uint32_t len, void (*next)(struct task *t))
 {
 	if (!task_get_buf(t, &t->buf2, len))
 		return;
+	/* NOLINTNEXTLINE(analyzer-null-dereference): task_get_buf() has set it */
 	t->iov[0] = (struct iovec){ t->buf2->data, len };
 	task_io(t, GOTGT_OP_READ, 0, offset_of(t), len);
 	t->dio.io.iov = t->iov;

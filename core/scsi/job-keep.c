@@ -10,6 +10,8 @@
 #include "engine/statefile.h"
 #include "scsi/job.h"
 
+#define LOG_DOMAIN LOGD_SCSI
+
 static const struct { const char *text; unsigned failed; bool ause; } lines[] = {
 	{ "sanitize\n", LUN_SANITIZE_FAILED, false },
 	{ "sanitize unrestricted\n", LUN_SANITIZE_FAILED, true },
@@ -33,8 +35,8 @@ int job_keep(struct lun *lun, unsigned failed)
 			r = statefile_save(target_state_dir(lun->target), name, lines[i].text, strlen(lines[i].text));
 	pthread_mutex_unlock(&lun->save_lock);
 	if (r)
-		log_error("target %s lun %u: what is under way cannot be kept: %s", target_name(lun->target), lun->number,
-			  g_strerror(-r));
+		log_error_of(lun_fields(lun), "target %s lun %u: what is under way cannot be kept: %s",
+			     target_name(lun->target), lun->number, g_strerror(-r));
 	return r;
 }
 
@@ -48,8 +50,8 @@ int job_forget(struct lun *lun, unsigned busy)
 		r = statefile_remove(target_state_dir(lun->target), name);
 	pthread_mutex_unlock(&lun->save_lock);
 	if (r)
-		log_error("target %s lun %u: what was done still counts as failed after a restart: %s",
-			  target_name(lun->target), lun->number, g_strerror(-r));
+		log_error_of(lun_fields(lun), "target %s lun %u: what was done still counts as failed after a restart: %s",
+			     target_name(lun->target), lun->number, g_strerror(-r));
 	return r;
 }
 
@@ -77,6 +79,6 @@ void job_restore(struct lun *lun)
 		return;
 	if (r || decode(lun, (const char *)data, len))
 		lun_set_state(lun, 0, LUN_SANITIZE_FAILED);
-	log_warning("target %s lun %u: a SANITIZE or FORMAT UNIT was not done: it takes no reads or writes before one is "
-		    "(%s/%s)", target_name(lun->target), lun->number, dir, name);
+	log_warning_of(lun_fields(lun), "target %s lun %u: a SANITIZE or FORMAT UNIT was not done: it takes no reads or "
+		       "writes before one is (%s/%s)", target_name(lun->target), lun->number, dir, name);
 }

@@ -12,6 +12,8 @@
 #include "scsi/pr.h"
 #include "scsi/watch.h"
 
+#define LOG_DOMAIN LOGD_SCSI
+
 /* ---- addresses ---- */
 
 int lun_parse(const uint8_t addr[8])
@@ -134,6 +136,13 @@ static unsigned configured_state(const struct lun *lun, const struct lun_conf *c
 	       (conf->thin && lun->can_unmap ? LUN_THIN | anchors : 0);
 }
 
+/* Not by all of its bytes: some are between the members. */
+static bool same_identity(const struct lun_identity *a, const struct lun_identity *b)
+{
+	return !strcmp(a->serial, b->serial) && !strcmp(a->vendor, b->vendor) && !strcmp(a->product, b->product) &&
+	       a->naa == b->naa;
+}
+
 bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **error)
 {
 	unsigned old = lun_state(lun) & (LUN_READ_ONLY | LUN_THIN | LUN_OFFLINE), now = configured_state(lun, conf);
@@ -148,7 +157,7 @@ bool lun_reconfigure(struct lun *lun, const struct lun_conf *conf, GError **erro
 	if (!make_identity(lun, conf, &id, error))
 		return false;
 	pthread_mutex_lock(&lun->lock);
-	renamed = memcmp(&lun->identity, &id, sizeof id) != 0;
+	renamed = !same_identity(&lun->identity, &id);
 	lun->identity = id;
 	pthread_mutex_unlock(&lun->lock);
 	atomic_store(&lun->io_timeout_s, conf->io_timeout_s);
@@ -217,12 +226,17 @@ void lun_reset(struct lun *lun)
 
 /* ---- from birth to death ---- */
 
+struct log_fields lun_fields(const struct lun *lun)
+{
+	return LOG_LUN(target_name(lun->target), lun->number);
+}
+
 static void resized(void *data)
 {
 	struct lun *lun = data;
 
-	log_info("target %s lun %u: it has %" G_GUINT64_FORMAT " blocks now", target_name(lun->target), lun->number,
-		 lun_blocks(lun));
+	log_info_of(lun_fields(lun), "target %s lun %u: it has %" G_GUINT64_FORMAT " blocks now", target_name(lun->target),
+		    lun->number, lun_blocks(lun));
 	target_set_ua(lun->target, lun->number, UA_CAPACITY_CHANGED, NULL);
 }
 
@@ -356,6 +370,21 @@ static void end_watch(struct reactor *r, void *arg)
 	reactor_timer_cancel(r, &lun->count[reactor_index(r)].watch);
 }
 
+/*
+ * Wait for the last of them.  When all that is left has been given up, it has had its time-out to come back: one that was
+ * just aborted may only be slow.  Under the lock; false: the time is up.
+ */
+static bool wait_for_them(struct lun *lun, unsigned timeout_s, const struct timespec *until)
+{
+	uint64_t stuck_until_ms = lun->stuck_ms + timeout_s * UINT64_C(1000);
+	const struct timespec stuck_until = { .tv_sec = (time_t)(stuck_until_ms / 1000),
+					      .tv_nsec = (long)(stuck_until_ms % 1000) * 1000000 };
+
+	if (!timeout_s)
+		return thread_cond_wait(&lun->drained, &lun->lock, NULL);
+	return thread_cond_wait(&lun->drained, &lun->lock, lun->left <= lun->n_stuck ? &stuck_until : until);
+}
+
 bool lun_drain(struct lun *lun)
 {
 	unsigned timeout_s = atomic_load(&lun->io_timeout_s);
@@ -366,7 +395,7 @@ bool lun_drain(struct lun *lun)
 	/* Each reactor adds what it has before any of that can be taken off again. */
 	engine_each(lun->target->engine, start_draining, lun);
 	pthread_mutex_lock(&lun->lock);
-	while (lun->left > lun->n_stuck && thread_cond_wait(&lun->drained, &lun->lock, timeout_s ? &until : NULL))
+	while (lun->left && wait_for_them(lun, timeout_s, &until))
 		;
 	all = !lun->left;
 	pthread_mutex_unlock(&lun->lock);

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "engine/log.h"
 #include "engine/stats.h"
 #include "scsi/alua.h"
 #include "scsi/range.h"
@@ -176,6 +177,8 @@ static inline unsigned lun_state(const struct lun *lun)
 	return atomic_load_explicit(&((struct lun *)lun)->state, memory_order_acquire);
 }
 
+/* What a line about it is about.  [any] */
+struct log_fields lun_fields(const struct lun *lun);
 static inline uint64_t lun_blocks(const struct lun *lun)
 {
 	return device_size(lun->dev) >> lun->block_shift;
@@ -199,7 +202,7 @@ unsigned lun_default_mode(const struct lun *lun);
 
 struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error);
 void lun_free(struct lun *lun);			/* and its device.  [main] */
-/* Wait until no task counts.  False: its device does not let go of some, lun_leave() it then.  [main] */
+/* Wait until no task counts.  False: its device does not let go of some in time, lun_leave() it then.  [main] */
 bool lun_drain(struct lun *lun);
 /* Forget it for now; lun_free_left() frees what is free by then, and lets the engine know what is not.  [main] */
 void lun_leave(struct lun *lun);

@@ -12,6 +12,8 @@
 #include "scsi/lun.h"
 #include "scsi/mode.h"
 
+#define LOG_DOMAIN LOGD_SCSI
+
 enum { FORMAT = 1, ENTRY = 5 };
 
 static char *file_name(const struct lun *lun)
@@ -57,8 +59,9 @@ void mode_restore(struct lun *lun)
 	if (!r)
 		r = decode(lun, data, len, &state);
 	if (r && r != -ENOENT)
-		log_warning("target %s lun %u: saved mode pages cannot be used: %s", target_name(lun->target), lun->number,
-			    r == -EBADMSG ? "the file is damaged" : g_strerror(-r));
+		log_warning_of(lun_fields(lun), "target %s lun %u: saved mode pages cannot be used: %s",
+			       target_name(lun->target), lun->number,
+			       r == -EBADMSG ? "the file is damaged" : g_strerror(-r));
 	if (r == -EBADMSG)
 		statefile_set_aside(dir, name);
 	atomic_store(&lun->saved_mode, r ? lun_default_mode(lun) : state);
@@ -96,7 +99,7 @@ bool mode_save(struct lun *lun, unsigned clear, unsigned set)
 	}
 	pthread_mutex_unlock(&lun->save_lock);
 	if (r)
-		log_error("target %s lun %u: mode pages cannot be saved: %s", target_name(lun->target), lun->number,
-			  g_strerror(-r));
+		log_error_of(lun_fields(lun), "target %s lun %u: mode pages cannot be saved: %s", target_name(lun->target),
+			     lun->number, g_strerror(-r));
 	return !r;
 }

@@ -14,6 +14,8 @@
 #include "engine/statefile.h"
 #include "scsi/pr.h"
 
+#define LOG_DOMAIN LOGD_SCSI
+
 static char *file_name(const struct lun *lun)
 {
 	return g_strdup_printf("%s,%u.pr", target_name(lun->target), lun->number);
@@ -110,8 +112,8 @@ static void set_aside(const struct lun *lun, const char *name, GError **error)
 	if (r)
 		refuse(lun, r, error);
 	else
-		log_error("target %s lun %u: persistent reservations are lost: %s/%s was damaged, and is %s.bad now",
-			  target_name(lun->target), lun->number, target_state_dir(lun->target), name, name);
+		log_error_of(lun_fields(lun), "target %s lun %u: persistent reservations are lost: %s/%s was damaged, and is %s.bad now",
+			     target_name(lun->target), lun->number, target_state_dir(lun->target), name, name);
 }
 
 struct pr_state *pr_load(const struct lun *lun, GError **error)

@@ -9,6 +9,8 @@
 #include "scsi/pr-op.h"
 #include "scsi/wire.h"
 
+#define LOG_DOMAIN LOGD_SCSI
+
 enum { LIST_MAX = 65536 };
 
 static void start(struct post *p);
@@ -123,8 +125,8 @@ static void publish(struct pr_op *op)
 	struct lun *lun = op->task->lun;
 
 	if (op->saved < 0) {
-		log_error("target %s lun %u: persistent reservations cannot be kept: %s", target_name(lun->target),
-			  lun->number, g_strerror(-op->saved));
+		log_error_of(lun_fields(lun), "target %s lun %u: persistent reservations cannot be kept: %s",
+			     target_name(lun->target), lun->number, g_strerror(-op->saved));
 		op->verdict.end = PR_NOT_KEPT;
 	} else {
 		pr_publish(lun, op->next, op->removed);
@@ -176,7 +178,10 @@ static void begin(struct pr_op *op)
 	op->next = pr_state_copy(pr->state);
 	pthread_mutex_unlock(&pr->lock);
 	/* RESERVE and PERSISTENT RESERVE do not go together (SPC-2 5.5.1). */
-	op->verdict = reserved ? (struct pr_verdict){ .end = PR_CONFLICT } : pr_act(op);
+	if (reserved)
+		op->verdict = (struct pr_verdict){ .end = PR_CONFLICT };
+	else
+		op->verdict = pr_act(op);
 	if (op->task->aborted || op->verdict.end != PR_GOOD) {
 		leave(pr);
 		op_end(op);

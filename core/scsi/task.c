@@ -265,7 +265,7 @@ void task_submit(struct task *t, void (*next)(struct task *t))
 		t->loop->again = true;
 		return;
 	}
-	t->loop = &loop;
+	t->loop = &loop;	/* NOLINT(autoVariables): as long as this runs */
 	while (loop.again) {
 		loop = (struct task_loop){ .submitting = true };
 		device_submit(t->lun->dev, &t->dio);

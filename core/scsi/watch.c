@@ -6,6 +6,8 @@
 #include "scsi/lun.h"
 #include "scsi/watch.h"
 
+#define LOG_DOMAIN LOGD_SCSI
+
 static struct lun_count *count_of(const struct task *t)
 {
 	return &t->lun->count[reactor_index(t->reactor)];

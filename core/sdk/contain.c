@@ -95,17 +95,18 @@ static void judge(int status, const struct suite_note *note, unsigned limit_s, s
 	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && note->killing)
 		r->verdict = SUITE_PASSED;
 	else if (WIFSIGNALED(status))
-		failed(r, "crashes: signal %d (%s) in %s", WTERMSIG(status), strsignal(WTERMSIG(status)), doing);
+		failed(r, "crashes: signal %d (%s) in %s", WTERMSIG(status), g_strsignal(WTERMSIG(status)), doing);
 	else
 		failed(r, "ends the process with status %d in %s", WEXITSTATUS(status), doing);
 	if (status != -1 && WIFSIGNALED(status) && note->finished && r->verdict != SUITE_FAILED)
-		failed(r, "crashes: signal %d (%s) at the end", WTERMSIG(status), strsignal(WTERMSIG(status)));
+		failed(r, "crashes: signal %d (%s) at the end", WTERMSIG(status), g_strsignal(WTERMSIG(status)));
 }
 
 static void contain(struct job *job, struct suite_result *r)
 {
 	const unsigned limit_s = job->conf.limit_s ? job->conf.limit_s : SUITE_LIMIT_S;
 	const pid_t parent = getpid();
+	/* NOLINTNEXTLINE(invalidFunctionArg): mmap(2) wants -1 with MAP_ANONYMOUS */
 	struct suite_note *note = mmap(NULL, sizeof *note, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int fds[2] = { -1, -1 };
 	pid_t pid = -1;
@@ -122,7 +123,7 @@ static void contain(struct job *job, struct suite_result *r)
 	if (fds[1] >= 0)
 		close(fds[1]);
 	if (pid < 0)
-		failed(r, "there is no process to run it in: %s", strerror(errno));
+		failed(r, "there is no process to run it in: %s", g_strerror(errno));
 	else
 		judge(await(pid, fds[0], limit_s + GRACE_S), note, limit_s + GRACE_S, r);
 	if (fds[0] >= 0)

@@ -36,12 +36,12 @@ static int create(struct disk *d, const struct disk_conf *conf, int flags)
 		return refuse(d, EINVAL, "create and readonly exclude each other for a missing file");
 	d->fd = open(conf->path, flags | O_CREAT | O_EXCL, CREATE_MODE);
 	if (d->fd < 0)
-		return refuse(d, errno, strerror(errno));
+		return refuse(d, errno, disk_strerror(errno));
 	if (ftruncate(d->fd, (off_t)conf->size) < 0) {
 		int err = errno;
 
 		unlink(conf->path);
-		return refuse(d, err, strerror(err));
+		return refuse(d, err, disk_strerror(err));
 	}
 	return 0;
 }
@@ -56,7 +56,7 @@ static int fit(struct disk *d, const struct disk_conf *conf)
 			return -EINVAL;
 		}
 		if (ftruncate(d->fd, (off_t)conf->size) < 0)
-			return refuse(d, errno, strerror(errno));
+			return refuse(d, errno, disk_strerror(errno));
 		d->size = conf->size;
 	}
 	return d->size ? 0 : refuse(d, EINVAL, "it is empty (create=yes and a size grow it)");
@@ -92,7 +92,7 @@ static uint64_t queue_number(dev_t dev, const char *name)
 		f = fopen(path, "re");
 		if (!f)
 			continue;
-		if (fscanf(f, "%" SCNu64, &n) != 1)
+		if (fscanf(f, "%" SCNu64, &n) != 1)	/* NOLINT(cert-err34-c): the kernel wrote it */
 			n = 0;
 		fclose(f);
 		return n;
@@ -128,7 +128,7 @@ static int about_block_device(struct disk *d, const struct stat *st, struct gotg
 
 	if (ioctl(d->fd, BLKGETSIZE64, &d->size) < 0 || ioctl(d->fd, BLKSSZGET, &logical) < 0 ||
 	    ioctl(d->fd, BLKPBSZGET, &physical) < 0)
-		return refuse(d, errno, strerror(errno));
+		return refuse(d, errno, disk_strerror(errno));
 	info->block_size = (uint32_t)logical;
 	info->physical_block_size = physical > (unsigned)logical ? physical : (unsigned)logical;
 	if (!d->readonly && queue_number(st->st_rdev, "write_zeroes_max_bytes")) {
@@ -182,7 +182,7 @@ static int describe(struct disk *d, const struct disk_conf *conf, int open_flags
 	int r;
 
 	if (fstat(d->fd, &st) < 0)
-		return refuse(d, errno, strerror(errno));
+		return refuse(d, errno, disk_strerror(errno));
 	d->size = (uint64_t)st.st_size;
 	r = d->block_device ? about_block_device(d, &st, info) : 0;
 	if (!r)
@@ -208,7 +208,7 @@ static int describe(struct disk *d, const struct disk_conf *conf, int open_flags
 static int open_existing(struct disk *d, const struct disk_conf *conf, const struct stat *st, int flags)
 {
 	if (S_ISDIR(st->st_mode))
-		return refuse(d, EISDIR, strerror(EISDIR));
+		return refuse(d, EISDIR, disk_strerror(EISDIR));
 	if (!S_ISREG(st->st_mode) && !S_ISBLK(st->st_mode))
 		return refuse(d, EINVAL, "it is neither a file nor a block device");
 	d->block_device = S_ISBLK(st->st_mode);
@@ -222,7 +222,7 @@ static int open_existing(struct disk *d, const struct disk_conf *conf, const str
 		return refuse(d, EBUSY, "it is in use: mounted, or part of something else (lock=no shares it)");
 	if (errno == EINVAL && flags & O_DIRECT)
 		return refuse(d, EINVAL, "direct is not possible here");
-	return refuse(d, errno, strerror(errno));
+	return refuse(d, errno, disk_strerror(errno));
 }
 
 int disk_open(struct disk *d, struct gotgt_lun *lun, const struct disk_conf *conf, int open_flags,
@@ -238,7 +238,7 @@ int disk_open(struct disk *d, struct gotgt_lun *lun, const struct disk_conf *con
 	else if (errno == ENOENT)
 		r = create(d, conf, flags);
 	else
-		r = refuse(d, errno, strerror(errno));
+		r = refuse(d, errno, disk_strerror(errno));
 	if (!r && conf->lock)
 		r = lock(d);
 	if (!r)

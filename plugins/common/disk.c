@@ -55,7 +55,7 @@ enum gotgt_status disk_failed(struct disk *d, const char *what, int err)
 	enum gotgt_status status = status_of(err);
 
 	if (status != GOTGT_ERR_AGAIN && status != GOTGT_ERR_UNSUPPORTED && may_speak(d))
-		gotgt_error(d->lun, "%s: %s: %s", d->path, what, strerror(err));
+		gotgt_error(d->lun, "%s: %s: %s", d->path, what, disk_strerror(err));
 	return status;
 }
 

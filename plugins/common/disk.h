@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 #include <gotgt/ext-copy.h>
 #include <gotgt/ext-extents.h>
 #include <gotgt/ext-size.h>
@@ -37,6 +38,12 @@ struct disk {
 	struct gotgt_lun *lun;
 	_Atomic int64_t quiet_until_s;	/* one line an interval about failing I/O */
 };
+
+/* glibc keeps the text for each thread. */
+static inline const char *disk_strerror(int err)
+{
+	return strerror(err);	/* NOLINT(concurrency-mt-unsafe): see above */
+}
 
 /* Open and lock; fill info.  open_flags: O_DIRECT or 0.  0 or -errno after a line. */
 int disk_open(struct disk *d, struct gotgt_lun *lun, const struct disk_conf *conf, int open_flags,

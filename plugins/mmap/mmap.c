@@ -38,7 +38,7 @@ static int mmap_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_dev_
 	bytes = mmap(NULL, d->len_bytes, PROT_READ | (conf->readonly ? 0 : PROT_WRITE), MAP_SHARED, d->disk.fd, 0);
 	if (bytes == MAP_FAILED) {
 		r = -errno;
-		gotgt_error(lun, "%s: cannot be mapped: %s", conf->path, strerror(-r));
+		gotgt_error(lun, "%s: cannot be mapped: %s", conf->path, disk_strerror(-r));
 		disk_close(&d->disk);
 		free(d);
 		return r;

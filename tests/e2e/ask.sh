@@ -29,6 +29,12 @@ out_has()
 	grep -qE -e "$1" "$tap_tmp/out" || { cat "$tap_tmp/out"; return 1; }
 }
 
+# Lines, each with a | behind it.
+out_is()
+{
+	[ "$(tr '\n' '|' <"$tap_tmp/out")" = "$1" ] || { cat "$tap_tmp/out"; return 1; }
+}
+
 err_has()
 {
 	grep -qF -e "$1" "$tap_tmp/err" || { cat "$tap_tmp/err"; return 1; }

@@ -273,9 +273,9 @@ fi
 
 # ---- of the whole ----
 
-check 'log-level --json' prints_json "d == {'log-level': 'info'}" log-level
+check 'log-level --json' prints_json "d['log-level'] == 'info' and not any(d['domains'].values())" log-level
 check 'log-level, a wrong one' refused 1 'log-level: expected error, warn, info or debug' log-level loud
-check 'log-level, two of them' refused 2 'unexpected argument "info"' log-level info info
+check 'log-level, a domain that is none' refused 1 'expected daemon, control, ' log-level disks=info
 check 'save --json' prints_json "d['path'].endswith('/kept.conf')" save kept.conf
 check 'save elsewhere' refused 1 'name: expected the name of a file' save ../kept.conf
 check 'apply without a file' refused 2 'FILE is missing' apply

@@ -6,7 +6,7 @@
 # A block is lines that begin with one tab, behind an empty one; ```sh; in the manual .Bd -literal, or .Dl.  The words before
 # it say what it is: "root" or "PowerShell" are not run, as root's blocks would change this system, but parsed; "In C" is built.
 # A server stays while the block goes on, and is asked whether it has a disk.  What is replaced: IQN, /etc/gotgt, /run/gotgt,
-# /var/lib/gotgt, /tmp and /dev/sdx, which are in the folder instead.
+# /var/lib/gotgt, /tmp and /dev/sdx, which are in the folder instead.  "gotgt top" ends by itself.
 if [ -z "${README_NETWORK-}" ] && unshare -rn true 2>/dev/null && command -v ip >/dev/null; then
 	README_NETWORK=1 exec unshare -rn sh "$0" "$@"
 fi
@@ -64,6 +64,7 @@ case " \$* " in
 *" serve "*" --run "*) ;;
 *" serve "*) stays='iscsi://' ;;
 *" daemon --check"*) config=yes ;;
+*" top "*) set -- "\$@" --count 1 ;;
 *" daemon "*) stays='logical units' config=yes ;;
 esac
 case " \$* " in *" --config "*) config= ;; esac
@@ -158,7 +159,7 @@ before()
 	*config.json*)
 		mkdir -p "$box/.gotgt" && truncate -s 16M "$box/go.img" &&
 			sed "s,/var/tmp/disk.img,$box/go.img," "$top/tests/data/go-config.json" >"$box/.gotgt/config.json" ;;
-	*"gotgt create"* | *"gotgt list"* | *curl*)
+	*"gotgt create"* | *"gotgt top"* | *"gotgt list"* | *curl*)
 		cat >"$box/etc/gotgt.conf" <<END2 &&
 state-dir = "$box/state";
 portals = ( { name = "a"; address = "127.0.0.1"; port = 0; } );

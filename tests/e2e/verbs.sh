@@ -93,6 +93,17 @@ check 'is info' out_has '^info$'
 check 'log-level debug' run 0 log-level debug
 check 'a level that is none' run 1 log-level loud
 check 'log-level info' run 0 --host "$GOTGT_HOST" log-level info
+check 'log-level of domains' run 0 log-level warn iscsi=debug plugin:file=error
+check 'log-level' run 0 log-level
+check 'tells what all have, and those of their own' out_is 'warn|iscsi=debug|plugin:file=error|'
+check 'log-level --json' run 0 log-level --json
+check 'tells all domains' out_has '"engine" : null'
+check 'a domain that is none' run 1 log-level disks=info
+check 'says which there are' err_has 'expected daemon, control, '
+check 'a level that is none for a domain' run 1 log-level scsi=loud
+check 'log-level info iscsi=default plugin:file=default' run 0 log-level info iscsi=default plugin:file=default
+check 'log-level' run 0 log-level
+check 'is info alone' out_is 'info|'
 
 check 'save to another file' run 0 save other.conf
 other_is_good()

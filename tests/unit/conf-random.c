@@ -6,6 +6,7 @@
 /* What a check takes that random letters would not pass. */
 static const struct { const char *name; const char *values[3]; } known[] = {
 	{ "iqn", { "iqn.2016-09.com.example:a", "eui.0123456789abcdef", "iqn.2016-09.com.example" } },
+	{ "domain", { "iscsi", "plugin", "plugin:a-2" } },
 	{ "socket", { "off", "/run/x", "/tmp/a \"b\"" } },
 	{ "naa", { "30000000000003e8", "2fffffffffffffff", "5000c50012345678" } },
 	{ "advertise", { "203.0.113.5", "[2001:db8::1]:860", "san.example.org" } },

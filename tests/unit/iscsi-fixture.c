@@ -34,7 +34,7 @@ void conn_stamp(struct conn *c, uint8_t bhs[BHS_LEN], bool advance)
 	put32(bhs + 32, session.exp_cmd_sn + 31);
 }
 
-bool node_tells(struct node *n)
+bool node_tells(struct node *n, enum gotgt_log_level level)
 {
 	return true;
 }

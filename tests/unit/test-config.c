@@ -48,6 +48,7 @@ static struct conf *read_good(const char *text)
 
 static const char full[] =
 	"reactors = 2; workers = 3; log-level = \"debug\";\n"
+	"log-levels = ( { domain = \"iscsi\"; level = \"warn\"; }, { domain = \"plugin:file\"; level = \"info\"; } ); "
 	"limits: { login-timeout = 5; queue-depth = 7; };\n"
 	"portals = ( { name = \"a\"; address = \"127.0.0.1\"; port = 0; }, { address = \"::1\"; } );\n"
 	"targets = ( {\n"
@@ -74,6 +75,9 @@ static void test_good(void)
 	g_assert_cmpuint(c->reactors, ==, 2);
 	g_assert_cmpuint(c->workers, ==, 3);
 	g_assert_cmpuint(c->log_level, ==, GOTGT_LOG_DEBUG);
+	g_assert_cmpuint(c->log_levels->len, ==, 2);
+	g_assert_cmpstr(((struct conf_log *)c->log_levels->pdata[1])->domain, ==, "plugin:file");
+	g_assert_cmpuint(((struct conf_log *)c->log_levels->pdata[1])->level, ==, GOTGT_LOG_INFO);
 	g_assert_cmpuint(c->limits.login_timeout_s, ==, 5);
 	g_assert_cmpuint(c->limits.nop_interval_s, ==, 30);
 	g_assert_cmpuint(c->limits.queue_depth, ==, 7);
@@ -163,6 +167,11 @@ static const struct { const char *name, *text, *said; } bad[] = {
 	{ "negative", "workers = -1;", "FILE:1: workers: expected a number from 1 to 1024" },
 	{ "64-bit", "workers = 4294967297L;", "FILE:1: workers: expected a number from 1 to 1024" },
 	{ "choice", "log-level = \"loud\";", "FILE:1: log-level: expected error, warn, info or debug" },
+	{ "domain", "log-levels = ( { domain = \"disks\"; level = \"info\"; } );",
+	  "FILE:1: log-level 1: domain: expected daemon, control, config, login, iscsi, scsi, backstore, plugin, plugin:NAME or engine" },
+	{ "domain twice", "log-levels = ( { domain = \"scsi\"; level = \"info\"; },\n{ domain = \"scsi\"; level = \"warn\"; } );",
+	  "FILE:2: log-level scsi: a second one of that domain" },
+	{ "domain without level", "log-levels = ( { domain = \"scsi\"; } );", "FILE:1: log-level 1: level: is missing" },
 	{ "group", "limits = 1;", "FILE:1: limits: expected a group { }, not a number" },
 	{ "list", "portals: { };", "FILE:1: portals: expected a list of groups ( { }, { } ), not a group { }" },
 	{ "list element", "portals = ( 1 );", "FILE:1: portals: expected a list of groups ( { }, { } )" },

@@ -2,6 +2,7 @@
 /* device.h over a plugin that does as it is told: opening, dispatch, lending, closing. */
 #include "config.h"
 #include "device-rig.h"
+#include "engine/log.h"
 
 /* ---- opening ---- */
 
@@ -79,6 +80,55 @@ static void test_read_only(void)
 	g_assert_cmpint(do_io(dev, GOTGT_OP_READ, 0, 0, data, sizeof data), ==, GOTGT_OK);
 	device_close(dev);
 	g_assert_cmpuint(fake.n_calls, ==, 1);
+}
+
+/* ---- what the plugin has to say ---- */
+
+static struct log_fields said_of;
+static char said_domain[32], said_target[64];
+
+static void keep_entry(enum gotgt_log_level level, const char *line, void *data)
+{
+	const struct log_entry *e = log_entry();
+
+	said_of = e->of;
+	g_strlcpy(said_domain, e->domain, sizeof said_domain);
+	g_strlcpy(said_target, e->of.target ? e->of.target : "", sizeof said_target);
+	g_string_append_printf(data, "%d %s\n", level, line);
+}
+
+static void test_log(void)
+{
+	static const struct log_own own[] = { { "plugin:fake", GOTGT_LOG_WARNING } };
+	const struct device_owner owner = { .target = "iqn.x", .lun = 4 };
+	g_autoptr(GString) lines = g_string_new(NULL);
+	struct log log = { .sink = keep_entry, .data = lines, .levels = LOG_LEVELS(GOTGT_LOG_INFO) };
+	struct log *before = engine->log;
+	struct device *dev;
+	struct gotgt_lun *lun;
+
+	engine->log = &log;
+	log_enter(&log);
+	dev = device_open_for(engine, fake_module(0, 64), "lun 4", NULL, false, &owner, NULL);
+	lun = (struct gotgt_lun *)dev;
+	device_host.log(lun, GOTGT_LOG_DEBUG, "not yet");
+	device_host.log(lun, GOTGT_LOG_INFO, "%s", "two\nlines");
+	g_assert_cmpstr(said_domain, ==, "plugin:fake");
+	g_assert_cmpstr(said_target, ==, "iqn.x");
+	g_assert_true(said_of.has_lun && said_of.lun == 4);
+	log_set_levels(GOTGT_LOG_DEBUG, own, G_N_ELEMENTS(own));
+	device_host.log(lun, GOTGT_LOG_INFO, "not any more");
+	/* Of no device, and of a level that is none of ours. */
+	device_host.log(NULL, (enum gotgt_log_level)9, "x");
+	g_assert_cmpstr(said_domain, ==, "plugin");
+	log_set_level(GOTGT_LOG_DEBUG);
+	device_host.log(lun, (enum gotgt_log_level)9, "y");
+	g_assert_cmpstr(lines->str, ==, "2 lun 4: two\\x0alines\n3 plugin: x\n3 lun 4: y\n");
+	device_close(dev);
+	log_enter(NULL);
+	log_clear(&log);
+	g_assert_null(log.plugins);
+	engine->log = before;
 }
 
 /* ---- dispatch ---- */
@@ -439,6 +489,7 @@ int main(int argc, char **argv)
 		{ "/device/info", test_info },
 		{ "/device/open-fails", test_open_fails },
 		{ "/device/read-only", test_read_only },
+		{ "/device/log", test_log },
 		{ "/device/dispatch", test_dispatch },
 		{ "/device/nowait", test_nowait },
 		{ "/device/try", test_try },

@@ -7,6 +7,8 @@
 #include "engine/engine.h"
 #include "engine/log.h"
 
+#define LOG_DOMAIN LOGD_ENGINE
+
 static struct engine *engine;
 
 struct counted {
@@ -289,7 +291,8 @@ static void say_work(struct work *w)
 static void test_logs(void)
 {
 	g_autoptr(GString) lines_a = g_string_new(NULL), lines_b = g_string_new(NULL);
-	struct log a = { keep_lines, lines_a, GOTGT_LOG_INFO }, b = { keep_lines, lines_b, GOTGT_LOG_WARNING };
+	struct log a = { keep_lines, lines_a, LOG_LEVELS(GOTGT_LOG_INFO), NULL };
+	struct log b = { keep_lines, lines_b, LOG_LEVELS(GOTGT_LOG_WARNING), NULL };
 	struct engine *of_a, *of_b;
 	struct said said = { .work.run = say_work };
 

@@ -38,6 +38,12 @@ static void make_valid(struct conf *c)
 	if (g_test_rand_bit())
 		c->chap_algorithms = g_strdupv((char **)algorithms);
 	c->iscsi.first_burst = MIN(c->iscsi.first_burst, c->iscsi.max_burst);
+	for (unsigned i = 0; i < c->log_levels->len; i++) {
+		struct conf_log *l = c->log_levels->pdata[i];
+
+		g_free(l->domain);
+		l->domain = g_strdup_printf("plugin:p%u", i);
+	}
 	for (unsigned i = 0; i < c->portals->len; i++) {
 		struct conf_portal *p = c->portals->pdata[i];
 

@@ -77,6 +77,14 @@ static const struct {
 	{ "PUT", "/v1/limits", "{\"max-logins\":0}", 422, "\"field\" : \"max-logins\"" },
 	{ "PUT", "/v1/log-level", "{\"log-level\":\"loud\"}", 422, "\"field\" : \"log-level\"" },
 	{ "PUT", "/v1/log-level", "{\"workers\":1}", 422, NULL },
+	{ "PUT", "/v1/log-level", "{}", 422, NULL },
+	{ "PUT", "/v1/log-level", "{\"log-level\":null}", 422, "\"field\" : \"log-level\"" },
+	{ "PUT", "/v1/log-level", "{\"domains\":[]}", 422, "\"field\" : \"domains\"" },
+	{ "PUT", "/v1/log-level", "{\"domains\":{\"disks\":\"info\"}}", 422, "\"field\" : \"domains.disks\"" },
+	{ "PUT", "/v1/log-level", "{\"domains\":{\"disks\":null}}", 422, "\"field\" : \"domains.disks\"" },
+	{ "PUT", "/v1/log-level", "{\"domains\":{\"scsi\":\"loud\"}}", 422, "\"field\" : \"domains.scsi\"" },
+	{ "PUT", "/v1/log-level", "{\"domains\":{\"scsi\":7}}", 422, "\"field\" : \"domains.scsi\"" },
+	{ "PUT", "/v1/log-levels/scsi", "{}", 422, "\"field\" : \"level\"" },
 	{ "PUT", "/v1/config", "{\"targets\":[{\"iqn\":\"" DISK "\"}]}", 422, "no portals" },
 	{ "PUT", "/v1/config", "nonsense", 400, NULL },
 	{ "POST", "/v1/config/save", "{\"name\":\"../x.conf\"}", 422, "\"field\" : \"name\"" },
@@ -209,9 +217,38 @@ static void test_groups(void)
 	expect("PUT", "/v1/targets/" DISK "/iscsi", "{}", 200, "\"time2wait\" : 5");
 	expect("PUT", "/v1/limits?dry_run=1", "{\"max-logins\":5}", 200, "\"restart\" : true");
 	expect("PUT", "/v1/log-level", "{\"log-level\":\"debug\"}", 200, "debug");
-	g_assert_cmpint(log_level(), ==, GOTGT_LOG_DEBUG);
+	g_assert_true(log_enabled(LOGD_ISCSI, GOTGT_LOG_DEBUG));
 	end();
 	log_set_level(GOTGT_LOG_INFO);
+}
+
+static void test_log_levels(void)
+{
+	begin();
+	expect("GET", "/v1/log-level", NULL, 200, "\"iscsi\" : null");
+	expect("PUT", "/v1/log-level", "{\"domains\":{\"iscsi\":\"debug\",\"plugin:file\":\"error\"}}", 200,
+	       "\"plugin:file\" : \"error\"");
+	g_assert_true(log_enabled(LOGD_ISCSI, GOTGT_LOG_DEBUG));
+	g_assert_false(log_enabled(LOGD_SCSI, GOTGT_LOG_DEBUG));
+	expect("GET", "/v1/config", NULL, 200, "\"domain\" : \"iscsi\",\n      \"level\" : \"debug\"");
+	expect("GET", "/v1/log-levels/plugin:file", NULL, 200, "\"error\"");
+	/* What is not named stays. */
+	expect("PUT", "/v1/log-level", "{\"log-level\":\"warn\",\"domains\":{\"plugin:file\":null}}", 200, "\"iscsi\" : \"debug\"");
+	expect("GET", "/v1/log-levels/plugin:file", NULL, 404, NULL);
+	g_assert_true(log_enabled(LOGD_ISCSI, GOTGT_LOG_DEBUG));
+	g_assert_false(log_enabled(LOGD_SCSI, GOTGT_LOG_INFO));
+	expect("PUT", "/v1/log-level?dry_run=1", "{\"domains\":{\"scsi\":\"debug\"}}", 200, "log-levels/scsi");
+	g_assert_false(log_enabled(LOGD_SCSI, GOTGT_LOG_DEBUG));
+	/* As a list like others. */
+	expect("PUT", "/v1/log-levels/login", "{\"level\":\"error\"}", 201, "\"login\"");
+	g_assert_false(log_enabled(LOGD_LOGIN, GOTGT_LOG_WARNING));
+	expect("POST", "/v1/log-levels", "{\"domain\":\"login\",\"level\":\"info\"}", 409, NULL);
+	expect("DELETE", "/v1/log-levels/login", NULL, 204, NULL);
+	expect("PUT", "/v1/log-level", "{\"domains\":{\"iscsi\":null},\"log-level\":\"info\"}", 200, "\"iscsi\" : null");
+	g_assert_false(log_enabled(LOGD_ISCSI, GOTGT_LOG_DEBUG));
+	g_assert_true(log_enabled(LOGD_LOGIN, GOTGT_LOG_INFO));
+	g_assert_cmpuint(server_conf(running)->log_levels->len, ==, 0);
+	end();
 }
 
 /* Whatever is asked, no answer has a secret, and none is lost. */
@@ -459,6 +496,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/control/portals", test_portals);
 	g_test_add_func("/control/acls", test_acls);
 	g_test_add_func("/control/groups", test_groups);
+	g_test_add_func("/control/log-levels", test_log_levels);
 	g_test_add_func("/control/secrets", test_secrets);
 	g_test_add_func("/control/etags", test_etags);
 	g_test_add_func("/control/config", test_config);
