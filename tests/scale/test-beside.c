@@ -4,6 +4,8 @@
  * Nothing of them fails or is lost but for the unit attentions that say so, and they take no longer.
  */
 #include "config.h"
+#include <errno.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -28,7 +30,7 @@ struct load {
 	unsigned until;			/* commands; 0: until it is stopped */
 	atomic_bool stop;
 	unsigned attentions;
-	GAsyncQueue *turns;		/* one more each PACE commands */
+	sem_t turns;			/* one more each PACE commands */
 	GArray *ns;			/* how long each command took */
 };
 
@@ -169,7 +171,7 @@ static gpointer run(gpointer arg)
 	while (!atomic_load(&l->stop) && (!l->until || l->ns->len < l->until)) {
 		batch(l);
 		if (l->ns->len % PACE == 0)
-			g_async_queue_push(l->turns, l);
+			sem_post(&l->turns);
 	}
 	return NULL;
 }
@@ -215,7 +217,8 @@ static void ask_only(bool add, uint32_t number)
 static void come_and_go(struct load *l, void (*one)(bool add, uint32_t number))
 {
 	for (unsigned n = 0; n < 2 * LUNS; n++) {
-		g_async_queue_pop(l->turns);
+		while (sem_wait(&l->turns) < 0)
+			g_assert_cmpint(errno, ==, EINTR);
 		one(n < LUNS, n < LUNS ? n + 1 : 2 * LUNS - n);
 	}
 }
@@ -239,7 +242,7 @@ static struct figures measure(struct load *l, const char *what, void (*one)(bool
 	l->until = one ? 0 : SANITIZED ? QUIET / 10 : QUIET;
 	l->attentions = 0;
 	atomic_store(&l->stop, false);
-	while (g_async_queue_try_pop(l->turns))
+	while (sem_trywait(&l->turns) == 0)
 		;
 	thread = g_thread_new("load", run, l);
 	if (one)
@@ -261,7 +264,7 @@ static struct load *load_new(void)
 	uint8_t data[IO];
 	uint32_t itt;
 
-	l->turns = g_async_queue_new();
+	g_assert_cmpint(sem_init(&l->turns, 0, 0), ==, 0);
 	l->ns = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	l->i = ini_new(NULL, 1);
 	ini_login_pdu(l->i, OP_TO_FULL, "InitiatorName=" HOST ";TargetName=" DISK ";");
@@ -306,7 +309,7 @@ static void test_luns(void)
 	ini_hang_up(l->i);
 	ini_free(l->i);
 	g_array_unref(l->ns);
-	g_async_queue_unref(l->turns);
+	sem_destroy(&l->turns);
 	g_free(l);
 	end();
 	unlink(image);
