@@ -277,13 +277,13 @@ unsigned count_reactor(struct node *n, unsigned reactor, struct stats_sum *sum)
 	return connections;
 }
 
-struct over { const struct stats_set *set; atomic_bool busy; };
+struct over { struct stats_set *set; atomic_bool busy; };
 
 /* A command can outlive its connection; it counts when its device lets go of it. */
 static void look_here(struct reactor *r, void *arg)
 {
 	struct over *o = arg;
-	const struct stats *s = atomic_load_explicit(&((struct stats_set *)o->set)->of[reactor_index(r)], memory_order_relaxed);
+	const struct stats *s = atomic_load_explicit(&o->set->of[reactor_index(r)], memory_order_relaxed);
 
 	if (s && now(&s->depth))
 		atomic_store(&o->busy, true);
