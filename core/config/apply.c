@@ -296,6 +296,7 @@ static void undo_all(struct plan *p)
 		run_target_free(p->made->pdata[i]);
 	for (unsigned i = 0; i < p->bound->len; i++)
 		node_remove_portal(p->s->node, p->bound->pdata[i]);
+	node_forget_portals(p->s->node);
 }
 
 /* ---- commit ---- */

@@ -90,6 +90,7 @@ void portals_commit(struct plan *p)
 	}
 	for (unsigned i = 0; i < p->bound->len; i++)
 		plan_changed(p, "portal %s: listening", portal_name(p->bound->pdata[i]));
+	node_forget_portals(p->s->node);
 	g_ptr_array_unref(p->s->portals);
 	p->s->portals = g_steal_pointer(&p->portals);
 }

@@ -268,10 +268,33 @@ unsigned count_reactor(struct node *n, unsigned reactor, struct stats_sum *sum)
 	add_portals(n->portals, reactor, sum);
 	add_portals(n->old_portals, reactor, sum);
 	stats_sum_add_at(sum, &n->adopted->of[reactor]);
+	stats_sum_merge(sum, &n->over[reactor]);
 	sum->depth = now(&n->runs[reactor].depth);
 	sum->depth_max = MAX(sum->depth, now(&n->runs[reactor].depth_max));
 	pthread_mutex_lock(&n->lock);
 	connections = n->n_conns[reactor];
 	pthread_mutex_unlock(&n->lock);
 	return connections;
+}
+
+struct over { struct stats_set *set; atomic_bool busy; };
+
+/* A command can outlive its connection; it counts when its device lets go of it. */
+static void look_here(struct reactor *r, void *arg)
+{
+	struct over *o = arg;
+	const struct stats *s = atomic_load_explicit(&o->set->of[reactor_index(r)], memory_order_relaxed);
+
+	if (s && now(&s->depth))
+		atomic_store(&o->busy, true);
+}
+
+bool count_portal_over(struct node *n, const struct portal *p)
+{
+	struct over o = { .set = portal_stats(p) };
+
+	engine_each(n->engine, look_here, &o);
+	for (unsigned i = 0; i < o.set->n && !o.busy; i++)
+		stats_sum_add_at(&n->over[i], &o.set->of[i]);
+	return !o.busy;
 }

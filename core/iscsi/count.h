@@ -51,7 +51,10 @@ GArray *count_sessions(struct node *n);
 void count_session_sum(const struct count_session *s, struct stats_sum *sum);
 /* Add what came through a portal; how many connections it has now.  [main] */
 unsigned count_portal(struct node *n, const struct portal *p, struct stats_sum *sum);
-/* The same of a reactor, through whatever portal. */
+/* The same of a reactor, through whatever portal, those that are no more included. */
 unsigned count_reactor(struct node *n, unsigned reactor, struct stats_sum *sum);
+
+/* A portal without connections goes, its reactors keep what it counted; false: it has commands.  [main] */
+bool count_portal_over(struct node *n, const struct portal *p);
 
 #endif

@@ -35,6 +35,7 @@ struct node *node_new(struct engine *e)
 	g_queue_init(&n->removed_names);
 	n->runs = count_runs_new(e->n_reactors);
 	n->adopted = stats_set_new(e->n_reactors);
+	n->over = g_new0(struct stats_sum, e->n_reactors);
 	n->started_us = g_get_monotonic_time();
 	n->max_conns = 4096;
 	n->max_logins = 256;
@@ -71,7 +72,7 @@ bool node_tells(struct node *n, enum gotgt_log_level level)
 	n->untold += !tells;
 	pthread_mutex_unlock(&n->lock);
 	if (untold)
-		log_write(LOG_DOMAIN, level, __func__, LOG_NO_FIELDS, "%u lines about connections before this one were left out", untold);
+		log_at(level, LOG_NO_FIELDS, "%u lines about connections before this one were left out", untold);
 	return tells;
 }
 
@@ -86,6 +87,7 @@ void node_free(struct node *n)
 	g_ptr_array_unref(n->portals);
 	g_ptr_array_unref(n->old_portals);
 	stats_set_free(n->adopted);
+	g_free(n->over);
 	count_runs_free(n->runs);
 	g_array_unref(n->logging_in);
 	auth_unref(n->discovery_auth);
@@ -174,6 +176,20 @@ void node_remove_portal(struct node *n, struct portal *p)
 	g_ptr_array_add(n->old_portals, p);	/* connections that came through it still name it */
 	tell_ports(n);
 	pthread_mutex_unlock(&n->lock);
+}
+
+void node_forget_portals(struct node *n)
+{
+	for (guint i = n->old_portals->len; i--; ) {
+		struct portal *p = n->old_portals->pdata[i];
+		bool used;
+
+		pthread_mutex_lock(&n->lock);
+		used = portal_connections(p) != 0;
+		pthread_mutex_unlock(&n->lock);
+		if (!used && count_portal_over(n, p))
+			g_ptr_array_remove_index(n->old_portals, i);
+	}
 }
 
 /* ---- targets ---- */

@@ -58,7 +58,7 @@ struct node {
 	struct engine *engine;
 	GHashTable *targets;		/* name -> struct node_target */
 	GPtrArray *portals;		/* struct portal */
-	GPtrArray *old_portals;		/* removed ones */
+	GPtrArray *old_portals;		/* removed ones that are not forgotten */
 	GSequence *by_name;		/* struct node_target */
 	GQueue removed_names;		/* of targets that were here, the last REMOVED_NAMES_MAX of them */
 	unsigned n_conns[ENGINE_REACTORS_MAX];	/* under lock */
@@ -83,6 +83,7 @@ struct node {
 	} memory[ENGINE_REACTORS_MAX];
 	struct count_run *runs;
 	struct stats_set *adopted;	/* of connections without a portal */
+	struct stats_sum *over;		/* of forgotten portals, one a reactor; [main] */
 	gint64 started_us;		/* g_get_monotonic_time() */
 	/* Limits, [main] before the first portal. */
 	uint32_t max_conns;		/* all connections; default 4096 */
@@ -109,6 +110,8 @@ struct portal *node_add_portal(struct node *n, const char *addr, uint16_t port, 
 struct portal *node_add_portal_on(struct node *n, int fd);
 /* Stop listening there; its sessions stay. */
 void node_remove_portal(struct node *n, struct portal *p);
+/* No target or list of one names those that were removed: they go, but for those that still have connections. */
+void node_forget_portals(struct node *n);
 /* "ADDR:PORT" or "[ADDR]:PORT" as bound. */
 const char *portal_name(const struct portal *p);
 /* What is announced instead: "HOST" or "HOST:PORT"; without a port with its own.  NULL: as bound. */

@@ -8,21 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#ifdef HAVE_MALLINFO2
-#include <malloc.h>
-#endif
 #include "control-rig.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
+#include "scale.h"
 
 #define ROOM 6			/* times */
 #define TRIES 4
@@ -65,17 +52,6 @@ static char *conf_of(unsigned n)
 				       "settings: { size = \"64M\"; }; } ); }", i ? "," : "", i);
 	g_string_append(text, ");\n");
 	return g_string_free(text, FALSE);
-}
-
-static size_t in_use(void)
-{
-#ifdef HAVE_MALLINFO2
-	struct mallinfo2 m = mallinfo2();
-
-	return SANITIZED ? 0 : m.uordblks + m.hblkhd;
-#else
-	return 0;
-#endif
 }
 
 /* ---- steps ---- */

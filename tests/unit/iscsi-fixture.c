@@ -277,6 +277,7 @@ void set_up(void)
 
 	seen.data = g_byte_array_new();
 	node.targets = g_hash_table_new(g_str_hash, g_str_equal);
+	node.by_name = g_sequence_new(NULL);
 	node.portals = g_ptr_array_new();
 	for (unsigned i = 0; i < G_N_ELEMENTS(portals); i++)
 		g_ptr_array_add(node.portals, &portals[i]);
@@ -294,6 +295,8 @@ void set_up(void)
 	g_ptr_array_add(elsewhere.portals, &portals[1]);
 	g_hash_table_insert(node.targets, disk, &target);
 	g_hash_table_insert(node.targets, other, &elsewhere);
+	g_sequence_insert_sorted(node.by_name, &target, node_by_name, NULL);
+	g_sequence_insert_sorted(node.by_name, &elsewhere, node_by_name, NULL);
 	log_set_sink(keep_log, NULL);
 }
 
@@ -307,5 +310,6 @@ void tear_down(void)
 	g_array_unref(elsewhere.tags);
 	g_ptr_array_unref(node.portals);
 	g_hash_table_unref(node.targets);
+	g_sequence_free(node.by_name);
 	g_byte_array_unref(seen.data);
 }

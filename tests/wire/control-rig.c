@@ -203,12 +203,17 @@ void rig_begin(int *argc, char ***argv)
 	g_test_init(argc, argv, NULL);
 	log_set_sink(keep_quiet, NULL);
 	plugins = g_test_build_filename(G_TEST_BUILT, "..", "plugins", NULL);
-	plugin_dirs = g_new0(char *, 3);
+	plugin_dirs = g_new0(char *, 4);
 	plugin_dirs[0] = g_build_filename(plugins, "null", ".libs", NULL);
 	plugin_dirs[1] = g_build_filename(plugins, "file", ".libs", NULL);
 	dir = g_dir_make_tmp("gotgt-XXXXXX", NULL);
 	path = g_build_filename(dir, "socket", NULL);
 	file = g_build_filename(dir, "gotgt.conf", NULL);
+}
+
+void rig_plugins(const char *folder)
+{
+	plugin_dirs[2] = g_test_build_filename(G_TEST_BUILT, folder, ".libs", NULL);
 }
 
 int rig_run(void)

@@ -17,6 +17,8 @@ extern struct control *control;
 /* What every main() here does. */
 void rig_begin(int *argc, char ***argv);
 int rig_run(void);
+/* One folder more for plugins, of tests/ as it was built, before the first server. */
+void rig_plugins(const char *folder);
 
 /* A server that has just been started, for one test. */
 void begin(void);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* scale.h - what the tests of cost share: is this a build whose figures mean something, and what the heap has. */
+#ifndef GOTGT_TESTS_SCALE_H
+#define GOTGT_TESTS_SCALE_H
+
+#include <stddef.h>
+#ifdef HAVE_MALLINFO2
+#include <malloc.h>
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+/* Bytes; 0 where nobody can tell. */
+static inline size_t in_use(void)
+{
+#ifdef HAVE_MALLINFO2
+	struct mallinfo2 m = mallinfo2();
+
+	return SANITIZED ? 0 : m.uordblks + m.hblkhd;
+#else
+	return 0;
+#endif
+}
+
+#endif
