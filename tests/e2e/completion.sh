@@ -88,7 +88,7 @@ check 'choices' offers 'active-optimized active-non-optimized' create port-group
 check 'levels' offers 'error warn info debug' daemon --log ''
 check 'levels by a letter' offers 'error' serve -l e
 check 'levels as an argument' offers 'error warn info debug' log-level ''
-check 'one level' offers '' log-level info ''
+check 'a level and one of a domain' offers 'error warn info debug' log-level info ''
 check 'a file as a value' offers :files daemon --config ''
 check 'a folder as a value' offers :folders daemon --plugin-dir=
 check 'a file as an argument' offers :files apply ''

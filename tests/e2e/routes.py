@@ -15,10 +15,12 @@ NONE = "iqn.2016-09.com.example:none"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"]
 # What a name in a path stands for: something that is there, something that is not.
 NAMES = {"iqn": (IQN, NONE), "target": (IQN, NONE), "number": ("0", "77"), "lun": ("0", "77"), "user": ("u", "v"),
-         "tag": ("3", "77"), "place": ("0", "77"), "tsih": ("1", "77"), "name": ("a", "b"), "id": ("none", "none")}
+         "tag": ("3", "77"), "place": ("0", "77"), "tsih": ("1", "77"), "name": ("a", "b"), "id": ("none", "none"),
+         "domain": ("iscsi", "scsi")}
 # These have documents of their own.
 OWN = {"/v1/log-level": {"log-level": "info"}, "/target/create": {"Name": IQN}}
 CONF = """
+log-levels = ( { domain = "iscsi"; level = "info"; } );
 portals = ( { name = "a"; address = "127.0.0.1"; port = 0; } );
 discovery: { accounts = ( { user = "u"; secret-file = "%s"; } ); };
 targets = ( { iqn = "%s"; port-groups = ( { tag = 3; portals = [ "a" ]; } );
