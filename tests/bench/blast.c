@@ -357,7 +357,7 @@ int main(int argc, char **argv)
 		{ "data-digest", 0, 0, G_OPTION_ARG_NONE, &o.data_digest, "DataDigest=CRC32C", NULL },
 		{ NULL },
 	};
-	GOptionContext *ctx = g_option_context_new("HOST:PORT IQN [LUN]");
+	g_autoptr(GOptionContext) ctx = g_option_context_new("HOST:PORT IQN [LUN]");
 	g_autoptr(GError) error = NULL;
 	struct session *all;
 	char *colon;
@@ -382,5 +382,11 @@ int main(int argc, char **argv)
 	for (int i = 0; i < o.sessions; i++)
 		session_open(&all[i], (unsigned)i);
 	run(all);
+	for (int i = 0; i < o.sessions; i++) {
+		close(all[i].fd);
+		g_free(all[i].tx);
+	}
+	g_free(all);
+	g_free(payload);
 	return 0;
 }
