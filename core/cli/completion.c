@@ -227,7 +227,8 @@ static void complete_command(struct completion *c)
 		o = option_called(c, c->current, &value);
 		if (!o || !o->form)
 			return;
-		c->head = head = g_strndup(c->current, (gsize)(value - c->current));
+		head = g_strndup(c->current, (gsize)(value - c->current));
+		c->head = head;
 	}
 	if (o)
 		offer_value(c, o);

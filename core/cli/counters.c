@@ -190,6 +190,7 @@ static void merge(struct latency *into, const struct latency *from, int sign)
 		const struct bucket *x = a < into->buckets->len ? &g_array_index(into->buckets, struct bucket, a) : NULL;
 		const struct bucket *y = b < from->buckets->len ? &g_array_index(from->buckets, struct bucket, b) : NULL;
 		bool use_x = x && (!y || x->upper_us <= y->upper_us), use_y = y && (!x || y->upper_us <= x->upper_us);
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): one of the two is there */
 		struct bucket next = { use_x ? x->upper_us : y->upper_us, use_x ? x->count : 0 };
 
 		if (use_y)

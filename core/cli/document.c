@@ -179,11 +179,11 @@ static bool add_value(const struct command *cmd, const struct kind_row *r, JsonO
 	} else {
 		node = value_node(r, &error);
 	}
-	if (node)
-		json_object_set_member(o, r->row->name, node);
-	else
+	if (error)
 		cli_usage(cmd, "--%s: %s", r->option, error->message);
-	return node != NULL;
+	else
+		json_object_set_member(o, r->row->name, node);
+	return !error;
 }
 
 static bool add_pairs(const struct command *cmd, char **settings, JsonObject *doc)

@@ -212,6 +212,8 @@ static bool make(const struct conf *c, const void *of, const GPtrArray *accounts
 	}
 	auth = auth_new(order, n);
 	g_hash_table_insert(auths, (gpointer)of, auth);
+	const struct conf_account *twice;
+
 	for (unsigned i = 0; i < accounts->len; i++) {
 		const struct conf_account *a = accounts->pdata[i];
 
@@ -220,9 +222,10 @@ static bool make(const struct conf *c, const void *of, const GPtrArray *accounts
 			return false;
 		}
 	}
-	if (!shared(auth, accounts))
+	twice = shared(auth, accounts);
+	if (!twice)
 		return true;
-	FAIL("account %s: its mutual-secret is an initiator's secret too", shared(auth, accounts)->user);
+	FAIL("account %s: its mutual-secret is an initiator's secret too", twice->user);
 	return false;
 }
 

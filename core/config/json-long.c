@@ -189,7 +189,7 @@ static enum conf_text read_cut(const struct conf_json *j, const struct cutter *c
 	*has_targets = json_object_has_member(json_node_get_object(node), member);
 	if (c->found) {
 		before = from ? place_index(CONF_TARGET, from->targets) : g_hash_table_new(g_str_hash, g_str_equal);
-		was = conf->targets;
+		was = conf->targets;	/* NOLINT(clang-analyzer-core.NullDereference): from may be NULL, conf is not */
 		conf->targets = g_ptr_array_new();
 	}
 	result = conf_from_json(j, CONF_TOP, node, conf, old) ? CONF_TEXT_READ : CONF_TEXT_WRONG;

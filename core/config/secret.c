@@ -46,11 +46,12 @@ char *secret_read(const char *path, bool credential, GError **error)
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		FAIL("%s: %s", path, g_strerror(errno));
+		FAIL("%s: %s", path, g_strerror(errno));	/* NOLINT(bugprone-branch-clone): errno is another's below */
 	else if (keeps_it(&st, path, credential, error) && (len = read_all(fd, buf, sizeof buf)) < 0)
 		FAIL("%s: %s", path, g_strerror(errno));
 	if (fd >= 0)
 		close(fd);
+	/* NOLINTNEXTLINE(uninitvar): read_all() has filled it when len is not -1 */
 	if (len > 0 && buf[len - 1] == '\n')
 		len--;
 	if (len >= 0 && memchr(buf, '\0', (size_t)len))

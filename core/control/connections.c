@@ -185,18 +185,17 @@ static bool open_unix(struct control *c, const struct control_options *o, GError
 static bool open_tcp(struct control *c, GInetSocketAddress *a, GError **error)
 {
 	g_autofree char *host = NULL, *url = NULL;
-	GInetAddress *address = g_inet_socket_address_get_address(a);
 	struct door *d;
 	unsigned port;
 	GSocket *s = listen_tcp(a, &port, error);
 
 	if (!s)
 		return false;
-	host = g_inet_address_to_string(address);
+	host = g_inet_address_to_string(g_inet_socket_address_get_address(a));
 	url = g_strdup_printf(strchr(host, ':') ? "%s://[%s]:%u" : "%s://%s:%u", remote_scheme(c->remote), host, port);
 	d = door_new(c, s, url);
 	d->remote = true;
-	d->loopback = g_inet_address_get_is_loopback(address);
+	d->loopback = g_inet_address_get_is_loopback(g_inet_socket_address_get_address(a));
 	return true;
 }
 

@@ -85,7 +85,8 @@ static char *read_token(const char *path, GError **error)
 	else if (!is_token(token))
 		FAIL("control token-file %s: expected one line of letters, digits and any of -._~+/ and = at its end", path);
 	else if (strlen(token) < REMOTE_TOKEN_MIN || strlen(token) > SECRET_MAX)
-		FAIL("control token-file %s: expected %u to %u characters", path, REMOTE_TOKEN_MIN, SECRET_MAX);
+		FAIL("control token-file %s: expected %u to %u characters", path, REMOTE_TOKEN_MIN,
+		     (unsigned)SECRET_MAX);
 	else
 		return token;
 	chap_wipe(token);
@@ -281,7 +282,9 @@ static struct refusal token_refusal(const struct remote *m, const char *header)
 	header += strlen(scheme);
 	while (*header == ' ')
 		header++;
-	return same_token(m->token, header) ? (struct refusal){ 0 } : bad;
+	if (!same_token(m->token, header))
+		return bad;
+	return (struct refusal){ 0 };
 }
 
 /* Of browsers we know no good: what a page would have sent says so by Origin, and no answer allows one (CORS). */

@@ -231,7 +231,7 @@ GArray *count_sessions(struct node *n)
 		out.initiator = g_strdup(s->initiator);
 		out.target = g_strdup(s->target->name);
 		g_array_append_val(found, out);
-	}
+	}	/* NOLINT(memleak): the names are the array's */
 	pthread_mutex_unlock(&n->lock);
 	return found;
 }

@@ -147,15 +147,18 @@ static void on_command(struct conn *c, const uint8_t *p)
 	}
 }
 
+#define KEYS "MaxRecvDataSegmentLength=262144\0ImmediateData=Yes\0InitialR2T=No\0" \
+	"FirstBurstLength=262144\0MaxBurstLength=1048576\0HeaderDigest=None\0DataDigest=None"
+
 static void on_login(struct conn *c, const uint8_t *p)
 {
-	static const char keys[] = "MaxRecvDataSegmentLength=262144\0ImmediateData=Yes\0InitialR2T=No\0"
-				   "FirstBurstLength=262144\0MaxBurstLength=1048576\0HeaderDigest=None\0DataDigest=None";
+	/* Room for padding, as all that is replied with. */
+	static const char keys[256] = KEYS;
 	bool last = (p[1] & 3) == 3;
 	uint8_t *h;
 
 	c->cmd_sn = get32(p + 24);
-	h = reply(c, OP_LOGIN_RESPONSE, p[1], p, last ? keys : "AuthMethod=None", last ? sizeof keys : 16);
+	h = reply(c, OP_LOGIN_RESPONSE, p[1], p, last ? keys : "AuthMethod=None", last ? sizeof KEYS : 16);
 	memcpy(h + 8, p + 8, 6);
 	h[15] = 1;
 	c->stat_sn++;
