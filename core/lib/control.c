@@ -6,12 +6,15 @@
 #include "config.h"
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include "lib/lib.h"
 #ifdef HAVE_CONTROL
 #include "control/control.h"
 #include "engine/thread.h"
 
 #define LOG_DOMAIN LOGD_CONTROL
+#define CONTROL_NICE 10
 
 struct lib_control {
 	struct gotgt_server *server;
@@ -84,6 +87,9 @@ static void *run(void *data)
 	struct control *control;
 
 	log_enter(&c->server->log);
+	/* Commands first: what is asked here may wait for a processor that they want. */
+	if (setpriority(PRIO_PROCESS, (id_t)gettid(), CONTROL_NICE) < 0)
+		log_debug("control: its priority stays: %s", g_strerror(errno));
 	g_main_context_push_thread_default(c->context);
 	control = control_new(&c->options, &c->error);
 	pthread_mutex_lock(&c->lock);
