@@ -65,4 +65,16 @@ check 'and what for' grep -q 'wrong data at byte' "$tap_tmp/err"
 check 'a LUN that is not there is an error' tap_exits 1 "$bench/blast" -t 1 "$at_us" "$iqn" 9
 check 'a target that is not there is an error' tap_exits 1 "$bench/blast" -t 1 "$at_us" iqn.2026-11.org.example:none 0
 check 'wrong arguments are' tap_exits 2 "$bench/blast" -q 0 "$at_us" "$iqn" 0
+
+# The script: each of these lists gives a row for us, with its aim, and leaves nothing behind.
+mkdir "$tap_tmp/scratch"
+rows() # LIST LABEL
+{
+	TMPDIR=$tap_tmp/scratch BUILD=${G_TEST_BUILDDIR:-$PWD/tests}/.. sh "${srcdir:-.}/tests/bench/bench.sh" -q -r 1 -t 0.2 \
+		-s 16M -l "$1" -w 4k-randread-qd32 -o "$tap_tmp/report" || return 1
+	grep -Eq "^4k-randread-qd32 +$2 .*(reached|not: )" "$tap_tmp/report/report.txt" && ! ls -A "$tap_tmp/scratch" | grep .
+}
+check 'the list null' rows null null
+check 'the list mmap' rows mmap mmap
+check 'the list digests' rows digests digests
 tap_end
