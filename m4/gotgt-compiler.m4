@@ -34,6 +34,8 @@ AC_DEFUN([GOTGT_HARDENING], [
     [*-fsanitize=*|*_FORTIFY_SOURCE*], [],
     [*-O@<:@123s@:>@*], [$1="$$1 -D_FORTIFY_SOURCE=2"])
   GOTGT_CC_FLAG([-fPIE], [$1])
-  m4_foreach_w([gotgt_flag], [-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack], [GOTGT_LD_FLAG(gotgt_flag, [$2])])
+  GOTGT_LD_FLAG([-Wl,-z,relro], [$2])
+  GOTGT_LD_FLAG([-Wl,-z,now], [$2])
+  GOTGT_LD_FLAG([-Wl,-z,noexecstack], [$2])
   GOTGT_LD_FLAG([-pie], [$3])
 ])
