@@ -169,6 +169,7 @@ struct nexus {
 	struct port_group *group;		/* the target port group of its port */
 	struct lun_view *view;			/* changes on its reactor, under target->lock; NULL: the target as it is */
 	struct copy_records *copies;	/* copy-results.c's; NULL: none yet */
+	struct defer wake;		/* task sets that are due */
 	_Atomic(struct nexus_chunk *) chunks[NEXUS_CHUNKS];
 };
 
@@ -257,6 +258,8 @@ static inline bool nexus_protects(const struct nexus *n, const struct lun *lun)
 
 /* The state of a nexus with a LUN; NULL when memory is out.  [reactor] */
 struct nexus_lun *nexus_lun(struct nexus *n, uint32_t number);
+/* task_set_wake(), when what is going on is over.  s is one of n's.  [reactor of the nexus] */
+void nexus_wake_later(struct nexus *n, struct task_set *s);
 /* Add a condition on a LUN, or on all.  target->lock held.  [any] */
 void nexus_set_ua(struct nexus *n, uint32_t number, enum ua ua);
 void nexus_set_ua_all(struct nexus *n, enum ua ua);

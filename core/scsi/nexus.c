@@ -5,6 +5,29 @@
 #include <string.h>
 #include "scsi/lun.h"
 
+static void wake_sets(struct defer *d)
+{
+	struct nexus *n = container_of(d, struct nexus, wake);
+
+	for (unsigned i = 0; i < NEXUS_CHUNKS * NEXUS_CHUNK; i++) {
+		struct nexus_chunk *c = atomic_load_explicit(&n->chunks[i / NEXUS_CHUNK], memory_order_relaxed);
+		struct task_set *s = c ? &c->luns[i % NEXUS_CHUNK].set : NULL;
+
+		if (!c) {
+			i += NEXUS_CHUNK - 1;
+		} else if (s->due) {
+			s->due = false;
+			task_set_wake(s);
+		}
+	}
+}
+
+void nexus_wake_later(struct nexus *n, struct task_set *s)
+{
+	s->due = true;
+	reactor_again(n->reactor, &n->wake);
+}
+
 struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiator_port, uint16_t rel_port,
 			uint16_t tpgt)
 {
@@ -12,6 +35,7 @@ struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiat
 
 	n->target = t;
 	n->reactor = r;
+	n->wake.run = wake_sets;
 	n->initiator_port = g_strdup(initiator_port);
 	n->rel_port = rel_port;
 	n->group = target_group(t, tpgt);
@@ -24,6 +48,7 @@ struct nexus *nexus_new(struct target *t, struct reactor *r, const char *initiat
 void nexus_free(struct nexus *n)
 {
 	pr_nexus_gone(n);
+	reactor_unagain(n->reactor, &n->wake);
 	pthread_mutex_lock(&n->target->lock);
 	g_ptr_array_remove_fast(n->target->nexuses, n);
 	pthread_mutex_unlock(&n->target->lock);

@@ -23,7 +23,8 @@ struct task_loop {
 void task_finish(struct task *t)
 {
 	struct task_set *set = t->nl ? &t->nl->set : NULL;
-	bool wake = task_set_leave(t);
+	/* What a READ has borrowed is read when it is sent: until then nothing that is to come after it may begin. */
+	bool wake = !t->lent && task_set_leave(t);
 
 	g_assert(t->phase != TASK_ENDED);
 	if (G_UNLIKELY(t->given_up))
@@ -187,6 +188,8 @@ void task_release(struct task *t)
 	struct bufpool *pool = reactor_pool(t->reactor);
 
 	task_reclaim(t);
+	if (G_UNLIKELY(t->place.state != PLACE_NONE && task_set_leave(t)))
+		nexus_wake_later(t->nexus, &t->nl->set);
 	range_give(&t->range);
 	bufpool_put(pool, t->buf);
 	bufpool_put(pool, t->buf2);

@@ -19,6 +19,7 @@ struct task_set {
 	uint32_t ordered, urgent;	/* of these: ORDERED, HEAD OF QUEUE */
 	bool special;			/* not only SIMPLE tasks are here */
 	bool waking;
+	bool due;			/* nexus->wake will wake it */
 };
 
 /* In struct task. */

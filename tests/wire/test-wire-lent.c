@@ -370,6 +370,41 @@ static void test_gone(void)
 	ini_free(i);
 }
 
+/* A READ whose data still waits to be sent is older than an ORDERED WRITE (SAM-5 8.6.3): it tells what was there before. */
+static void test_ordered(void)
+{
+	static const unsigned n_reads = 3;
+	const uint32_t len = 2048 * BLOCK;
+	uint8_t cdb[16] = { 0x2a, 0, 0, 0, 0, 0, 0, 0, 8 }, data[8 * BLOCK] = { 0 }, got[sizeof data];
+	uint32_t reads[3], write, later, held;
+	struct disk d;
+	struct ini *i;
+
+	disk_add(&d, mmap_module());
+	i = log_in("MaxRecvDataSegmentLength=262144;", false);
+	for (unsigned n = 0; n < n_reads; n++)
+		reads[n] = read_from(i, LENT, n * len / BLOCK, 2048);
+	put32(cdb + 2, (n_reads - 1) * len / BLOCK);
+	write = ini_command(i, FINAL | WRITE | ORDERED, LENT, sizeof data, cdb, data, sizeof data);
+	later = read_from(i, LENT, get32(cdb + 2), 8);
+	held = i->itt;
+	wait_queued(i, false);
+	for (unsigned n = 0; n < n_reads; n++)
+		g_assert_true(finish_lent(i, reads[n], d.bytes + n * len, len, false));
+	EXPECT_STATUS(i, write, 0);
+	g_assert_cmpuint(ini_finish_read(i, later, got, sizeof got), ==, sizeof got);
+	g_assert_cmpmem(got, sizeof got, data, sizeof data);
+	ram_release();
+	g_assert_cmpuint(ini_finish_read(i, held, got, sizeof got), ==, BLOCK);
+	ini_check(i);
+	/* Who has gone takes those along that waited behind what it did not take. */
+	read_from(i, LENT, 0, 2048);
+	ini_command(i, FINAL | WRITE | ORDERED, LENT, sizeof data, cdb, data, sizeof data);
+	wait_queued(i, true);
+	ini_free(i);
+	disk_remove(&d);
+}
+
 int main(int argc, char **argv)
 {
 	server_begin(&argc, &argv);
@@ -380,5 +415,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/lent/descriptors", test_descriptors);
 	g_test_add_func("/wire/lent/data-digest", test_data_digest);
 	g_test_add_func("/wire/lent/gone", test_gone);
+	g_test_add_func("/wire/lent/ordered", test_ordered);
 	return server_run();
 }
