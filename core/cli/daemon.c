@@ -9,10 +9,8 @@
 #include <unistd.h>
 #include <gotgt/gotgt.h>
 #include "cli/cli.h"
-#include "cli/confine.h"
 #include "engine/log.h"
 #include "iscsi/activation.h"
-#include "lib/lib.h"
 
 #define LOG_DOMAIN LOGD_DAEMON
 
@@ -175,20 +173,6 @@ static void claim_socket(struct daemon *d)
 	d->socket_fd = fd;
 }
 
-/* Before there are threads, and after what the file says was read. */
-static bool confine(const struct daemon *d)
-{
-	g_autoptr(GError) error = NULL;
-	g_autofree char *state = NULL;
-
-	if (!confine_start(d->server->draft->confine, &state, &error)) {
-		cli_complain(d->cmd, "%s", error->message);
-		return false;
-	}
-	gotgt_server_log(d->server, GOTGT_LOG_INFO, state);
-	return true;
-}
-
 static int start(struct daemon *d)
 {
 	const struct gotgt_config o = options(d, d->may_be_missing ? GOTGT_CONFIG_MISSING : 0, show_wrong);
@@ -202,8 +186,11 @@ static int start(struct daemon *d)
 	if (gotgt_config_load(d->server, d->path, &o))
 		return EXIT_FAILURE;
 	claim_socket(d);
-	if (!confine(d))
+	/* Before there are threads, and after what the file says was read. */
+	if (gotgt_server_confine(d->server)) {
+		complain(d);
 		return EXIT_FAILURE;
+	}
 	cli_loop_start(&d->loop);
 	if (gotgt_server_start(d->server))
 		complain(d);

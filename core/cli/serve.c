@@ -10,7 +10,6 @@
 #include <glib/gstdio.h>
 #include <gotgt/gotgt.h>
 #include "cli/cli.h"
-#include "cli/confine.h"
 #include "config/server.h"
 #include "engine/log.h"
 #include "iscsi/activation.h"
@@ -304,21 +303,6 @@ static int run(struct serve *s)
 	return s->status;
 }
 
-/* --run's command would be as confined as we are, for good: it may be anything, so then neither is. */
-static int confine(struct serve *s)
-{
-	g_autoptr(GError) error = NULL;
-	g_autofree char *state = NULL;
-
-	if (!s->run && !confine_start(CONFINE_AUTO, &state, &error)) {
-		cli_complain(s->cmd, "%s", error->message);
-		return EXIT_FAILURE;
-	}
-	if (state)
-		gotgt_server_log(s->server, GOTGT_LOG_INFO, state);
-	return EXIT_SUCCESS;
-}
-
 static int serve(struct serve *s)
 {
 	uint32_t level = GOTGT_LOG_WARNING;
@@ -338,10 +322,13 @@ static int serve(struct serve *s)
 		s->iqn = default_iqn();
 	s->server = gotgt_server_new();
 	status = describe(s);
-	if (!status)
-		status = confine(s);
 	if (status)
 		return status;
+	/* --run's command would be as confined as we are, for good: it may be anything, so then neither is. */
+	if (!s->run && gotgt_server_confine(s->server)) {
+		cli_complain(s->cmd, "%s", gotgt_last_error());
+		return EXIT_FAILURE;
+	}
 	cli_loop_start(&s->loop);
 	status = run(s);
 	cli_loop_end(&s->loop);

@@ -14,7 +14,7 @@
 #ifdef HAVE_SECCOMP
 #include <seccomp.h>
 #endif
-#include "cli/confine.h"
+#include "lib/confine.h"
 
 #define FAIL(...) g_set_error(error, g_quark_from_static_string("gotgt-confine-error"), 0, __VA_ARGS__)
 
@@ -113,11 +113,12 @@ static bool filter_load(GError **error)
 }
 #endif
 
-bool confine_start(enum confine confine, char **state, GError **error)
+bool confine_start(enum confine confine, bool *whole, char **state, GError **error)
 {
 	g_autoptr(GError) why = NULL;
 	bool ok;
 
+	*whole = true;
 	if (confine == CONFINE_OFF) {
 		*state = g_strdup("not confined, as confine = \"off\" says");
 		return true;
@@ -130,6 +131,7 @@ bool confine_start(enum confine confine, char **state, GError **error)
 		g_propagate_prefixed_error(error, g_steal_pointer(&why), "confine = \"required\": ");
 		return false;
 	}
+	*whole = ok;
 	*state = ok ? g_strdup("confined: no new privileges, system calls filtered") :
 		      g_strdup_printf("not wholly confined: %s", why->message);
 	return true;
