@@ -25,3 +25,17 @@ AC_DEFUN([GOTGT_WARNINGS], [
 AC_DEFUN([GOTGT_PKG], [
   PKG_CHECK_MODULES([$1], [$2], [], [AC_MSG_ERROR([$2 not found: install $3])])
 ])
+# GOTGT_HARDENING(CFLAGS-VAR, LDFLAGS-VAR, PIE-LDFLAGS-VAR): libtool makes objects of programs, too, for libraries,
+# so that they can be linked as a PIE.  _FORTIFY_SOURCE wants optimisation, and sanitizers have checks of their own.
+AC_DEFUN([GOTGT_HARDENING], [
+  m4_foreach_w([gotgt_flag], [-fstack-protector-strong -fstack-clash-protection -fcf-protection -mbranch-protection=standard],
+    [GOTGT_CC_FLAG(gotgt_flag, [$1])])
+  AS_CASE(["$CC $CPPFLAGS $CFLAGS"],
+    [*-fsanitize=*|*_FORTIFY_SOURCE*], [],
+    [*-O@<:@123s@:>@*], [$1="$$1 -D_FORTIFY_SOURCE=2"])
+  GOTGT_CC_FLAG([-fPIE], [$1])
+  GOTGT_LD_FLAG([-Wl,-z,relro], [$2])
+  GOTGT_LD_FLAG([-Wl,-z,now], [$2])
+  GOTGT_LD_FLAG([-Wl,-z,noexecstack], [$2])
+  GOTGT_LD_FLAG([-pie], [$3])
+])

@@ -186,6 +186,11 @@ static int start(struct daemon *d)
 	if (gotgt_config_load(d->server, d->path, &o))
 		return EXIT_FAILURE;
 	claim_socket(d);
+	/* Before there are threads, and after what the file says was read. */
+	if (gotgt_server_confine(d->server)) {
+		complain(d);
+		return EXIT_FAILURE;
+	}
 	cli_loop_start(&d->loop);
 	if (gotgt_server_start(d->server))
 		complain(d);

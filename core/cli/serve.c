@@ -324,6 +324,11 @@ static int serve(struct serve *s)
 	status = describe(s);
 	if (status)
 		return status;
+	/* --run's command would be as confined as we are, for good: it may be anything, so then neither is. */
+	if (!s->run && gotgt_server_confine(s->server)) {
+		cli_complain(s->cmd, "%s", gotgt_last_error());
+		return EXIT_FAILURE;
+	}
 	cli_loop_start(&s->loop);
 	status = run(s);
 	cli_loop_end(&s->loop);

@@ -114,10 +114,14 @@ struct conf_target {
 	struct params iscsi;	/* what is not set here is as in struct conf */
 };
 
+/* What the daemon gives up before it serves: cli/confine.h. */
+enum confine { CONFINE_AUTO, CONFINE_OFF, CONFINE_REQUIRED };
+
 struct conf {
 	struct conf_where where;
 	struct conf_where chap_where, iscsi_where, targets_where;	/* of these settings, or as where */
 	uint32_t reactors, workers, poll_us, log_level;
+	uint32_t confine;	/* enum confine; of the daemon, not of who embeds us */
 	GPtrArray *log_levels;	/* struct conf_log */
 	char *state_dir;	/* NULL: nothing is kept */
 	struct conf_limits limits;

@@ -22,6 +22,9 @@ static const struct setting_choice log_levels[] = {
 	{ "error", GOTGT_LOG_ERROR }, { "warn", GOTGT_LOG_WARNING }, { "info", GOTGT_LOG_INFO },
 	{ "debug", GOTGT_LOG_DEBUG }, { NULL },
 };
+static const struct setting_choice confines[] = {
+	{ "auto", CONFINE_AUTO }, { "off", CONFINE_OFF }, { "required", CONFINE_REQUIRED }, { NULL },
+};
 static const struct setting_choice block_sizes[] = { { "512", 512 }, { "4096", 4096 }, { NULL } };
 static const struct setting_choice alua_states[] = {
 	{ "active-optimized", ALUA_OPTIMIZED }, { "active-non-optimized", ALUA_NON_OPTIMIZED }, { "standby", ALUA_STANDBY },
@@ -89,6 +92,8 @@ const struct setting schema[] = {
 	{ CONF_TOP, SETTING_STRING, "state-dir", .min = 1, .max = 4000,
 	  .otherwise = "/var/lib/gotgt, or ~/.gotgt/state for a user", .restart = true, FIELD(struct conf, state_dir),
 	  .help = "Folder for what must outlive a restart: reservations, saved mode pages, an unfinished sanitize." },
+	{ CONF_TOP, SETTING_CHOICE, "confine", "auto", .choices = confines, .restart = true, FIELD(struct conf, confine),
+	  .help = "Give up new privileges, and system calls that a target does not need (seccomp): as far as it can be had, not at all, or do not start without." },
 	{ CONF_TOP, SETTING_GROUP, "limits", .child = CONF_LIMITS, .restart = true, FIELD(struct conf, limits),
 	  .help = "What protects the daemon from its peers." },
 	{ CONF_TOP, SETTING_GROUP, "control", .child = CONF_CONTROL, .restart = true, FIELD(struct conf, control),

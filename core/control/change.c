@@ -138,7 +138,7 @@ static bool refused_in_use(struct request *r, const struct conf *now, const stru
 		g_string_append_printf(what, " and %u more", told - USERS_TOLD);
 	o = json_object_new();
 	json_object_set_array_member(o, "users", users);
-	answer_problem(r, SOUP_STATUS_CONFLICT, o, "%s; force=1 ends that", what->str);
+	answer_problem(r, SOUP_STATUS_CONFLICT, o, "%s; force ends that", what->str);
 	return true;
 }
 

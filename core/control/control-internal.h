@@ -58,7 +58,7 @@ struct route {
 	enum route_answer { ANSWER_OBJECT, ANSWER_LIST, ANSWER_NONE, ANSWER_OTHER } answer;
 	bool body;			/* takes one */
 	bool change;			/* takes dry_run and force */
-	const char *query;		/* names of what else it takes there, each an optional text; or NULL */
+	const char *query;		/* names of what else it takes there, each an optional text; or NULL; "": nothing at all */
 	const char *type;		/* of its answer, NULL: JSON */
 };
 

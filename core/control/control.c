@@ -117,7 +117,8 @@ static void dispatch(struct request *r)
 	if (r->route) {
 		if (r->route->across && r->route->element)
 			across_begin(r);
-		r->route->handle(r);
+		if (request_query_check(r))
+			r->route->handle(r);
 	} else if (allow) {
 		answer_header(r, "Allow", allow);
 		if (g_str_equal(method, "OPTIONS"))

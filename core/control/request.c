@@ -11,6 +11,28 @@ bool request_flag(const struct request *r, const char *name)
 	return value && (!*value || g_str_equal(value, "1") || g_str_equal(value, "true"));
 }
 
+bool request_query_check(struct request *r)
+{
+	static const char *const values[] = { "", "0", "1", "false", "true", NULL };
+	g_auto(GStrv) names = g_strsplit(r->route->query ? r->route->query : "dry_run force", " ", -1);
+	GHashTableIter iter;
+	gpointer name, value;
+
+	if (!r->query || g_str_equal(r->route->method, "GET"))
+		return true;
+	g_hash_table_iter_init(&iter, r->query);
+	while (g_hash_table_iter_next(&iter, &name, &value)) {
+		if (!g_strv_contains((const char *const *)names, name))
+			answer_problem(r, SOUP_STATUS_BAD_REQUEST, NULL, "?%s: not known here", (const char *)name);
+		else if (!g_strv_contains(values, value))
+			answer_problem(r, SOUP_STATUS_BAD_REQUEST, NULL, "?%s: expected 1 or 0", (const char *)name);
+		else
+			continue;
+		return false;
+	}
+	return true;
+}
+
 bool request_has_body(const struct request *r)
 {
 	return soup_server_message_get_request_body(r->msg)->length > 0;

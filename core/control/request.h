@@ -24,6 +24,11 @@ struct request {
 
 /* ?NAME, ?NAME=1, ?NAME=true */
 bool request_flag(const struct request *r, const char *name);
+/*
+ * What stands behind '?' of a change is what its route takes: a dry run that is misspelt must not be the real one.
+ * False: it is not, and that has been answered.
+ */
+bool request_query_check(struct request *r);
 /* False: it says that it is no JSON, and that has been answered. */
 bool request_takes_body(struct request *r);
 /* The body as a JSON object; NULL: that has been answered. */

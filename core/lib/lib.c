@@ -7,7 +7,10 @@
 #include <string.h>
 #include "backstore/device.h"
 #include "engine/thread.h"
+#include "lib/confine.h"
 #include "lib/lib.h"
+
+#define LOG_DOMAIN LOGD_DAEMON
 
 static _Thread_local char last_error[1024];
 
@@ -166,6 +169,29 @@ static int enter_idle(struct gotgt_server *s)
 	int r = lib_enter(s);
 
 	return r || !s->running ? r : lib_leave(s, lib_fail(EBUSY, "the server runs"));
+}
+
+static int server_confine(const struct gotgt_server *s)
+{
+	g_autofree char *state = NULL;
+	GError *error = NULL;
+	bool whole;
+
+	conf_set_log(s->draft);
+	if (!confine_start(s->draft->confine, &whole, &state, &error))
+		return lib_fail_error(EIO, error);
+	if (whole)
+		log_info("%s", state);
+	else
+		log_warning("%s", state);
+	return 0;
+}
+
+int gotgt_server_confine(struct gotgt_server *s)
+{
+	int r = enter_idle(s);
+
+	return r ? r : lib_leave(s, server_confine(s));
 }
 
 int gotgt_server_set_log(struct gotgt_server *s, gotgt_log_fn *log, void *data)

@@ -93,6 +93,13 @@ GOTGT_EXPORT int gotgt_server_add_plugin(struct gotgt_server *server,
  */
 GOTGT_EXPORT int gotgt_server_skip_broken(struct gotgt_server *server, int yes);
 
+/*
+ * For a program that is a target and nothing else: give up for good, in the whole process, what a target has no use for,
+ * as the setting "confine" of the description says; see gotgt.conf(5).  Once, before gotgt_server_start(); what it came
+ * to is logged (GOTGT_LOG_INFO; with what could not be had GOTGT_LOG_WARNING).  0; -EIO, with "required", when something
+ * of it is not to be had; -EBUSY when the server runs.  Nothing else in this library confines anybody.
+ */
+GOTGT_EXPORT int gotgt_server_confine(struct gotgt_server *server);
 /* Start: bind addresses, open stores, take connections; or nothing of it.  It can be started again once stopped. */
 GOTGT_EXPORT int gotgt_server_start(struct gotgt_server *server);
 /*

@@ -18,7 +18,7 @@ row() # PID ADDRESS blast-options
 {
 	pid=$1 at=$2
 	shift 2
-	"$bench/blast" -t 1 -p "$pid" "$@" "$at" "$iqn" 0 >"$tap_tmp/row" || return 1
+	"$bench/blast" -t 0.3 -p "$pid" "$@" "$at" "$iqn" 0 >"$tap_tmp/row" || return 1
 	cat "$tap_tmp/row"
 	awk -F'\t' 'NF != 11 || $6 <= 0 || $8 > $9 || $9 > $10 || $11 !~ /^[0-9.]+$/ { exit 1 }
 		{ mib = $3 / 1048576; d = $6 * mib - $7; exit d > 0.1 + mib || d < -0.1 - mib }' "$tap_tmp/row"
@@ -34,7 +34,47 @@ for of in "limit $limit $at_limit" "gotgt $us $at_us"; do
 done
 check 'gotgt: reads with digests' row "$us" "$at_us" --header-digest --data-digest
 check 'gotgt: writes with digests' row "$us" "$at_us" --header-digest --data-digest -w write -b 8192
+
+# Reads return what was written last; and the yardstick, which throws away what it is given, is found out.
+dd if=/dev/zero of="$tap_tmp/image" bs=1M count=64 status=none
+cp "$tap_tmp/image" "$tap_tmp/mapped"
+cp "$tap_tmp/image" "$tap_tmp/file"
+"$bench/limit" "$tap_tmp/image" >"$tap_tmp/port2" & mapped=$!
+: >"$tap_tmp/out2"
+"$gotgt" serve -n "$iqn" -p 127.0.0.1:0 "file:$tap_tmp/file" "mmap:$tap_tmp/mapped" >"$tap_tmp/out2" 2>&1 & data=$!
+tap_cleanup() { kill "$limit" "$us" "$mapped" "$data" 2>/dev/null; wait "$limit" "$us" "$mapped" "$data" 2>/dev/null; }
+tap_wait "$tap_tmp/out2" iscsi:// || cat "$tap_tmp/out2" >&2
+tap_wait "$tap_tmp/port2" "[0-9]"
+at_mapped=127.0.0.1:$(cat "$tap_tmp/port2")
+at_data=$(grep -o '127\.0\.0\.1:[0-9]*' "$tap_tmp/out2" | head -1)
+verified() # ADDRESS LUN blast-options
+{
+	at=$1 lun=$2
+	shift 2
+	"$bench/blast" -t 0.3 -v -w mix "$@" "$at" "$iqn" "$lun" >"$tap_tmp/row" || return 1
+	awk -F'\t' 'NF != 12 || $12 < 1 { print; exit 1 }' "$tap_tmp/row"
+}
+check 'limit with a file: what is read was written' verified "$at_mapped" 0 -q 32
+for lun in 0 1; do
+	check "LUN $lun: small, at once" verified "$at_data" $lun -q 32
+	check "LUN $lun: large, with R2T, two sessions" verified "$at_data" $lun -q 8 -c 2 -b 524288 -t 1
+	check "LUN $lun: with digests, of 12 KiB" verified "$at_data" $lun -q 16 -b 12288 --header-digest --data-digest
+done
+check 'data that was not written is found' tap_exits 1 "$bench/blast" -t 0.3 -v -w mix "$at_limit" "$iqn" 0
+check 'and what for' grep -q 'wrong data at byte' "$tap_tmp/err"
 check 'a LUN that is not there is an error' tap_exits 1 "$bench/blast" -t 1 "$at_us" "$iqn" 9
 check 'a target that is not there is an error' tap_exits 1 "$bench/blast" -t 1 "$at_us" iqn.2026-11.org.example:none 0
 check 'wrong arguments are' tap_exits 2 "$bench/blast" -q 0 "$at_us" "$iqn" 0
+
+# The script: each of these lists gives a row for us, with its aim, and leaves nothing behind.
+mkdir "$tap_tmp/scratch"
+rows() # LIST LABEL
+{
+	TMPDIR=$tap_tmp/scratch BUILD=${G_TEST_BUILDDIR:-$PWD/tests}/.. sh "${srcdir:-.}/tests/bench/bench.sh" -q -r 1 -t 0.2 \
+		-s 16M -l "$1" -w 4k-randread-qd32 -o "$tap_tmp/report" || return 1
+	grep -Eq "^4k-randread-qd32 +$2 .*(reached|not: )" "$tap_tmp/report/report.txt" && ! ls -A "$tap_tmp/scratch" | grep .
+}
+check 'the list null' rows null null
+check 'the list mmap' rows mmap mmap
+check 'the list digests' rows digests digests
 tap_end

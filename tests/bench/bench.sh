@@ -8,22 +8,26 @@ set -u
 usage()
 {
 	cat <<-'END'
-	bench.sh [-r ROUNDS] [-t SECONDS] [-s SIZE] [-w 'WORKLOAD...'] [-l 'LIST...'] [-o FOLDER] [-q]
+	bench.sh [-r ROUNDS] [-t SECONDS] [-s SIZE] [-w 'WORKLOAD...'] [-l 'LIST...'] [-o FOLDER] [-q] [-T TARGET]...
 	  -r  rounds, 3 by default          -t  seconds for each measurement, 2 by default
 	  -s  size of the files, 1G by default; they are made in $TMPDIR or /var/tmp
 	  -w  only these workloads          -l  only of these: null mmap file digests disk qemu flames
 	  -o  where flame graphs and report.txt go, ./bench-report by default
 	  -q  no others beside us
+	  -T  LABEL=ADDR:PORT,IQN,LUN,PID: a target that runs already, beside us in null, mmap and file; what its LUN
+	      holds is lost
 	BUILD is the build folder.
 	END
 	exit "$1"
 }
 
 rounds=3 seconds=2 size=1G only='' lists='null mmap file digests disk qemu flames' out=bench-report others=yes
-while getopts r:t:s:w:l:o:qh o; do
+targets=''
+while getopts r:t:s:w:l:o:T:qh o; do
 	case $o in
 	r) rounds=$OPTARG ;; t) seconds=$OPTARG ;; s) size=$OPTARG ;; w) only=$OPTARG ;; l) lists=$OPTARG ;;
-	o) out=$OPTARG ;; q) others=no ;; h) usage 0 ;; *) usage 2 ;;
+	o) out=$OPTARG ;; q) others=no ;;
+	T) targets="$targets $OPTARG" ;; h) usage 0 ;; *) usage 2 ;;
 	esac
 done
 build=${BUILD:?}
@@ -62,7 +66,7 @@ until_ok()
 	done
 }
 answers() { "$bench/blast" -t 1 -q 1 "$1" "$iqn" "${2:-0}"; }
-free_port() { "$bench/limit" >"$work/port" & p=$!; until_ok test -s "$work/port"; kill "$p"; wait "$p" 2>/dev/null; cat "$work/port"; }
+free_port() { rm -f "$work/port"; "$bench/limit" >"$work/port" & p=$!; until_ok test -s "$work/port"; kill "$p"; wait "$p" 2>/dev/null; cat "$work/port"; }
 image() { rm -f "$work/$1.img"; truncate -s "$size" "$work/$1.img"; dd if=/dev/zero of="$work/$1.img" bs=1M conv=notrunc status=none count=$(($(stat -c %s "$work/$1.img") / 1048576)); }
 
 # Each sets addr, pid and lun, or fails.
@@ -144,16 +148,24 @@ start_istgt() # FILE
 	until_ok answers "$addr"
 }
 
-# Servers of a table: "LABEL ADDR LUN PID" lines in $work/servers.
+# Servers of a table: "LABEL ADDR LUN PID IQN" lines in $work/servers.
 serve() # LABEL START [ARG]
 {
 	label=$1 start=$2
 	shift 2
 	if "$start" "$@" && until_ok answers "$addr" "$lun"; then
-		echo "$label $addr $lun $pid" >>"$work/servers"
+		echo "$label $addr $lun $pid $iqn" >>"$work/servers"
 	else
 		echo "# $label: not measured"
 	fi
+}
+
+# Those of -T.
+serve_given()
+{
+	for target in $targets; do
+		echo "${target%%=*} $(echo "${target#*=}" | awk -F, '{ print $1, $3, $4, $2 }')" >>"$work/servers"
+	done
 }
 
 workloads="4k-randread-qd1 -q 1
@@ -177,18 +189,31 @@ table()
 				if (v[j] + 0 < v[i] + 0) { t = v[i]; v[i] = v[j]; v[j] = t }
 		return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
 	}
+	# What is aimed at: commands a second of the first line (the best of fio), for one at a time the median latency of it.
+	function verdict(name, label, m, p, c,  aim) {
+		if (label !~ /^(null|mmap|file|digests)$/ || name ~ /mix|x4$/) return ""
+		if (name ~ /qd1$/) { if (p > 1.1 * pbase) return "not: p50 above 1.1" }
+		else {
+			aim = label == "digests" ? .7 : title ~ /O_DIRECT/ ? .9 : name ~ /qd1x64/ ? 1.5 : name ~ /randwrite/ ? .85 : name ~ /^(128k|1m)/ ? .95 : .9
+			if (m < aim * best) return "not: below " aim
+		}
+		return c && cbase && label != "digests" && c > 1.5 * cbase ? "not: CPU above 1.5" : "reached"
+	}
 	{ key = $3 SUBSEP $4; if (!(key in iops)) order[++count] = key
 	  iops[key] = iops[key] " " $5; p50[key] = p50[key] " " $6
 	  if ($7 != "-") cpu[key] = cpu[key] " " $7 }
 	END {
-		printf "\n%s\n%-20s %-10s %10s %7s %9s %9s %7s\n", title, "workload", "of", "a second", "ratio", "p50 us", "cpu us", "ratio"
+		printf "\n%s\n%-20s %-10s %10s %7s %9s %9s %7s  %s\n", title, "workload", "of", "a second", "ratio", "p50 us", "cpu us", "ratio", "aim"
 		for (i = 1; i <= count; i++) {
 			split(order[i], k, SUBSEP)
 			m = median(iops[order[i]]); c = order[i] in cpu ? median(cpu[order[i]]) : 0
-			if (k[1] != now) { now = k[1]; base = m; cbase = c }
-			printf "%-20s %-10s %10.0f %7.2f %9.1f", k[1], k[2], m, base ? m / base : 0, median(p50[order[i]])
-			if (c) printf " %9.2f %7.2f\n", c, cbase ? c / cbase : 0
-			else print "         -       -"
+			p = median(p50[order[i]])
+			if (k[1] != now) { now = k[1]; base = best = m; cbase = c; pbase = p }
+			if (k[2] ~ /^fio-/ && m > best) best = m
+			printf "%-20s %-10s %10.0f %7.2f %9.1f", k[1], k[2], m, base ? m / base : 0, p
+			if (c) printf " %9.2f %7.2f", c, cbase ? c / cbase : 0
+			else printf "         -       -"
+			print "  " verdict(k[1], k[2], m, p, c)
 		}
 	}' | tee -a "$out/report.txt"
 }
@@ -204,10 +229,10 @@ measure() # TITLE [blast options for all]
 		echo "$workloads" | while read -r name args; do
 			w=$((w + 1)) s=0
 			case " ${only:-$name} " in *" $name "*) ;; *) continue ;; esac
-			while read -r label addr lun pid; do
+			while read -r label addr lun pid name_of_it; do
 				s=$((s + 1))
 				# shellcheck disable=SC2086
-				row=$("$bench/blast" $args $(extra "$label") -t "$seconds" -p "$pid" "$addr" "$iqn" "$lun" 2>"$work/err" |
+				row=$("$bench/blast" $args $(extra "$label") -t "$seconds" -p "$pid" "$addr" "$name_of_it" "$lun" 2>"$work/err" |
 					cut -f6,8,11)
 				[ -n "$row" ] || { echo "# $label, $name: $(head -1 "$work/err")" >&2; continue; }
 				echo "$w $s $name $label $row" >>"$work/rows"
@@ -225,6 +250,7 @@ bench_null()
 	serve limit start_limit
 	serve null start_gotgt "null:,size=$size"
 	[ "$others" = no ] || serve tgtd start_tgtd
+	serve_given
 	measure 'No storage'
 }
 
@@ -240,6 +266,7 @@ bench_disk_plugin() # mmap or file
 		serve tgtd start_tgtd "$work/tgtd.img"
 		serve istgt start_istgt "$work/istgt.img"
 	fi
+	serve_given
 	measure "A file in the page cache, by $1"
 	rm -f "$work"/*.img
 }
@@ -247,7 +274,7 @@ bench_disk_plugin() # mmap or file
 bench_digests()
 {
 	serve none start_gotgt "null:,size=$size"
-	echo "digests $addr $lun $pid" >>"$work/servers"
+	echo "digests $addr $lun $pid $iqn" >>"$work/servers"
 	measure 'CRC32C of headers and data, beside none'
 }
 

@@ -5,12 +5,13 @@
  * It logs in to one target with one or more sessions and keeps a fixed number of commands under way on each, with one
  * thread.  One row of tab-separated values comes out: label, workload, bytes, depth, sessions, commands a second, MiB
  * a second, microseconds for half, 99 % and 99.9 % of the commands, and CPU microseconds of the server for each
- * command, "-" where its process was not given.
+ * command, "-" where its process was not given.  With -v the number of reads whose data was compared is a twelfth.
  *
  * Status: 0; 1 the server did something wrong, a command that did not end in GOOD included; 2 usage.
  */
 #include "config.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 #include "blast.h"
+
+static const double RAMP_S = .5;
 
 struct options o = { .io_bytes = 4096, .depth = 32, .sessions = 1, .seconds = 3 };
 
@@ -61,9 +64,14 @@ static void queue_pdu(struct session *s, uint8_t bhs[BHS_LEN], const uint8_t *da
 		return;
 	queue(s, data, len);
 	if (s->data_digest) {
-		d = len == (uint32_t)o.io_bytes ? payload_digest : digest(data, len);
+		d = data == payload && len == (uint32_t)o.io_bytes ? payload_digest : digest(data, len);
 		queue(s, &d, sizeof d);
 	}
+}
+
+static const uint8_t *data_of(const struct session *s, uint32_t itt)
+{
+	return s->verify ? verify_data(s, itt) : payload;
 }
 
 static void queue_data_out(struct session *s, uint32_t itt, uint32_t ttt, uint32_t offset, uint32_t len)
@@ -80,7 +88,7 @@ static void queue_data_out(struct session *s, uint32_t itt, uint32_t ttt, uint32
 		put32(bhs + 28, s->exp_stat_sn);
 		put32(bhs + 36, sn++);
 		put32(bhs + 40, offset);
-		queue_pdu(s, bhs, payload + offset, n);
+		queue_pdu(s, bhs, data_of(s, itt) + offset, n);
 		offset += n;
 	}
 }
@@ -96,10 +104,12 @@ static uint64_t next_random(struct session *s)
 static void queue_command(struct session *s, bool write)
 {
 	uint32_t len = (uint32_t)o.io_bytes, n = len / block_size, immediate = 0, unsolicited = 0;
-	uint64_t slots = blocks / n, lba = (o.sequential ? s->next++ % slots : next_random(s) % slots) * n;
+	uint64_t slots = blocks / n, slot = o.sequential ? s->next++ % slots : next_random(s) % slots;
 	uint16_t itt = s->free_itt[--s->n_free];
 	uint8_t bhs[BHS_LEN] = { OP_SCSI_COMMAND };
 
+	if (s->verify)
+		slot = verify_begin(s, itt, write, slot);
 	if (write && s->immediate)
 		immediate = MIN(len, MIN(s->max_dsl, s->first_burst));
 	if (write && !s->initial_r2t)
@@ -111,9 +121,9 @@ static void queue_command(struct session *s, bool write)
 	put32(bhs + 24, s->cmd_sn++);
 	put32(bhs + 28, s->exp_stat_sn);
 	bhs[32] = write ? 0x2a : 0x28;
-	put32(bhs + 34, (uint32_t)lba);
+	put32(bhs + 34, (uint32_t)(slot * n));
 	put16(bhs + 39, (uint16_t)n);
-	queue_pdu(s, bhs, payload, immediate);
+	queue_pdu(s, bhs, data_of(s, itt), immediate);
 	if (unsolicited)
 		queue_data_out(s, itt, TAG_NONE, immediate, unsolicited);
 	s->started_ns[itt] = now_ns();
@@ -150,6 +160,8 @@ static void complete(struct session *s, const uint8_t *p)
 		die("a response with the unknown task tag 0x%x", itt);
 	if (p[3])
 		die("a command ended with status %02xh", p[3]);
+	if (s->verify)
+		verify_end(s, itt);
 	if (measuring) {
 		histogram[bucket_of((now_ns() - s->started_ns[itt]) / 100)]++;
 		n_done++;
@@ -172,11 +184,45 @@ static void pong(struct session *s, const uint8_t *p)
 	queue_pdu(s, bhs, NULL, 0);
 }
 
+/* The data of this PDU is to be looked at, and it ends the command only then. */
+static void take_in(struct session *s, const uint8_t *p)
+{
+	uint32_t itt = get32(p + 16), at = get32(p + 40), len = get24(p + 5);
+
+	if (itt >= (uint32_t)o.depth || at > (uint32_t)o.io_bytes || len > (uint32_t)o.io_bytes - at)
+		die("data for the task tag 0x%x, %u bytes at %u, that nobody asked for", itt, len, at);
+	s->before = p[4] * 4u + (s->header_digest ? DIGEST_LEN : 0);
+	s->into = verify_data(s, itt) + at;
+	s->into_len = len;
+	s->is_held = p[1] & 1;
+	memcpy(s->held, p, BHS_LEN);
+}
+
+/* Pass over n bytes, all that are wanted of them kept. */
+static void pass(struct session *s, const uint8_t *p, size_t n)
+{
+	size_t before = MIN(n, s->before), len = MIN(n - before, s->into_len);
+
+	if (len) {
+		memcpy(s->into, p + before, len);
+		s->into += len;
+	}
+	s->before -= before;
+	s->into_len -= len;
+	s->skip -= n;
+	if (!s->skip && s->is_held) {
+		s->is_held = false;
+		complete(s, s->held);
+	}
+}
+
 static void handle(struct session *s, const uint8_t *p)
 {
 	switch (p[0] & OPCODE_MASK) {
 	case OP_DATA_IN:
-		if (p[1] & 1)
+		if (s->verify)
+			take_in(s, p);
+		else if (p[1] & 1)
 			complete(s, p);
 		break;
 	case OP_SCSI_RESPONSE:
@@ -195,7 +241,7 @@ static void handle(struct session *s, const uint8_t *p)
 	}
 }
 
-/* Data is passed over, and digests are: it is the server that is measured. */
+/* Digests are passed over, and data without -v is: it is the server that is measured. */
 static void parse(struct session *s)
 {
 	size_t at = 0, n;
@@ -205,7 +251,7 @@ static void parse(struct session *s)
 		uint32_t len;
 
 		n = MIN(s->rx_len - at, s->skip);
-		s->skip -= n;
+		pass(s, s->rx + at, n);
 		at += n;
 		if (s->skip || s->rx_len - at < BHS_LEN)
 			break;
@@ -217,6 +263,7 @@ static void parse(struct session *s)
 		if ((int32_t)(get32(p + 32) - s->max_cmd_sn) > 0)
 			s->max_cmd_sn = get32(p + 32);
 		handle(s, p);
+		pass(s, p, 0);		/* of a PDU without data that is all */
 	}
 	memmove(s->rx, s->rx + at, s->rx_len - at);
 	s->rx_len -= at;
@@ -294,15 +341,18 @@ static void report(double seconds, double cpu)
 	       o.io_bytes, o.depth, o.sessions, rate, rate * o.io_bytes / 1048576, percentile(.5), percentile(.99),
 	       percentile(.999));
 	if (o.pid && n_done)
-		printf("%.2f\n", cpu * 1e6 / (double)n_done);
+		printf("%.2f", cpu * 1e6 / (double)n_done);
 	else
-		puts("-");
+		putchar('-');
+	if (o.verify)
+		printf("\t%" PRIu64, n_verified);
+	putchar('\n');
 }
 
 static void run(struct session *all)
 {
 	int ep = epoll_create1(EPOLL_CLOEXEC), n;
-	uint64_t from = now_ns() + RAMP_MS * UINT64_C(1000000), until = UINT64_MAX, now;
+	uint64_t from = now_ns() + (uint64_t)(MIN(RAMP_S, o.seconds / 2) * 1e9), until = UINT64_MAX, now;
 	struct epoll_event ev[64];
 	double cpu = 0;
 
@@ -315,7 +365,7 @@ static void run(struct session *all)
 		if (!measuring && now >= from) {
 			measuring = true;
 			from = now;
-			until = now + (uint64_t)o.seconds * 1000000000;
+			until = now + (uint64_t)(o.seconds * 1e9);
 			cpu = cpu_seconds();
 		}
 		n = epoll_wait(ep, ev, G_N_ELEMENTS(ev), 100);
@@ -350,7 +400,8 @@ int main(int argc, char **argv)
 		{ "depth", 'q', 0, G_OPTION_ARG_INT, &o.depth, "Commands under way in each session, 32 by default", "N" },
 		{ "sessions", 'c', 0, G_OPTION_ARG_INT, &o.sessions, "Sessions, of one connection each", "N" },
 		{ "sequential", 's', 0, G_OPTION_ARG_NONE, &o.sequential, "Not at random addresses", NULL },
-		{ "seconds", 't', 0, G_OPTION_ARG_INT, &o.seconds, "Time measured, 3 by default", "N" },
+		{ "verify", 'v', 0, G_OPTION_ARG_NONE, &o.verify, "Compare what is read with what was written", NULL },
+		{ "seconds", 't', 0, G_OPTION_ARG_DOUBLE, &o.seconds, "Time measured, 3 by default", "N" },
 		{ "pid", 'p', 0, G_OPTION_ARG_INT, &o.pid, "The server's process", "PID" },
 		{ "label", 'l', 0, G_OPTION_ARG_STRING, &o.label, "First column of the output", "TEXT" },
 		{ "header-digest", 0, 0, G_OPTION_ARG_NONE, &o.header_digest, "HeaderDigest=CRC32C", NULL },
@@ -365,7 +416,7 @@ int main(int argc, char **argv)
 	g_option_context_add_main_entries(ctx, entries, NULL);
 	if (!g_option_context_parse(ctx, &argc, &argv, &error) || argc < 3 || argc > 4 || !workload_parse() ||
 	    !(colon = strrchr(argv[1], ':')) || o.depth < 1 || o.depth > DEPTH_MAX || o.io_bytes < 512 ||
-	    o.io_bytes > 0xffff * 512 || o.sessions < 1 || o.seconds < 1) {
+	    o.io_bytes > 0xffff * 512 || o.sessions < 1 || !(o.seconds > 0)) {
 		fprintf(stderr, "blast: %s (see blast --help)\n", error ? error->message : "wrong arguments");
 		return 2;
 	}
@@ -381,9 +432,12 @@ int main(int argc, char **argv)
 	all = g_new0(struct session, o.sessions);
 	for (int i = 0; i < o.sessions; i++)
 		session_open(&all[i], (unsigned)i);
+	for (int i = 0; o.verify && i < o.sessions; i++)
+		verify_open(&all[i]);
 	run(all);
 	for (int i = 0; i < o.sessions; i++) {
 		close(all[i].fd);
+		verify_close(&all[i]);
 		g_free(all[i].tx);
 	}
 	g_free(all);

@@ -9,11 +9,12 @@
 #include <glib.h>
 #include "iscsi/wire.h"
 
-enum { DEPTH_MAX = 1024, RX_BYTES = 512 * 1024, BUCKETS = 64 * 32, RAMP_MS = 500 };
+enum { DEPTH_MAX = 1024, RX_BYTES = 512 * 1024, BUCKETS = 64 * 32 };
 
 struct options {
-	int io_bytes, depth, sessions, seconds, pid, lun;
-	gboolean sequential, header_digest, data_digest;
+	int io_bytes, depth, sessions, pid, lun;
+	double seconds;
+	gboolean sequential, verify, header_digest, data_digest;
 	char *workload, *label, *host, *port;
 	const char *iqn;
 	int write_percent;
@@ -29,6 +30,11 @@ struct session {
 	uint16_t free_itt[DEPTH_MAX];
 	uint64_t started_ns[DEPTH_MAX];
 	uint64_t next, random;
+	/* With -v: what comes before data, and the data, of the PDU that comes in; a Data-In with status waits for it. */
+	struct verify *verify;
+	size_t before, into_len;
+	uint8_t *into, held[BHS_LEN];
+	bool is_held;
 	size_t rx_len, skip, tx_len, tx_sent, tx_size;
 	uint8_t *tx;
 	uint8_t rx[RX_BYTES];
@@ -44,5 +50,13 @@ uint32_t digest(const uint8_t *data, size_t len);
 void put_lun(uint8_t *p);
 /* Connect, log in, learn the size of the LUN. */
 void session_open(struct session *s, unsigned id);
+
+/* With -v: make room; which slot of io_bytes a command is for, its data laid out if it writes; look at what was read. */
+extern uint64_t n_verified;
+void verify_open(struct session *s);
+void verify_close(struct session *s);
+uint64_t verify_begin(struct session *s, uint16_t itt, bool write, uint64_t wanted);
+uint8_t *verify_data(const struct session *s, uint32_t itt);
+void verify_end(struct session *s, uint32_t itt);
 
 #endif

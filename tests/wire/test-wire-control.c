@@ -450,6 +450,10 @@ static void test_drop(void)
 	}
 	ini_free(i);
 	i = ini_new_login(NULL, 1, "");
+	expect("DELETE", "/v1/targets/" DISK "?dry_run=yes", NULL, 400, "?dry_run: expected 1 or 0");
+	expect("DELETE", "/v1/targets/" DISK "?force=1&dryrun=1", NULL, 400, "?dryrun: not known here");
+	expect("DELETE", "/v1/sessions/1?dry_run=1", NULL, 400, "?dry_run: not known here");
+	expect("POST", "/v1/config/save?dry_run=1", NULL, 400, "?dry_run: not known here");
 	expect("DELETE", "/v1/targets/" DISK "?force=1", NULL, 204, NULL);
 	g_assert_null(target(DISK));
 	ini_free(i);
