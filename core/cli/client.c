@@ -8,6 +8,7 @@
 #include "cli/client.h"
 #include "config/secret.h"
 #include "control/control.h"
+#include "engine/vault.h"
 
 #define TIMEOUT_S 120u	/* a change may wait for sessions to end */
 
@@ -136,7 +137,7 @@ void client_free(struct client *c)
 	if (!c)
 		return;
 	g_clear_object(&c->session);
-	chap_wipe(c->token);
+	vault_free(c->token);
 	g_free(c->where);
 	g_free(c->base);
 	g_free(c);

@@ -7,6 +7,7 @@
 #include "config/secret.h"
 #include "config/server.h"
 #include "engine/log.h"
+#include "engine/vault.h"
 
 #define LOG_DOMAIN LOGD_CONFIG
 
@@ -52,7 +53,7 @@ static char *read_credential(const char *name, GError **error)
 /* To be wiped. */
 static char *read_secret(const struct place *p, bool short_ones, GError **error)
 {
-	char *secret = p->text ? g_strdup(p->text) : p->file ? secret_read(p->file, false, error) :
+	char *secret = p->text ? vault_strdup(p->text) : p->file ? secret_read(p->file, false, error) :
 						     read_credential(p->credential, error);
 	size_t len = secret ? strlen(secret) : 0;
 
@@ -60,7 +61,7 @@ static char *read_secret(const struct place *p, bool short_ones, GError **error)
 		return NULL;
 	if (len && len <= CHAP_SECRET_MAX && (short_ones || len >= CHAP_SECRET_MIN))
 		return secret;
-	chap_wipe(secret);
+	vault_free(secret);
 	if (!len || len > CHAP_SECRET_MAX)
 		FAIL("expected 1 to %d bytes", CHAP_SECRET_MAX);
 	else
@@ -102,8 +103,8 @@ static bool add_account(const struct conf *c, const struct conf_account *a, stru
 	ok = secret && (mutual_secret || !places(&mutual));
 	if (ok)
 		auth_add(auth, a->user, secret, a->mutual_user, mutual_secret);
-	chap_wipe(secret);
-	chap_wipe(mutual_secret);
+	vault_free(secret);
+	vault_free(mutual_secret);
 	return ok;
 }
 

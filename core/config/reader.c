@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "config/conf.h"
+#include "engine/vault.h"
 
 struct reader {
 	struct conf *conf;
@@ -99,11 +100,15 @@ static void read_scalar(struct reader *r, const char *path, const struct setting
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *text = scalar_text(cs);
+	char *own = config_setting_type(cs) == CONFIG_TYPE_STRING ? (char *)config_setting_get_string(cs) : NULL;
 
 	if (!setting_parse(s, text, obj, &error))
 		fail(r, cs, "%s%s: %s", path, s->name, error->message);
-	if (s->secret)
-		explicit_bzero(text, strlen(text));
+	if (!s->secret)
+		return;
+	explicit_bzero(text, strlen(text));
+	if (own)	/* libconfig's, which it frees as it is */
+		explicit_bzero(own, strlen(own));
 }
 
 static void read_names(struct reader *r, const char *path, const struct setting *s, config_setting_t *cs, void *obj)
@@ -286,6 +291,7 @@ struct conf *conf_read_text(const char *path, const char *text, GPtrArray *error
 			conf_check(r.conf, errors);
 	}
 	config_destroy(&cfg);
+	vault_clean_registers();
 	if (errors->len == before)
 		return r.conf;
 	conf_free(r.conf);

@@ -7,6 +7,7 @@
 #include "config/schema.h"
 #include "engine/engine.h"
 #include "engine/log.h"
+#include "engine/vault.h"
 #include "iscsi/address.h"
 #include "iscsi/chap.h"
 #include "iscsi/cmd.h"
@@ -391,7 +392,7 @@ void schema_clear(enum conf_object object, void *obj)
 			break;
 		case SETTING_STRING:
 			if (s->secret)
-				chap_wipe(*(char **)f);
+				vault_free(*(char **)f);
 			else
 				g_free(*(char **)f);
 			break;
@@ -459,7 +460,7 @@ static void own_fields(enum conf_object object, void *to, const void *from)
 			*(GPtrArray **)f = list_copy(s->child, *(GPtrArray **)f);
 			break;
 		case SETTING_STRING:
-			*(char **)f = g_strdup(*(char **)f);
+			*(char **)f = s->secret ? vault_strdup(*(char **)f) : g_strdup(*(char **)f);
 			break;
 		case SETTING_PLUGIN:
 			((struct conf_lun *)to)->setting_lines = lines_copy(from);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "config/secret.h"
 #include "config/server.h"
+#include "engine/vault.h"
 
 #define FAIL(...) g_set_error(error, SERVER_ERROR, 0, __VA_ARGS__)
 
@@ -57,7 +58,7 @@ char *secret_read(const char *path, bool credential, GError **error)
 	if (len >= 0 && memchr(buf, '\0', (size_t)len))
 		FAIL("%s: has a NUL in it", path);
 	else if (len >= 0)
-		text = g_strndup(buf, (size_t)len);
+		text = vault_strndup(buf, (size_t)len);
 	explicit_bzero(buf, sizeof buf);
 	return text;
 }

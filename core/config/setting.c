@@ -4,7 +4,7 @@
 #include <string.h>
 #include "backstore/settings.h"
 #include "config/schema.h"
-#include "iscsi/chap.h"
+#include "engine/vault.h"
 
 #define SETTING_ERROR g_quark_from_static_string("gotgt-setting-error")
 
@@ -99,10 +99,10 @@ static bool parse_string(const struct setting *s, const char *text, char **out, 
 		return false;
 	}
 	if (s->secret)
-		chap_wipe(*out);
+		vault_free(*out);
 	else
 		g_free(*out);
-	*out = g_strdup(text);
+	*out = s->secret ? vault_strdup(text) : g_strdup(text);
 	return true;
 }
 
@@ -175,9 +175,9 @@ void setting_copy(const struct setting *s, const void *from, void *to)
 
 	switch (s->type) {
 	case SETTING_STRING:
-		text = g_strdup(*(char *const *)f);
+		text = s->secret ? vault_strdup(*(char *const *)f) : g_strdup(*(char *const *)f);
 		if (s->secret)
-			chap_wipe(*(char **)t);
+			vault_free(*(char **)t);
 		else
 			g_free(*(char **)t);
 		*(char **)t = text;

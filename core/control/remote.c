@@ -8,6 +8,7 @@
 #include "config/server.h"
 #include "control/control.h"
 #include "control/remote.h"
+#include "engine/vault.h"
 
 #define FAIL(...) g_set_error(error, SERVER_ERROR, 0, __VA_ARGS__)
 
@@ -89,7 +90,7 @@ static char *read_token(const char *path, GError **error)
 		     (unsigned)SECRET_MAX);
 	else
 		return token;
-	chap_wipe(token);
+	vault_free(token);
 	return NULL;
 }
 
@@ -138,12 +139,12 @@ static bool read_files(struct remote *m, GError **error)
 		  read_tls(&m->conf, &certificate, &clients, error);
 
 	if (!ok) {
-		chap_wipe(token);
+		vault_free(token);
 		g_clear_object(&certificate);
 		return false;
 	}
 	pthread_mutex_lock(&m->lock);
-	chap_wipe(m->token);
+	vault_free(m->token);
 	g_clear_object(&m->certificate);
 	g_clear_object(&m->clients);
 	m->token = token;
@@ -192,7 +193,7 @@ void remote_free(struct remote *m)
 	schema_clear(CONF_CONTROL, &m->conf);
 	g_ptr_array_unref(m->addresses);
 	pthread_mutex_destroy(&m->lock);
-	chap_wipe(m->token);
+	vault_free(m->token);
 	g_clear_object(&m->certificate);
 	g_clear_object(&m->clients);
 	g_free(m);

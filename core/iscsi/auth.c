@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
+#include "engine/vault.h"
 #include "iscsi/auth.h"
 
 struct auth {
@@ -17,8 +18,8 @@ static void account_free(gpointer data)
 {
 	struct chap_account *a = data;
 
-	chap_wipe(a->secret);
-	chap_wipe(a->mutual_secret);
+	vault_free(a->secret);
+	vault_free(a->mutual_secret);
 	g_free(a->user);
 	g_free(a->mutual_user);
 	g_free(a);
@@ -40,9 +41,9 @@ void auth_add(struct auth *a, const char *user, const char *secret, const char *
 	struct chap_account *account = g_new0(struct chap_account, 1);
 
 	account->user = g_strdup(user);
-	account->secret = g_strdup(secret);
+	account->secret = vault_strdup(secret);
 	account->mutual_user = g_strdup(mutual_user);
-	account->mutual_secret = g_strdup(mutual_secret);
+	account->mutual_secret = vault_strdup(mutual_secret);
 	g_ptr_array_add(a->accounts, account);
 }
 

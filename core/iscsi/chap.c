@@ -8,6 +8,7 @@
 #ifdef HAVE_GCRYPT
 #include <gcrypt.h>
 #endif
+#include "engine/vault.h"
 #include "iscsi/chap.h"
 #include "iscsi/keys.h"
 
@@ -32,11 +33,15 @@ size_t chap_digest_len(unsigned algorithm)
 
 static size_t sum(GChecksumType type, const uint8_t *bytes, size_t len, uint8_t *out)
 {
+	static const uint8_t nothing[2 * 64];	/* twice a block of any of them */
 	GChecksum *sum = g_checksum_new(type);
 	gsize size = CHAP_DIGEST_MAX;
 
 	g_checksum_update(sum, bytes, (gssize)len);
 	g_checksum_get_digest(sum, out, &size);
+	/* It has the last block, in memory that GLib may keep as it is. */
+	g_checksum_reset(sum);
+	g_checksum_update(sum, nothing, sizeof nothing);
 	g_checksum_free(sum);
 	return size;
 }
@@ -80,6 +85,7 @@ size_t chap_digest(unsigned algorithm, uint8_t id, const char *secret, const uin
 		got = sum_gcrypt(all, 1 + len + challenge_len, out);
 #endif
 	explicit_bzero(all, sizeof all);
+	vault_clean_registers();
 	return got;
 }
 

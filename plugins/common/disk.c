@@ -82,6 +82,17 @@ void disk_look(void *dev)
 		gotgt_host->resized(d->lun, size);
 }
 
+enum gotgt_status disk_check(void *dev)
+{
+	struct disk *d = dev;
+	uint64_t before = atomic_load(&d->size);
+
+	if (d->block_device)
+		return GOTGT_OK;
+	disk_look(d);
+	return atomic_load(&d->size) < before ? disk_failed(d, "it has shrunk", EIO) : GOTGT_OK;
+}
+
 /* ---- reading and writing ---- */
 
 /* What is left of io after done bytes, up to max elements. */

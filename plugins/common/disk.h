@@ -74,6 +74,10 @@ enum gotgt_status disk_unmap(struct disk *d, const struct gotgt_io *io);
 enum gotgt_status disk_zero(struct disk *d, const struct gotgt_io *io);
 /* Look how large it is now, and tell when that changed: struct gotgt_size.look, of a struct disk at the beginning. */
 void disk_look(void *dev);
+/*
+ * struct gotgt_memory.check, of the same: what was in flight when it shrank fails; what comes later is for the new size.
+ */
+enum gotgt_status disk_check(void *dev);
 /* The status for an errno, after a line about what the operator should know. */
 enum gotgt_status disk_failed(struct disk *d, const char *what, int err);
 
