@@ -10,6 +10,7 @@
 #include <gotgt/gotgt.h>
 #include "cli/cli.h"
 #include "engine/log.h"
+#include "engine/reach.h"
 #include "iscsi/activation.h"
 
 #define LOG_DOMAIN LOGD_DAEMON
@@ -186,6 +187,8 @@ static int start(struct daemon *d)
 	if (gotgt_config_load(d->server, d->path, &o))
 		return EXIT_FAILURE;
 	claim_socket(d);
+	if (d->socket && g_strcmp0(d->socket, "off"))
+		reach_also(d->socket);
 	/* Before there are threads, and after what the file says was read. */
 	if (gotgt_server_confine(d->server)) {
 		complain(d);

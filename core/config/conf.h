@@ -114,7 +114,7 @@ struct conf_target {
 	struct params iscsi;	/* what is not set here is as in struct conf */
 };
 
-/* What the daemon gives up before it serves: cli/confine.h. */
+/* What the daemon gives up before it serves: lib/confine.h. */
 enum confine { CONFINE_AUTO, CONFINE_OFF, CONFINE_REQUIRED };
 
 struct conf {
@@ -122,6 +122,7 @@ struct conf {
 	struct conf_where chap_where, iscsi_where, targets_where;	/* of these settings, or as where */
 	uint32_t reactors, workers, poll_us, log_level;
 	uint32_t confine;	/* enum confine; of the daemon, not of who embeds us */
+	char **confine_paths;	/* lib/landlock.h; NULL: anywhere */
 	GPtrArray *log_levels;	/* struct conf_log */
 	char *state_dir;	/* NULL: nothing is kept */
 	struct conf_limits limits;

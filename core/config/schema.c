@@ -95,6 +95,8 @@ const struct setting schema[] = {
 	  .help = "Folder for what must outlive a restart: reservations, saved mode pages, an unfinished sanitize." },
 	{ CONF_TOP, SETTING_CHOICE, "confine", "auto", .choices = confines, .restart = true, FIELD(struct conf, confine),
 	  .help = "Give up new privileges, and system calls that a target does not need (seccomp): as far as it can be had, not at all, or do not start without." },
+	{ CONF_TOP, SETTING_NAMES, "confine-paths", .otherwise = "anywhere", .restart = true, FIELD(struct conf, confine_paths),
+	  .help = "Folders for files of logical units: open none elsewhere, but for what the configuration names at the start (Landlock)." },
 	{ CONF_TOP, SETTING_GROUP, "limits", .child = CONF_LIMITS, .restart = true, FIELD(struct conf, limits),
 	  .help = "What protects the daemon from its peers." },
 	{ CONF_TOP, SETTING_GROUP, "control", .child = CONF_CONTROL, .restart = true, FIELD(struct conf, control),

@@ -4,6 +4,7 @@
 #include "backstore/settings.h"
 #include "config/server-internal.h"
 #include "engine/log.h"
+#include "engine/reach.h"
 
 static void free_lun(gpointer data)
 {
@@ -49,6 +50,20 @@ struct lun_conf run_lun_conf(const struct conf_lun *conf)
 	};
 }
 
+/* Permission was denied, and not by the file's mode. */
+static void tell_outside(const struct conf_lun *conf, GError **error)
+{
+	for (char **pair = conf->settings; error && *error && pair && *pair; pair += 2) {
+		g_autofree char *was = NULL;
+
+		if (!g_path_is_absolute(pair[1]) || reach_has(pair[1]))
+			continue;
+		was = (*error)->message;
+		(*error)->message = g_strdup_printf("%s; it is not in confine-paths, which a restart can change", was);
+		return;
+	}
+}
+
 struct device *run_lun_device(struct server *s, const struct conf_target *t, const struct conf_lun *conf,
 			      GError **error)
 {
@@ -60,6 +75,8 @@ struct device *run_lun_device(struct server *s, const struct conf_target *t, con
 	if (m)
 		dev = device_open_for(s->engine, m, name, (const char *const *)conf->settings, conf->read_only,
 				      &owner, error);
+	if (!dev)
+		tell_outside(conf, error);
 	if (!dev)
 		g_prefix_error(error, "%s: ", name);
 	return dev;

@@ -8,6 +8,7 @@
 #include "backstore/device.h"
 #include "engine/thread.h"
 #include "lib/confine.h"
+#include "lib/landlock.h"
 #include "lib/lib.h"
 
 #define LOG_DOMAIN LOGD_DAEMON
@@ -171,6 +172,25 @@ static int enter_idle(struct gotgt_server *s)
 	return r || !s->running ? r : lib_leave(s, lib_fail(EBUSY, "the server runs"));
 }
 
+static int confine_paths(const struct gotgt_server *s)
+{
+	const struct conf *c = s->draft;
+	GError *error = NULL;
+	bool missing;
+
+	if (!c->confine_paths || c->confine == CONFINE_OFF)
+		return 0;
+	if (landlock_start(c, s->plugin_dirs, &missing, &error)) {
+		log_info("confined to files in confine-paths, and where the configuration has some");
+		return 0;
+	}
+	if (!missing || c->confine == CONFINE_REQUIRED)
+		return lib_fail_error(EIO, error);
+	log_warning("%s: files are opened anywhere", error->message);
+	g_error_free(error);
+	return 0;
+}
+
 static int server_confine(const struct gotgt_server *s)
 {
 	g_autofree char *state = NULL;
@@ -184,7 +204,7 @@ static int server_confine(const struct gotgt_server *s)
 		log_info("%s", state);
 	else
 		log_warning("%s", state);
-	return 0;
+	return confine_paths(s);
 }
 
 int gotgt_server_confine(struct gotgt_server *s)

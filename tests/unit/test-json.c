@@ -4,6 +4,7 @@
 #include <string.h>
 #include "conf-random.h"
 #include "config/json.h"
+#include "engine/vault.h"
 
 #define ROUNDS 300
 
@@ -188,7 +189,7 @@ static struct conf_target *with_account(void)
 
 	t->iqn = g_strdup("iqn.2016-09.com.example:x");
 	a->user = g_strdup("u");
-	a->secret = g_strdup("never shown at all");
+	a->secret = vault_strdup("never shown at all");
 	g_ptr_array_add(t->accounts, a);
 	return t;
 }

@@ -12,6 +12,7 @@
 #include "config/place.h"
 #include "config/save.h"
 #include "engine/statefile.h"
+#include "engine/vault.h"
 
 #define ROUNDS 300
 
@@ -65,10 +66,10 @@ static void make_account_valid(struct conf_account *a, unsigned i)
 	g_clear_pointer(&a->mutual_secret_file, g_free);
 	g_clear_pointer(&a->mutual_secret_credential, g_free);
 	if (!a->secret)
-		a->secret = g_strdup("\"secret\\");
+		a->secret = vault_strdup("\"secret\\");
 	if (!a->mutual_user || !a->mutual_secret) {
 		g_clear_pointer(&a->mutual_user, g_free);
-		g_clear_pointer(&a->mutual_secret, g_free);
+		g_clear_pointer(&a->mutual_secret, vault_free);
 	}
 	g_free(a->user);
 	a->user = g_strdup_printf("user \"%u\"\t\303\244", i);
@@ -283,11 +284,11 @@ static void test_diff(void)
 	b->workers = a->workers % 1024 + 1;
 	acc = schema_new(CONF_ACCOUNT);
 	acc->user = g_strdup("x");
-	acc->secret = g_strdup("old secret");
+	acc->secret = vault_strdup("old secret");
 	g_ptr_array_add(t->accounts, acc);
 	acc = schema_dup(CONF_ACCOUNT, acc);
-	g_free(acc->secret);
-	acc->secret = g_strdup("new secret");
+	vault_free(acc->secret);
+	acc->secret = vault_strdup("new secret");
 	g_ptr_array_add(u->accounts, acc);
 	changes = conf_diff(a, b);
 	g_assert_cmpuint(changes->len, ==, 4);
