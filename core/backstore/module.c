@@ -2,10 +2,15 @@
 /* module.c - find a plugin, check it, keep it. */
 #include "config.h"
 #include <dlfcn.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
 #include <ltdl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "backstore/module.h"
 
 G_DEFINE_QUARK(gotgt-module-error, module_error)
@@ -86,6 +91,30 @@ static const char *why_not(const char *path)
 	return why ? why : "unknown error";
 }
 
+/*
+ * A file that is being copied, or was not to its end, is mapped by the system's loader as if it were all there, and the
+ * first byte that is not kills the process.  What is no ELF of this machine it refuses by itself.
+ */
+static bool is_cut(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ElfW(Ehdr) e;
+	ElfW(Phdr) p;
+	struct stat st;
+	bool cut = false;
+
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) == 0 && pread(fd, &e, sizeof e, 0) == sizeof e && !memcmp(e.e_ident, ELFMAG, SELFMAG) &&
+	    e.e_ident[EI_CLASS] == (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) && e.e_phentsize == sizeof p)
+		for (unsigned i = 0; i < e.e_phnum && !cut; i++)
+			cut = pread(fd, &p, sizeof p, (off_t)(e.e_phoff + i * sizeof p)) != sizeof p ||
+			      (p.p_type == PT_LOAD &&
+			       (p.p_offset > (uint64_t)st.st_size || p.p_filesz > (uint64_t)st.st_size - p.p_offset));
+	close(fd);
+	return cut;
+}
+
 static lt_dlhandle open_private(const char *path)
 {
 	lt_dladvise advise;
@@ -114,6 +143,10 @@ static struct module *load(const char *path, const char *name, const struct gotg
 	lt_dlhandle h;
 
 	m->path = own_path;
+	if (is_cut(path)) {
+		fail(error, MODULE_ERROR_LOAD, path, "it is not whole: a part of the file is missing");
+		return NULL;
+	}
 	h = open_private(path);
 	if (!h) {
 		fail(error, MODULE_ERROR_LOAD, path, why_not(path));

@@ -145,7 +145,7 @@ static JsonObject *backstore_object(const struct request *r, const struct conf_t
 	json_set_text(o, "plugin", l->plugin);
 	if (settings)
 		json_object_set_member(o, "settings", json_node_copy(settings));
-	json_set_text(o, "state", lun ? "online" : "failed");
+	json_set_text(o, "state", view_lun_state(l, lun));
 	if (lun)
 		add_device(o, lun_device(lun));
 	return o;

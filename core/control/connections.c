@@ -11,6 +11,7 @@
 
 #define LOG_DOMAIN LOGD_CONTROL
 
+#define RETRY_MS 500		/* out of descriptors */
 #define CROWDED_QUIET_US (5 * G_USEC_PER_SEC)	/* without that, until it is told again */
 
 /* Ends with its stream, which libsoup has. */
@@ -123,11 +124,20 @@ static void make_room(struct door *d)
 	d->crowded_us = now_us;
 }
 
+static void listen_after(struct door *d, unsigned ms);
+
 static gboolean on_connect(GSocket *listener, GIOCondition condition, gpointer data)
 {
 	struct door *d = data;
-	GSocket *socket = g_socket_accept(listener, NULL, NULL);
+	g_autoptr(GError) error = NULL;
+	GSocket *socket = g_socket_accept(listener, NULL, &error);
 
+	/* Who cannot be accepted stays there to be, and would be seen again at once. */
+	if (!socket && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
+		log_error("control %s: %s", d->url, error->message);
+		listen_after(d, RETRY_MS);
+		return G_SOURCE_REMOVE;
+	}
 	if (!socket)
 		return G_SOURCE_CONTINUE;
 	if (g_queue_get_length(d->connections) >= CONTROL_CONNECTIONS_MAX)
@@ -137,6 +147,23 @@ static gboolean on_connect(GSocket *listener, GIOCondition condition, gpointer d
 		take(d, socket);
 	g_object_unref(socket);
 	return G_SOURCE_CONTINUE;
+}
+
+static gboolean listen_again(gpointer data)
+{
+	listen_after(data, 0);
+	return G_SOURCE_REMOVE;
+}
+
+static void listen_after(struct door *d, unsigned ms)
+{
+	if (d->accept) {
+		g_source_destroy(d->accept);
+		g_source_unref(d->accept);
+	}
+	d->accept = ms ? g_timeout_source_new(ms) : g_socket_create_source(d->socket, G_IO_IN, NULL);
+	g_source_set_callback(d->accept, ms ? listen_again : G_SOURCE_FUNC(on_connect), d, NULL);
+	g_source_attach(d->accept, d->control->context);
 }
 
 /* Each connection has an object of its own for its peer's address. */
@@ -160,9 +187,7 @@ static struct door *door_new(struct control *c, GSocket *socket, const char *url
 	d->ending = g_queue_new();
 	g_socket_set_blocking(socket, FALSE);
 	d->http = soup_server_new("raw-paths", TRUE, NULL);
-	d->accept = g_socket_create_source(socket, G_IO_IN, NULL);
-	g_source_set_callback(d->accept, G_SOURCE_FUNC(on_connect), d, NULL);
-	g_source_attach(d->accept, c->context);
+	listen_after(d, 0);
 	g_ptr_array_add(c->doors, d);
 	log_info("control %s: listening", url);
 	return d;

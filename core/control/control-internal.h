@@ -80,6 +80,8 @@ void objects_patch_config(struct request *r);
 void levels_get(struct request *r);
 void levels_put(struct request *r);
 void change_save(struct request *r);
+/* "online", "offline", "failed": it did not open, "stuck": its device does not answer. */
+const char *view_lun_state(const struct conf_lun *l, const struct lun *lun);
 void views_health(struct request *r);
 void views_plugins(struct request *r);
 void views_session(struct request *r);

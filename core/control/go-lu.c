@@ -89,7 +89,7 @@ static JsonObject *lu_object(const struct server *s, const struct conf_target *t
 	json_object_set_int_member(o, "blockShift", lun ? lun->block_shift : l->block_size == 4096 ? 12 : 9);
 	json_set_text(o, "target", t->iqn);
 	json_object_set_int_member(o, "lun", l->number);
-	json_set_text(o, "state", !lun ? "failed" : l->online ? "online" : "offline");
+	json_set_text(o, "state", view_lun_state(l, lun));
 	if (lun)
 		json_object_set_int_member(o, "size", (gint64)device_size(lun_device(lun)));
 	return o;

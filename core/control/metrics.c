@@ -8,6 +8,7 @@
 #include <gotgt/version.h>
 #include "control/control-internal.h"
 #include "control/numbers.h"
+#include "scsi/lun.h"
 #include "scsi/tally.h"
 
 #define OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -24,6 +25,7 @@ static const struct { const char *name, *help; } scopes[SCOPES] = {
 struct object {
 	GString *labels;	/* "target=\"iqn...\",lun=\"0\"" */
 	unsigned connections;
+	bool stuck;
 	struct stats_sum sum;
 };
 
@@ -70,6 +72,7 @@ static void find_luns(const struct server *s, GPtrArray *found)
 				continue;
 			label(o, "target", t->iqn);
 			label_number(o, "lun", l->number);
+			o->stuck = lun_state(lun) & LUN_STUCK;
 			g_ptr_array_add(found, o);
 			o = object_new();
 		}
@@ -214,6 +217,11 @@ static void connections(const struct family *f, const struct object *o)
 	sample(f, o, "", "", o->connections);
 }
 
+static void stuck(const struct family *f, const struct object *o)
+{
+	sample(f, o, "", "", o->stuck);
+}
+
 static void logins(const struct family *f, const struct object *o)
 {
 	sample(f, o, "_total", "", o->sum.counts[STATS_LOGINS]);
@@ -243,6 +251,7 @@ static const struct metric {
 	{ "digest_errors", "counter", NULL, "Digests of PDUs received that were wrong", ALL, digests },
 	{ "r2ts", "counter", NULL, "R2T PDUs sent", ALL, r2ts },
 	{ "connections", "gauge", NULL, "Connections now", WITH_CONNECTIONS, connections },
+	{ "stuck", "gauge", NULL, "1 while the device does not answer", 1 << OF_LUN, stuck },
 	{ "logins", "counter", NULL, "Logins that succeeded", 1 << OF_PORTAL, logins },
 	{ "login_failures", "counter", NULL, "Logins that were refused, or not gone through with", 1 << OF_PORTAL,
 	  login_failures },

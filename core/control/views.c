@@ -112,6 +112,11 @@ void views_plugins(struct request *r)
 
 /* ---- state ---- */
 
+const char *view_lun_state(const struct conf_lun *l, const struct lun *lun)
+{
+	return !lun ? "failed" : !l->online ? "offline" : lun_state(lun) & LUN_STUCK ? "stuck" : "online";
+}
+
 static JsonObject *lun_object(const struct server *s, const struct conf_target *t, const struct conf_lun *l)
 {
 	struct lun *lun = server_lun(s, t->iqn, l->number);
@@ -119,7 +124,7 @@ static JsonObject *lun_object(const struct server *s, const struct conf_target *
 
 	json_object_set_int_member(o, "number", l->number);
 	json_set_text(o, "plugin", l->plugin);
-	json_set_text(o, "state", !lun ? "failed" : l->online ? "online" : "offline");
+	json_set_text(o, "state", view_lun_state(l, lun));
 	if (lun)
 		json_object_set_int_member(o, "size", (gint64)device_size(lun_device(lun)));
 	return o;
@@ -208,13 +213,23 @@ void views_health(struct request *r)
 	const struct server *s = r->control->options.server;
 	const GPtrArray *targets = server_conf(s)->targets;
 	JsonObject *o = json_object_new();
-	unsigned luns = 0, served = server_luns(s);
+	unsigned luns = 0, stuck = 0, served = server_luns(s);
 
-	for (unsigned i = 0; i < targets->len; i++)
-		luns += ((const struct conf_target *)targets->pdata[i])->luns->len;
-	json_set_text(o, "status", served == luns ? "ok" : "degraded");
+	for (unsigned i = 0; i < targets->len; i++) {
+		const struct conf_target *t = targets->pdata[i];
+
+		luns += t->luns->len;
+		for (unsigned j = 0; j < t->luns->len; j++) {
+			const struct conf_lun *l = t->luns->pdata[j];
+			const struct lun *lun = server_lun(s, t->iqn, l->number);
+
+			stuck += lun && lun_state(lun) & LUN_STUCK ? 1 : 0;
+		}
+	}
+	json_set_text(o, "status", served == luns && !stuck ? "ok" : "degraded");
 	json_object_set_int_member(o, "targets", targets->len);
 	json_object_set_int_member(o, "luns", luns);
 	json_object_set_int_member(o, "luns-served", served);
+	json_object_set_int_member(o, "luns-stuck", stuck);
 	answer_json(r, SOUP_STATUS_OK, json_of_object(o));
 }

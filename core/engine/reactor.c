@@ -16,6 +16,7 @@
 
 #define LOG_DOMAIN LOGD_ENGINE
 
+#define SPARE_PASSED 4u	/* batches with events, to one of spare work */
 #define BATCH 64
 #define POLL_MIN_NS 8000u	/* the shortest look, two system calls that switch threads */
 
@@ -35,6 +36,8 @@ struct reactor {
 
 	struct defer *defer_head, **defer_tail;
 	struct defer *again_head, **again_tail;	/* of the next batch */
+	struct post *spare_head, **spare_tail;
+	unsigned spare_passed;		/* batches since one ran */
 
 	struct timer **heap;			/* 1-based binary heap by due_ms */
 	uint32_t n_timers, cap_timers;
@@ -187,6 +190,37 @@ static void run_again(struct reactor *r)
 		run_first(&r->again_head, &r->again_tail);
 }
 
+void reactor_spare(struct reactor *r, struct post *p)
+{
+	p->next = NULL;
+	*r->spare_tail = p;
+	r->spare_tail = &p->next;
+}
+
+bool reactor_run_spare(struct reactor *r)
+{
+	struct post *p = r->spare_head;
+
+	if (!p)
+		return false;
+	r->spare_head = p->next;
+	if (!r->spare_head)
+		r->spare_tail = &r->spare_head;
+	p->run(p);
+	return true;
+}
+
+/* While there are events they have most of the time, and else whoever wants this CPU goes first. */
+static void run_spare(struct reactor *r, bool busy)
+{
+	if (!r->spare_head || (busy && ++r->spare_passed < SPARE_PASSED))
+		return;
+	r->spare_passed = 0;
+	if (!busy)
+		sched_yield();
+	reactor_run_spare(r);
+}
+
 /* ---- posts ---- */
 
 void reactor_post(struct reactor *r, struct post *p)
@@ -299,7 +333,7 @@ void reactor_unwatch(struct reactor *r, struct watch *w)
 
 static int sleep_ms(const struct reactor *r)
 {
-	if (r->defer_head || r->again_head)
+	if (r->defer_head || r->again_head || r->spare_head)
 		return 0;
 	if (!r->n_timers)
 		return -1;
@@ -371,6 +405,8 @@ static void *loop(void *arg)
 		run_again(r);
 		run_timers(r);
 		run_deferred(r);
+		run_spare(r, n > 0);
+		run_deferred(r);
 	}
 	self = NULL;
 	return NULL;
@@ -384,6 +420,7 @@ struct reactor *reactor_new(unsigned index, GError **error)
 	r->log = log_entered();
 	r->defer_tail = &r->defer_head;
 	r->again_tail = &r->again_head;
+	r->spare_tail = &r->spare_head;
 	r->wake.ready = woken;
 	r->now_ms = clock_ms(r);
 	r->ep = epoll_create1(EPOLL_CLOEXEC);

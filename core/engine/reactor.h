@@ -75,6 +75,14 @@ void reactor_undefer(struct reactor *r, struct defer *d);	/* no-op when it is no
 void reactor_again(struct reactor *r, struct defer *d);
 void reactor_unagain(struct reactor *r, struct defer *d);	/* no-op when it is not queued */
 
+/*
+ * Run it once, when the batch of events has been handled and what it queued has run: at most one of these a batch, in their
+ * order, and of batches with events each fourth, so that what takes long in all costs others little.
+ */
+void reactor_spare(struct reactor *r, struct post *p);
+/* The next one now, for who cannot return to the loop; false: there is none. */
+bool reactor_run_spare(struct reactor *r);
+
 /* (Re)arm; delay from now. */
 void reactor_timer_set(struct reactor *r, struct timer *t, uint64_t delay_ms);
 void reactor_timer_cancel(struct reactor *r, struct timer *t);

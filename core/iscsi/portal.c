@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "engine/log.h"
 #include "iscsi/address.h"
@@ -19,6 +20,7 @@
 #define BACKLOG 1024
 #define RETRY_MS 500	/* out of descriptors or memory: the backlog waits so long */
 #define REFUSED_QUIET_US (5 * G_USEC_PER_SEC)
+#define FILES_KEPT 160u	/* of RLIMIT_NOFILE, or a quarter: for control, state files, devices that are added */
 #define ACCEPTS 64	/* at a time, so that sessions get their turn */
 
 struct portal {
@@ -117,7 +119,18 @@ static void complain(struct node *n, const struct sockaddr_storage *from)
 	if (from->ss_family == AF_INET || from->ss_family == AF_INET6)
 		getnameinfo((const struct sockaddr *)from, sizeof *from, host, sizeof host, NULL, 0, NI_NUMERICHOST);
 	log_warning_of(((struct log_fields){ .conn = host }),
-		       "%s: connection refused: too many connections, or logins under way (and %u others before)", host, untold);
+		       "%s: connection refused: too many connections, logins under way or open files (and %u others before)", host,
+		       untold);
+}
+
+/* The kernel gives the lowest number that is free. */
+static bool leaves_few_files(int fd)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == RLIM_INFINITY)
+		return false;
+	return (rlim_t)fd >= files.rlim_cur - MIN(files.rlim_cur / 4, FILES_KEPT);
 }
 
 void node_adopt(struct node *n, struct portal *p, int fd)
@@ -129,7 +142,7 @@ void node_adopt(struct node *n, struct portal *p, int fd)
 	if (getpeername(fd, (struct sockaddr *)&from, &len) < 0)
 		memset(&from, 0, sizeof from);
 	address_unmap(&from);	/* so that lists of IPv4 addresses hold for it */
-	r = least_loaded(n, p, &from);
+	r = leaves_few_files(fd) ? NULL : least_loaded(n, p, &from);
 	if (r) {
 		conn_start(n, p, r, fd, &from);
 	} else {

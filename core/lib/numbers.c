@@ -7,32 +7,61 @@
 #include "lib/lib.h"
 #include "scsi/tally.h"
 
-static void put_kind(struct gotgt_stats_kind *to, const struct stats_sum_kind *k)
+/* The kinds a caller may ask for, and where: one that its struct is too short for is not asked for. */
+static const struct { size_t at; enum stats_kind kind; } kinds[] = {
+	{ offsetof(struct gotgt_stats, read), STATS_READ },
+	{ offsetof(struct gotgt_stats, write), STATS_WRITE },
+	{ offsetof(struct gotgt_stats, other), STATS_OTHER },
+};
+
+static struct gotgt_stats_kind *asked(const struct gotgt_stats *stats, size_t at)
 {
-	*to = (struct gotgt_stats_kind){
-		.commands = k->commands, .bytes = k->bytes, .total_ns = k->sum_ns,
+	struct gotgt_stats_kind *kind = NULL;
+
+	if (stats->size >= at + sizeof kind)
+		memcpy(&kind, (const char *)stats + at, sizeof kind);
+	return kind;
+}
+
+static void give_kind(struct gotgt_stats_kind *to, const struct stats_sum_kind *k)
+{
+	const struct gotgt_stats_kind all = {
+		.size = MIN(to->size, sizeof all), .commands = k->commands, .bytes = k->bytes, .total_ns = k->sum_ns,
 		.p50_ns = stats_sum_percentile_ns(k, 500), .p99_ns = stats_sum_percentile_ns(k, 990), .max_ns = k->max_ns,
 	};
+
+	memcpy(to, &all, all.size);
 }
 
 /* As much of it as the caller knows. */
 static void give(struct gotgt_stats *to, const struct stats_sum *sum)
 {
 	struct gotgt_stats all = { .queue_depth = sum->depth, .queue_depth_max = sum->depth_max };
+	struct gotgt_stats_kind *kind;
 
 	for (unsigned i = 0; i < STATS_ERRORS; i++)
 		all.errors += sum->errors[i];
-	put_kind(&all.read, &sum->kinds[STATS_READ]);
-	put_kind(&all.write, &sum->kinds[STATS_WRITE]);
-	put_kind(&all.other, &sum->kinds[STATS_OTHER]);
+	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+		kind = asked(to, kinds[i].at);
+		if (kind)
+			give_kind(kind, &sum->kinds[kinds[i].kind]);
+		memcpy((char *)&all + kinds[i].at, &kind, sizeof kind);
+	}
 	all.size = MIN(to->size, sizeof all);
 	memcpy(to, &all, all.size);
 }
 
 static int check(const struct gotgt_server *s, const struct gotgt_stats *stats)
 {
+	const struct gotgt_stats_kind *kind;
+
 	if (!stats || stats->size < sizeof stats->size)
 		return lib_fail(EINVAL, "the size of struct gotgt_stats is not set");
+	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+		kind = asked(stats, kinds[i].at);
+		if (kind && kind->size < sizeof kind->size)
+			return lib_fail(EINVAL, "the size of struct gotgt_stats_kind is not set");
+	}
 	return s->running ? 0 : lib_fail(EBUSY, "the server does not run");
 }
 

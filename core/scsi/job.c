@@ -6,6 +6,7 @@
 #include "scsi/job.h"
 #include "scsi/lun.h"
 #include "scsi/task.h"
+#include "scsi/watch.h"
 
 #define STEP_WRITE (4u << 20)
 #define STEP_RANGE (64u << 20)	/* of what moves no data */
@@ -19,12 +20,12 @@ struct job {
 	const struct kind *kind;
 	struct range range;
 	struct device_io dio;
-	struct timer timer;
+	struct timer timer, watch;
 	union { struct post post; struct work work; };
 	int kept;			/* 0 or a negative errno */
 	uint32_t op, flags, step;
 	unsigned pass, passes;
-	bool invert, flushing, immed, ause;
+	bool invert, flushing, immed, ause, stuck;
 	unsigned failed_before;		/* bits of LUN_JOB_FAILED, for give_up() */
 	bool ause_before;
 	uint64_t size, at;		/* bytes: of a pass, done of this one */
@@ -147,6 +148,43 @@ static void turn_over(struct job *j)
 		j->pattern[i] = (uint8_t)~j->pattern[i];
 }
 
+/* ---- a device that does not answer ---- */
+
+/*
+ * Its command is not kept waiting; the job itself stays the device's, which may still write, and goes on when that has
+ * answered.
+ */
+static void overdue(struct timer *timer)
+{
+	struct job *j = container_of(timer, struct job, watch);
+	struct task *t = j->task;
+
+	j->stuck = true;
+	watch_stuck(j->lun, j->reactor);
+	j->task = NULL;
+	if (t && task_back(t))
+		task_fail(t, SENSE_COMMAND_TIMEOUT);
+}
+
+static void watch(struct job *j)
+{
+	uint64_t ms = watch_ms(j->lun, WATCH_LONG);
+
+	j->watch.expired = overdue;
+	if (ms)
+		reactor_timer_set(j->reactor, &j->watch, ms);
+}
+
+static void watch_no_more(struct job *j)
+{
+	reactor_timer_cancel(j->reactor, &j->watch);
+	if (j->stuck)
+		watch_answers(j->lun, j->reactor);
+	j->stuck = false;
+}
+
+/* ---- steps over it ---- */
+
 static void step(struct job *j);
 
 static void step_posted(struct post *p)
@@ -173,6 +211,7 @@ static void step_done(struct device_io *dio, enum gotgt_status status)
 {
 	struct job *j = container_of(dio, struct job, dio);
 
+	watch_no_more(j);
 	if (status != GOTGT_OK) {
 		end(j, FAILED);
 		return;
@@ -229,6 +268,7 @@ static void step(struct job *j)
 		j->dio.pattern = j->pattern;
 		j->dio.pattern_len = j->lun->block_size;
 	}
+	watch(j);
 	device_submit(j->lun->dev, &j->dio);
 }
 

@@ -18,6 +18,8 @@ struct task_loop {
 	bool again;		/* a step has filled dio anew */
 };
 
+#define STEPS 2u	/* at once, of a command in many: then others have their turn */
+
 /* ---- ending ---- */
 
 void task_finish(struct task *t)
@@ -255,9 +257,28 @@ static void prepare_dio(struct task *t, void (*next)(struct task *t))
 	t->in_device = true;
 }
 
+static void submit_posted(struct post *p)
+{
+	struct task *t = container_of(p, struct task, offloaded.post);
+
+	if (task_back(t))
+		task_submit(t, t->next);
+}
+
+/* dio is filled, and goes to the device when it is its turn among others of the kind. */
+static void submit_later(struct task *t)
+{
+	t->loop = NULL;
+	t->in_device = false;
+	t->in_query = true;
+	t->offloaded.post = (struct post){ .run = submit_posted };
+	reactor_spare(t->reactor, &t->offloaded.post);
+}
+
 void task_submit(struct task *t, void (*next)(struct task *t))
 {
 	struct task_loop loop = { .again = true };
+	unsigned steps = 0;
 
 	if (G_UNLIKELY(lun_state(t->lun) & LUN_STUCK)) {
 		task_fail(t, SENSE_BECOMING_READY);
@@ -270,6 +291,10 @@ void task_submit(struct task *t, void (*next)(struct task *t))
 	}
 	t->loop = &loop;	/* NOLINT(autoVariables): as long as this runs */
 	while (loop.again) {
+		if (steps++ == STEPS) {
+			submit_later(t);
+			return;
+		}
 		loop = (struct task_loop){ .submitting = true };
 		device_submit(t->lun->dev, &t->dio);
 		loop.submitting = false;

@@ -6,7 +6,7 @@
 #include "scsi/lun.h"
 #include "scsi/task.h"
 
-#define VERIFY_CHUNK (1u << 20)
+#define VERIFY_CHUNK (128u << 10)
 
 /* SBC-4 5.33.1, table 99 */
 enum bytchk { BYTCHK_NONE, BYTCHK_ALL, BYTCHK_RESERVED, BYTCHK_ONE_BLOCK };

@@ -13,9 +13,9 @@ static struct lun_count *count_of(const struct task *t)
 	return &t->lun->count[reactor_index(t->reactor)];
 }
 
-static uint64_t timeout_ms(const struct lun *lun)
+uint64_t watch_ms(const struct lun *lun, unsigned times)
 {
-	return atomic_load_explicit(&((struct lun *)lun)->io_timeout_s, memory_order_relaxed) * UINT64_C(1000);
+	return atomic_load_explicit(&((struct lun *)lun)->io_timeout_s, memory_order_relaxed) * UINT64_C(1000) * times;
 }
 
 static void look(struct timer *timer);
@@ -35,13 +35,13 @@ static void be_back_by(struct reactor *r, struct timer *timer, uint64_t due_ms)
 void watch_begin(struct task *t, struct lun *lun, unsigned times)
 {
 	struct lun_count *c = count_of(t);
-	uint64_t ms = timeout_ms(t->lun);
+	uint64_t ms = watch_ms(t->lun, times);
 
 	if (!ms)
 		return;
 	t->watch.on = true;
 	t->watch.lun = lun;
-	t->watch.due_ms = reactor_now_ms(t->reactor) + ms * times;
+	t->watch.due_ms = reactor_now_ms(t->reactor) + ms;
 	t->watch.next = NULL;
 	t->watch.prev = c->last_watched;
 	if (c->last_watched)
@@ -69,7 +69,7 @@ void watch_end(struct task *t)
 
 void watch_hurry(struct task *t)
 {
-	uint64_t due_ms = reactor_now_ms(t->reactor) + MIN(timeout_ms(t->lun), WATCH_ABORT_MS);
+	uint64_t due_ms = reactor_now_ms(t->reactor) + MIN(watch_ms(t->lun, 1), WATCH_ABORT_MS);
 
 	t->watch.due_ms = MIN(t->watch.due_ms, due_ms);
 	be_back_by(t->reactor, &count_of(t)->watch, t->watch.due_ms);
@@ -77,14 +77,14 @@ void watch_hurry(struct task *t)
 
 /* ---- giving up, and getting back ---- */
 
-static void stuck(struct lun *lun, uint64_t now_ms)
+void watch_stuck(struct lun *lun, struct reactor *r)
 {
 	bool first;
 
 	pthread_mutex_lock(&lun->lock);
 	first = !lun->n_stuck++;
 	if (first) {
-		lun->stuck_ms = now_ms;
+		lun->stuck_ms = reactor_now_ms(r);
 		lun_set_state(lun, 0, LUN_STUCK);
 		log_error("target %s lun %u: its device does not answer: commands are refused until it does",
 			  target_name(lun->target), lun->number);
@@ -94,17 +94,20 @@ static void stuck(struct lun *lun, uint64_t now_ms)
 	device_stuck(lun->dev);
 }
 
-void watch_came_back(struct task *t)
+void watch_answers(struct lun *lun, struct reactor *r)
 {
-	struct lun *lun = t->watch.lun;
-
 	pthread_mutex_lock(&lun->lock);
 	if (!--lun->n_stuck) {
 		lun_set_state(lun, LUN_STUCK, 0);
 		log_warning("target %s lun %u: its device answers again, after %" G_GUINT64_FORMAT " ms",
-			    target_name(lun->target), lun->number, reactor_now_ms(t->reactor) - lun->stuck_ms);
+			    target_name(lun->target), lun->number, reactor_now_ms(r) - lun->stuck_ms);
 	}
 	pthread_mutex_unlock(&lun->lock);
+}
+
+void watch_came_back(struct task *t)
+{
+	watch_answers(t->watch.lun, t->reactor);
 }
 
 /* What waits for others is no device's, and ends. */
@@ -129,7 +132,7 @@ static void give_up(struct task *t)
 	watch_end(t);
 	if (waits(t))
 		return;
-	stuck(t->watch.lun, reactor_now_ms(t->reactor));
+	watch_stuck(t->watch.lun, t->reactor);
 	wake = task_set_leave(t);
 	t->nl = NULL;
 	if (t->parting)

@@ -24,4 +24,10 @@ void watch_hurry(struct task *t);
 /* One that was given up has ended. */
 void watch_came_back(struct task *t);
 
+/* The same of what is no command, a step of a job: it is overdue; it has come back. */
+void watch_stuck(struct lun *lun, struct reactor *r);
+void watch_answers(struct lun *lun, struct reactor *r);
+/* So many timeouts, 0: it is never overdue. */
+uint64_t watch_ms(const struct lun *lun, unsigned times);
+
 #endif

@@ -304,6 +304,7 @@ GOTGT_EXPORT int gotgt_session_drop(struct gotgt_server *server, uint16_t tsih);
 
 /* Commands of a kind that ended.  Times are from a command's arrival until its answer was sent; percentiles up to 1/8 high. */
 struct gotgt_stats_kind {
+	size_t size;			/* sizeof(struct gotgt_stats_kind), set by the caller; then bytes that were filled */
 	uint64_t commands, bytes;	/* bytes of those that succeeded */
 	uint64_t total_ns, p50_ns, p99_ns, max_ns;	/* of all together; of half, 99 of 100, and every one at most */
 };
@@ -311,7 +312,8 @@ struct gotgt_stats {
 	size_t size;			/* sizeof(struct gotgt_stats), set by the caller; then bytes that were filled */
 	uint64_t errors;		/* commands that did not end with GOOD */
 	uint64_t queue_depth, queue_depth_max;	/* under way: now, and at most */
-	struct gotgt_stats_kind read, write, other;	/* by what they do with blocks */
+	/* By what they do with blocks, each filled where it points, and NULL where nobody asks: the pointers stay. */
+	struct gotgt_stats_kind *read, *write, *other;
 };
 /* Since the start, or of a logical unit since its device was opened.  -EBUSY when the server does not run. */
 GOTGT_EXPORT int gotgt_server_stats(struct gotgt_server *server, struct gotgt_stats *stats);

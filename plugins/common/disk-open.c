@@ -233,6 +233,7 @@ int disk_open(struct disk *d, struct gotgt_lun *lun, const struct disk_conf *con
 	int r;
 
 	*d = (struct disk){ .fd = -1, .readonly = conf->readonly, .path = conf->path, .lun = lun };
+	disk_syncs_init(&d->syncs);
 	if (stat(conf->path, &st) == 0)
 		r = open_existing(d, conf, &st, flags);
 	else if (errno == ENOENT)

@@ -82,6 +82,17 @@ void disk_look(void *dev)
 		gotgt_host->resized(d->lun, size);
 }
 
+enum gotgt_status disk_check(void *dev)
+{
+	struct disk *d = dev;
+	uint64_t before = atomic_load(&d->size);
+
+	if (d->block_device)
+		return GOTGT_OK;
+	disk_look(d);
+	return atomic_load(&d->size) < before ? disk_failed(d, "it has shrunk", EIO) : GOTGT_OK;
+}
+
 /* ---- reading and writing ---- */
 
 /* What is left of io after done bytes, up to max elements. */
@@ -101,6 +112,92 @@ static int rest_of(const struct gotgt_io *io, uint64_t done, struct iovec *rest,
 	return n;
 }
 
+/* ---- what is stable ---- */
+
+void disk_syncs_init(struct disk_syncs *s)
+{
+	*s = (struct disk_syncs){ .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER, .last = &s->first };
+}
+
+static void sync_begin(struct disk_syncs *s, struct disk_sync *mine)
+{
+	pthread_mutex_lock(&s->lock);
+	*mine = (struct disk_sync){ .number = ++s->begun, .failures = s->failures };
+	*s->last = mine;
+	s->last = &mine->next;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void sync_unlink(struct disk_syncs *s, struct disk_sync *mine)
+{
+	struct disk_sync **at = &s->first;
+
+	while (*at != mine)
+		at = &(*at)->next;
+	*at = mine->next;
+	if (!mine->next)
+		s->last = at;
+}
+
+/*
+ * Whoever was told of mine's failure in its place began before now, and is waited for.  False: what is written may be
+ * lost.  Without waiting for others when it failed itself.
+ */
+static bool sync_end(struct disk_syncs *s, struct disk_sync *mine, bool failed)
+{
+	uint64_t until;
+	bool good;
+
+	pthread_mutex_lock(&s->lock);
+	sync_unlink(s, mine);
+	s->failures += failed;
+	until = s->begun;
+	pthread_cond_broadcast(&s->ended);
+	while (!failed && s->failures == mine->failures && s->first && s->first->number <= until)
+		pthread_cond_wait(&s->ended, &s->lock);
+	good = s->failures == mine->failures;
+	pthread_mutex_unlock(&s->lock);
+	return good;
+}
+
+static enum gotgt_status lost(struct disk *d, int err)
+{
+	return disk_failed(d, "flush: what was written before may be lost, so all flushes fail until it is opened anew", err);
+}
+
+/* It failed where it would have without RWF_DSYNC: nothing was to be made stable yet. */
+static bool fails_unsynced(const struct disk *d, const struct iovec *iov, int n, off_t at)
+{
+	int err = errno;
+	bool fails = pwritev2(d->fd, iov, n, at, 0) < 0;
+
+	errno = err;
+	return fails;
+}
+
+static ssize_t write_synced(struct disk *d, const struct iovec *iov, int n, off_t at)
+{
+	struct disk_sync mine;
+	ssize_t r;
+	bool failed;
+
+	sync_begin(&d->syncs, &mine);
+	r = pwritev2(d->fd, iov, n, at, RWF_DSYNC);
+	failed = r < 0 && errno != EINTR && errno != EAGAIN && !fails_unsynced(d, iov, n, at);
+	if (!sync_end(&d->syncs, &mine, failed) && r >= 0) {
+		errno = EIO;
+		return -1;
+	}
+	return r;
+}
+
+static ssize_t move(struct disk *d, bool write, const struct iovec *iov, int n, off_t at, int rwf)
+{
+	if (!write)
+		return preadv2(d->fd, iov, n, at, rwf);
+	return rwf & RWF_DSYNC ? write_synced(d, iov, n, at) : pwritev2(d->fd, iov, n, at, rwf);
+}
+
 enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf)
 {
 	const bool write = io->op == GOTGT_OP_WRITE;
@@ -116,7 +213,7 @@ enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf)
 			n = rest_of(io, done, rest, REST_IOV);
 			iov = rest;
 		}
-		r = write ? pwritev2(d->fd, iov, n, at, rwf) : preadv2(d->fd, iov, n, at, rwf);
+		r = move(d, write, iov, n, at, rwf);
 		if (r > 0)
 			done += (uint64_t)r;
 		else if (r == 0) {	/* the end of a file that was longer: there is nothing to be zero */
@@ -130,7 +227,22 @@ enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf)
 
 enum gotgt_status disk_flush(struct disk *d, const struct gotgt_io *io)
 {
-	return fdatasync(d->fd) < 0 ? disk_failed(d, "flush", errno) : GOTGT_OK;
+	struct disk_sync mine;
+	int r;
+
+	sync_begin(&d->syncs, &mine);
+	if (mine.failures) {
+		sync_end(&d->syncs, &mine, false);
+		return lost(d, EIO);
+	}
+	do
+		r = fdatasync(d->fd);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		r = -errno;
+	if (sync_end(&d->syncs, &mine, r < 0))
+		return GOTGT_OK;
+	return lost(d, r < 0 ? -r : EIO);
 }
 
 static int allocate(struct disk *d, const struct gotgt_io *io, int mode)

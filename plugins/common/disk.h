@@ -3,6 +3,7 @@
 #ifndef PLUGIN_DISK_H
 #define PLUGIN_DISK_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -30,6 +31,19 @@ struct disk_conf {
 	{ "lock", GOTGT_PARAM_BOOL, 0, offsetof(struct disk_conf, lock), "yes",		\
 	  "Refuse a file that another program has locked" }
 
+/*
+ * Linux tells of a write that failed behind the page cache once, whoever asks first, and forgets it (errseq_t): a flush
+ * that comes next succeeds, and what was lost stays lost.  So a failure is everybody's whose flush or RWF_DSYNC was
+ * under way, and no flush succeeds after it until the file is opened anew.
+ */
+struct disk_sync { struct disk_sync *next; uint64_t number, failures; };
+struct disk_syncs {
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	struct disk_sync *first, **last;	/* under way, in the order they began */
+	uint64_t begun, failures;
+};
+
 struct disk {
 	int fd;
 	bool block_device, readonly;
@@ -37,6 +51,7 @@ struct disk {
 	const char *path;		/* the configuration's */
 	struct gotgt_lun *lun;
 	_Atomic int64_t quiet_until_s;	/* one line an interval about failing I/O */
+	struct disk_syncs syncs;
 };
 
 /* glibc keeps the text for each thread. */
@@ -50,6 +65,8 @@ int disk_open(struct disk *d, struct gotgt_lun *lun, const struct disk_conf *con
 	      struct gotgt_dev_info *info);
 void disk_close(struct disk *d);
 
+void disk_syncs_init(struct disk_syncs *s);
+
 /* READ or WRITE, all of it.  rwf: RWF_*. */
 enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf);
 enum gotgt_status disk_flush(struct disk *d, const struct gotgt_io *io);
@@ -57,6 +74,10 @@ enum gotgt_status disk_unmap(struct disk *d, const struct gotgt_io *io);
 enum gotgt_status disk_zero(struct disk *d, const struct gotgt_io *io);
 /* Look how large it is now, and tell when that changed: struct gotgt_size.look, of a struct disk at the beginning. */
 void disk_look(void *dev);
+/*
+ * struct gotgt_memory.check, of the same: what was in flight when it shrank fails; what comes later is for the new size.
+ */
+enum gotgt_status disk_check(void *dev);
 /* The status for an errno, after a line about what the operator should know. */
 enum gotgt_status disk_failed(struct disk *d, const char *what, int err);
 

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * file: a device in a file or on a block device.  What the page cache has, or takes, is answered
- * on the caller's thread with RWF_NOWAIT; the rest may block.
+ * on the caller's thread with RWF_NOWAIT, or lent to be sent from there; the rest may block.
  */
 #include "config.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <gotgt/ext-memory.h>
 #include "../common/disk.h"
+#include "../common/resident.h"
+
+#define LEND_MIN 4096u	/* less is copied for less than a PDU of its own for the status costs */
 
 struct file_conf {
 	struct disk_conf disk;
@@ -24,7 +30,16 @@ static const struct gotgt_param file_params[] = {
 struct file_dev {
 	struct disk disk;	/* first: disk_look() */
 	atomic_bool no_nowait[2];	/* READ, WRITE: the file system does not know RWF_NOWAIT */
+	struct resident cache;
 };
+
+/* mincore() says yes to whatever is asked of a file that is neither the caller's nor writable by it. */
+static bool may_look(const struct disk *d)
+{
+	struct stat st;
+
+	return !d->readonly || (fstat(d->fd, &st) == 0 && st.st_uid == geteuid());
+}
 
 static int file_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_dev_info *info, void **dev)
 {
@@ -41,6 +56,8 @@ static int file_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_dev_
 	}
 	/* Without the cache every request waits for the medium. */
 	d->no_nowait[GOTGT_OP_READ] = d->no_nowait[GOTGT_OP_WRITE] = conf->direct;
+	if (!conf->direct && may_look(&d->disk))
+		resident_open(&d->cache, d->disk.fd, (size_t)d->disk.size);
 	*dev = d;
 	return 0;
 }
@@ -49,8 +66,21 @@ static void file_close(void *dev)
 {
 	struct file_dev *d = dev;
 
+	resident_close(&d->cache);
 	disk_close(&d->disk);
 	free(d);
+}
+
+static uint32_t file_lend(void *dev, uint64_t offset, uint64_t length, int write, struct iovec *iov, uint32_t iovmax)
+{
+	struct file_dev *d = dev;
+
+	if (write || !iovmax || length < LEND_MIN || offset + length > atomic_load(&d->disk.size) ||
+	    !resident_has(&d->cache, offset, length))
+		return 0;
+	iov[0].iov_base = d->cache.bytes + offset;
+	iov[0].iov_len = (size_t)length;
+	return 1;
 }
 
 /* A part that was done is done again with the whole: the bytes are the same. */
@@ -105,11 +135,14 @@ static const void *file_extension(const char *id)
 	static const struct gotgt_extents extents = { .size = sizeof extents, .query = file_extents };
 	static const struct gotgt_copy copy = { .size = sizeof copy, .copy = file_copy };
 	static const struct gotgt_size size = { .size = sizeof size, .look = disk_look };
+	static const struct gotgt_memory memory = { .size = sizeof memory, .lend = file_lend, .check = disk_check };
 
 	if (!strcmp(id, GOTGT_EXT_COPY))
 		return &copy;
 	if (!strcmp(id, GOTGT_EXT_SIZE))
 		return &size;
+	if (!strcmp(id, GOTGT_EXT_MEMORY))
+		return &memory;
 	return strcmp(id, GOTGT_EXT_EXTENTS) ? NULL : &extents;
 }
 

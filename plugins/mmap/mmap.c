@@ -57,20 +57,6 @@ static void mmap_close(void *dev)
 	free(d);
 }
 
-/* What was in flight when it shrank fails; what comes later is for the new size. */
-static enum gotgt_status mmap_check(void *dev)
-{
-	struct mmap_dev *d = dev;
-	uint64_t before = atomic_load(&d->disk.size);
-
-	if (d->disk.block_device)
-		return GOTGT_OK;
-	disk_look(&d->disk);
-	if (atomic_load(&d->disk.size) < before)
-		return disk_failed(&d->disk, "it has shrunk", EIO);
-	return GOTGT_OK;
-}
-
 /* With GOTGT_IO_NOWAIT too: memory is what this plugin is for. */
 static enum gotgt_status rw(struct disk *d, const struct gotgt_io *io)
 {
@@ -88,7 +74,7 @@ static void mmap_submit(void *dev, struct gotgt_io *io)
 		[GOTGT_OP_UNMAP] = disk_unmap, [GOTGT_OP_ZERO] = disk_zero,
 	};
 	struct mmap_dev *d = dev;
-	enum gotgt_status status = mmap_check(d);
+	enum gotgt_status status = disk_check(d);
 
 	gotgt_io_done(io, status == GOTGT_OK ? ops[io->op](&d->disk, io) : status);
 }
@@ -125,7 +111,7 @@ static enum gotgt_status mmap_copy(void *from, uint64_t from_offset, void *to, u
 
 static const void *mmap_extension(const char *id)
 {
-	static const struct gotgt_memory memory = { .size = sizeof memory, .lend = mmap_lend, .check = mmap_check };
+	static const struct gotgt_memory memory = { .size = sizeof memory, .lend = mmap_lend, .check = disk_check };
 	static const struct gotgt_extents extents = { .size = sizeof extents, .query = mmap_extents };
 	static const struct gotgt_copy copy = { .size = sizeof copy, .copy = mmap_copy };
 	static const struct gotgt_size size = { .size = sizeof size, .look = disk_look };

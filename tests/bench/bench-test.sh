@@ -9,7 +9,7 @@ iqn=iqn.2026-11.org.example:bench
 "$gotgt" serve -n "$iqn" -p 127.0.0.1:0 null:,size=64M >"$tap_tmp/out" 2>&1 & us=$!
 tap_cleanup() { kill "$limit" "$us" 2>/dev/null; wait "$limit" "$us" 2>/dev/null; }
 tap_wait "$tap_tmp/out" iscsi:// || cat "$tap_tmp/out" >&2
-tap_wait "$tap_tmp/port" "[0-9]"
+tap_wait "$tap_tmp/port" ""
 at_limit=127.0.0.1:$(cat "$tap_tmp/port")
 at_us=$(grep -o '127\.0\.0\.1:[0-9]*' "$tap_tmp/out" | head -1)
 
@@ -44,7 +44,7 @@ cp "$tap_tmp/image" "$tap_tmp/file"
 "$gotgt" serve -n "$iqn" -p 127.0.0.1:0 "file:$tap_tmp/file" "mmap:$tap_tmp/mapped" >"$tap_tmp/out2" 2>&1 & data=$!
 tap_cleanup() { kill "$limit" "$us" "$mapped" "$data" 2>/dev/null; wait "$limit" "$us" "$mapped" "$data" 2>/dev/null; }
 tap_wait "$tap_tmp/out2" iscsi:// || cat "$tap_tmp/out2" >&2
-tap_wait "$tap_tmp/port2" "[0-9]"
+tap_wait "$tap_tmp/port2" ""
 at_mapped=127.0.0.1:$(cat "$tap_tmp/port2")
 at_data=$(grep -o '127\.0\.0\.1:[0-9]*' "$tap_tmp/out2" | head -1)
 verified() # ADDRESS LUN blast-options

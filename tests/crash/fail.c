@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fail.c - preloaded into a server: a system call of the data path fails, as FAIL="CALL ERRNO EVERY COUNT" says: each
- * EVERY-th call, COUNT times.  ERRNO 0: it does a part of what it was asked for.  Nothing fails before the file
+ * EVERY-th call, COUNT times.  ERRNO 0: it does a part of what it was asked for.  CALL dsync: what pwritev2() with
+ * RWF_DSYNC writes, it does not make stable.  Nothing fails before the file
  * $FAIL_WHEN is there; after the last failure it is removed.
  */
 #include "config.h"
@@ -87,6 +88,11 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int fl
 {
 	struct iovec part[1024];
 
+	if (flags & RWF_DSYNC && fails("dsync")) {
+		if (REAL(pwritev2)(fd, iov, n, at, 0) >= 0)
+			errno = error;
+		return -1;
+	}
 	if (!fails("pwritev2"))
 		return REAL(pwritev2)(fd, iov, n, at, flags);
 	if (!error)

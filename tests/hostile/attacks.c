@@ -385,6 +385,31 @@ static void wrong_data(unsigned n, const atomic_bool *stop)
 	}
 }
 
+/* Each a terabyte of what a device answers at once; the session goes, and others come with the same. */
+static void long_commands(unsigned n, const atomic_bool *stop)
+{
+	enum { VERIFY_16 = 0x8f };
+	unsigned count = 0;
+	int fd = -1;
+
+	while (!atomic_load(stop)) {
+		if (renew(&fd, OTHER, (uint8_t)n, "") < 0)
+			continue;
+		for (uint32_t k = 1; k <= 16 && fd >= 0; k++) {
+			uint8_t bhs[BHS_LEN] = { OP_SCSI_COMMAND, FINAL | SIMPLE, [9] = 1, [32] = VERIFY_16 };
+
+			put32(bhs + 16, k);
+			put32(bhs + 24, k);
+			put32(bhs + 32 + 10, 0x7fffffff);
+			if (!raw_send(fd, bhs, NULL, 0))
+				lose(&fd);
+		}
+		g_usleep(200000);
+		lose(&fd);
+		pace(&count, 4);
+	}
+}
+
 /* ---- the control socket ---- */
 
 static void control(unsigned n, const atomic_bool *stop)
@@ -428,6 +453,7 @@ const struct attack attacks[] = {
 	{ "aborts", aborts, 4, 64 },
 	{ "no-data", no_data, 2, 320 },
 	{ "wrong-data", wrong_data, 2, 64 },
+	{ "long-commands", long_commands, 2, 64 },
 	{ "control", control, 2, 64 },
 	{ NULL },
 };

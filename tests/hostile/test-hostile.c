@@ -168,7 +168,8 @@ static const char conf[] =
 	"    { number = 0; plugin = \"file\"; settings: { path = \"%s/0\"; }; },\n"
 	"    { number = 1; plugin = \"null\"; settings: { size = \"16M\"; }; } ); },\n"
 	"  { iqn = \"" OTHER "\"; open = true; luns = (\n"
-	"    { number = 0; plugin = \"null\"; settings: { size = \"16M\"; }; } ); }\n"
+	"    { number = 0; plugin = \"null\"; settings: { size = \"16M\"; }; },\n"
+	"    { number = 1; plugin = \"null\"; settings: { size = \"1T\"; }; } ); }\n"
 	");\n";
 
 int main(int argc, char **argv)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test-stuck PROGRAM FOLDER - plugins that hang, never answer, or answer twice, in a daemon that has others to serve: what
- * they were given is answered in time, the other logical unit and the control socket go on, and the daemon ends.
+ * test-stuck PROGRAM FOLDER - plugins that hang, never answer, or answer twice, in a daemon that has others to serve, and
+ * one without descriptors: what they were given is answered in time, the other logical unit and the control socket go on, and the daemon ends.
  */
 #include "config.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 #include "rig.h"
 
@@ -190,6 +192,65 @@ static void test_twice(void)
 	ini_free(other);
 }
 
+/* ---- descriptors ---- */
+
+static void leave_files(unsigned n)
+{
+	struct rlimit r;
+
+	g_assert_cmpint(prlimit(rig_pid, RLIMIT_NOFILE, NULL, &r), ==, 0);
+	r.rlim_cur = MIN(n, r.rlim_max);
+	g_assert_cmpint(prlimit(rig_pid, RLIMIT_NOFILE, &r, NULL), ==, 0);
+}
+
+static double cpu_s(void)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	g_assert_cmpint(clock_getcpuclockid(rig_pid, &clock), ==, 0);
+	g_assert_cmpint(clock_gettime(clock, &t), ==, 0);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Connections leave some to the control socket; when it has none either it neither spins nor stays away afterwards. */
+static void test_few_files(void)
+{
+	int fds[128], waiting;
+	gint64 until;
+	struct ini *i;
+	double used_s;
+
+	start("none");
+	i = ini_new_login(NULL, 1, "");
+	leave_files(96);
+	for (unsigned n = 0; n < G_N_ELEMENTS(fds); n++)
+		fds[n] = raw_connect();
+	others_go_on(i);
+	g_assert_cmpuint(rig_ask("PUT", "/v1/targets/" OTHER, "{\"open\":true,\"luns\":[{\"number\":0,\"plugin\":\"null\"}]}"),
+			 ==, 201);
+	g_assert_true(rig_said("open files"));
+	leave_files(3);
+	waiting = rig_control();
+	used_s = cpu_s();
+	g_usleep(G_USEC_PER_SEC / 2);
+	g_assert_cmpfloat(cpu_s() - used_s, <, 0.2);
+	g_assert_true(rig_said("Too many open files"));
+	leave_files(1024);
+	for (unsigned n = 0; n < G_N_ELEMENTS(fds); n++)
+		if (fds[n] >= 0)
+			close(fds[n]);
+	until = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+	while (rig_ask("GET", "/healthz", NULL) != 200)
+		g_assert_cmpint(g_get_monotonic_time(), <, until);
+	ini_free(i);
+	i = ini_new_login(NULL, 2, "");
+	others_go_on(i);
+	close(waiting);
+	ini_free(i);
+	rig_stop();
+}
+
 int main(int argc, char **argv)
 {
 	int r;
@@ -206,6 +267,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/stuck/hangs-at-the-end", test_hangs_at_the_end);
 	g_test_add_func("/stuck/never", test_never);
 	g_test_add_func("/stuck/twice", test_twice);
+	g_test_add_func("/stuck/few-files", test_few_files);
 	r = g_test_run();
 	g_free(gate);
 	return r;

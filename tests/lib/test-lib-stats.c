@@ -7,8 +7,15 @@
 static void test_stats(void)
 {
 	struct { struct gotgt_stats stats; uint64_t later; } longer = { .stats.size = sizeof longer, .later = 5 };
-	struct gotgt_stats all = { .size = sizeof all }, lun = all, small = { .size = offsetof(struct gotgt_stats, read) },
-			   unsized = { .size = 0 };
+	struct { struct gotgt_stats_kind kind; uint64_t later; } longer_kind = { .kind.size = sizeof longer_kind, .later = 5 };
+	struct gotgt_stats_kind read = { .size = sizeof read }, write = read, all_read = read, all_write = read,
+				short_kind = { .size = offsetof(struct gotgt_stats_kind, bytes), .bytes = 7 },
+				unsized_kind = { .size = 0 };
+	struct gotgt_stats all = { .size = sizeof all, .read = &all_read, .write = &all_write },
+			   lun = { .size = sizeof lun, .read = &read, .write = &write },
+			   small = { .size = offsetof(struct gotgt_stats, read), .read = &unsized_kind },
+			   partly = { .size = sizeof partly, .read = &short_kind, .write = &longer_kind.kind },
+			   wrong = { .size = sizeof wrong, .other = &unsized_kind }, unsized = { .size = 0 };
 	struct memory *m = memory_new();
 	struct gotgt_server *s = disk_start(m, 0);
 	struct ini *i = disk_login(1);
@@ -21,29 +28,38 @@ static void test_stats(void)
 	ini_free(i);
 	do {	/* what was answered is counted a moment later */
 		OK(gotgt_lun_stats(s, DISK, 0, &lun));
-	} while (lun.read.commands < 3 || lun.errors < 2);	/* a unit attention, and that */
+	} while (read.commands < 3 || lun.errors < 2);	/* a unit attention, and that */
 	g_assert_cmpuint(lun.size, ==, sizeof lun);
-	g_assert_cmpuint(lun.read.bytes, ==, 17 * BLOCK);
-	g_assert_cmpuint(lun.write.commands, ==, 2);
-	g_assert_cmpuint(lun.write.bytes, ==, 17 * BLOCK);
+	g_assert_cmpuint(read.bytes, ==, 17 * BLOCK);
+	g_assert_cmpuint(write.commands, ==, 2);
+	g_assert_cmpuint(write.bytes, ==, 17 * BLOCK);
 	g_assert_cmpuint(lun.errors, ==, 2);
 	g_assert_cmpuint(lun.queue_depth_max, >=, 1);
-	g_assert_cmpuint(lun.read.max_ns, >, 0);
-	g_assert_cmpuint(lun.read.p50_ns, <=, lun.read.p99_ns);
-	g_assert_cmpuint(lun.read.p99_ns, <=, lun.read.max_ns);
-	g_assert_cmpuint(lun.read.max_ns, <=, lun.read.total_ns);
+	g_assert_cmpuint(read.max_ns, >, 0);
+	g_assert_cmpuint(read.p50_ns, <=, read.p99_ns);
+	g_assert_cmpuint(read.p99_ns, <=, read.max_ns);
+	g_assert_cmpuint(read.max_ns, <=, read.total_ns);
 	do
 		OK(gotgt_server_stats(s, &all));
-	while (all.read.commands < 3);
-	g_assert_cmpuint(all.write.bytes, ==, 17 * BLOCK);
+	while (all_read.commands < 3);
+	g_assert_cmpuint(all_write.bytes, ==, 17 * BLOCK);
 	/* Of an earlier version, and of a later one. */
 	OK(gotgt_lun_stats(s, DISK, 0, &small));
 	g_assert_cmpuint(small.size, ==, offsetof(struct gotgt_stats, read));
 	g_assert_cmpuint(small.errors, ==, lun.errors);
-	g_assert_cmpuint(small.read.commands, ==, 0);
+	g_assert_cmpuint(unsized_kind.commands, ==, 0);
 	OK(gotgt_lun_stats(s, DISK, 0, &longer.stats));
 	g_assert_cmpuint(longer.stats.size, ==, sizeof longer.stats);
 	g_assert_cmpuint(longer.later, ==, 5);
+	OK(gotgt_lun_stats(s, DISK, 0, &partly));
+	g_assert_true(partly.read == &short_kind && partly.write == &longer_kind.kind && !partly.other);
+	g_assert_cmpuint(short_kind.size, ==, offsetof(struct gotgt_stats_kind, bytes));
+	g_assert_cmpuint(short_kind.commands, ==, read.commands);
+	g_assert_cmpuint(short_kind.bytes, ==, 7);
+	g_assert_cmpuint(longer_kind.kind.size, ==, sizeof longer_kind.kind);
+	g_assert_cmpuint(longer_kind.kind.bytes, ==, 17 * BLOCK);
+	g_assert_cmpuint(longer_kind.later, ==, 5);
+	FAILS(gotgt_server_stats(s, &wrong), EINVAL, "gotgt_stats_kind");
 	FAILS(gotgt_server_stats(s, &unsized), EINVAL, "size");
 	FAILS(gotgt_server_stats(s, NULL), EINVAL, "size");
 	FAILS(gotgt_lun_stats(s, DISK, 1, &lun), ENOENT, "no lun 1");

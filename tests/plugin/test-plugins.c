@@ -215,6 +215,73 @@ static void test_mmap_shrunk(void)
 	close(fd);
 }
 
+/* Wanted for the second time, within two seconds, and perhaps not in the same two: lent, or never. */
+static bool lent(const struct gotgt_memory *m, void *dev, uint64_t offset, uint64_t length, struct iovec *iov)
+{
+	for (unsigned n = 0; n < 5; n++)
+		if (m->lend(dev, offset, length, 0, iov, 1))
+			return true;
+	return false;
+}
+
+/* What file lends is what the page cache has, with what comes behind it, and of the size it has now. */
+static void test_file_lends(void)
+{
+	struct module *m = load("file");
+	const struct gotgt_memory *memory = m->ops.extension(GOTGT_EXT_MEMORY);
+	const uint64_t hole = 2 << 20, piece = 256 << 10;
+	static uint8_t data[4096], got[4096];
+	int fd = memfd_create("got", MFD_CLOEXEC);
+	g_autofree char *error = NULL;
+	struct suite_dev d;
+	struct iovec iov;
+
+	make_image();
+	g_assert_true(suite_open(&d, m, file_settings, &error));
+	for (uint64_t at = 0; at < SIZE_BYTES; at += sizeof data) {
+		memset(data, (int)(at / sizeof data % 251 + 1), sizeof data);
+		if (at < hole || at >= hole + piece)
+			g_assert_cmpint(suite_io(&d, GOTGT_OP_WRITE, 0, at, data, sizeof data), ==, GOTGT_OK);
+	}
+	if (!lent(memory, d.handle, 8192, 4096, &iov)) {
+		g_test_skip("what was just written is not in the page cache");
+		goto out;
+	}
+	g_assert_cmpuint(iov.iov_len, ==, 4096);
+	g_assert_cmpint(pwritev(fd, &iov, 1, 0), ==, 4096);
+	memset(data, 3, sizeof data);
+	g_assert_cmpint(pread(fd, got, sizeof got, 0), ==, sizeof got);
+	g_assert_cmpmem(got, sizeof got, data, sizeof data);
+	/* It is the file itself. */
+	memset(data, 0xee, sizeof data);
+	g_assert_cmpint(suite_io(&d, GOTGT_OP_WRITE, 0, 8192, data, sizeof data), ==, GOTGT_OK);
+	g_assert_cmpint(pwritev(fd, &iov, 1, 0), ==, 4096);
+	g_assert_cmpint(pread(fd, got, sizeof got, 0), ==, sizeof got);
+	g_assert_cmpmem(got, sizeof got, data, sizeof data);
+
+	g_assert_true(lent(memory, d.handle, 0, 1 << 20, &iov));
+	g_assert_cmpuint(iov.iov_len, ==, 1 << 20);
+	g_assert_true(lent(memory, d.handle, SIZE_BYTES - 4096, 4096, &iov));
+	/* Not to be written to, no hole, nothing before one, nothing small, nothing beyond the end. */
+	g_assert_cmpuint(memory->lend(d.handle, 8192, 4096, 1, &iov, 1), ==, 0);
+	g_assert_false(lent(memory, d.handle, hole, 4096, &iov));
+	g_assert_false(lent(memory, d.handle, hole - 4096, 8192, &iov));
+	g_assert_false(lent(memory, d.handle, hole - piece, 4096, &iov));
+	g_assert_false(lent(memory, d.handle, 0, 512, &iov));
+	g_assert_false(lent(memory, d.handle, SIZE_BYTES, 4096, &iov));
+	g_assert_cmpint(memory->check(d.handle), ==, GOTGT_OK);
+	g_assert_cmpint(truncate(image, 1 << 20), ==, 0);
+	g_assert_cmpint(memory->check(d.handle), ==, GOTGT_ERR_IO);
+	g_assert_false(lent(memory, d.handle, (1 << 20) - 2048, 4096, &iov));
+out:
+	suite_close(&d);
+	close(fd);
+	make_image();
+	g_assert_true(suite_open(&d, m, direct_settings, &error));
+	g_assert_false(lent(memory, d.handle, 0, 4096, &iov));
+	suite_close(&d);
+}
+
 /* A file that does not take writes says so. */
 static void test_sealed(gconstpointer plugin)
 {
@@ -285,6 +352,7 @@ int main(int argc, char **argv)
 	g_test_add_data_func("/plugin/null/manual", "null", test_manual);
 	g_test_add_data_func("/plugin/file/sealed", "file", test_sealed);
 	g_test_add_func("/plugin/mmap/shrunk", test_mmap_shrunk);
+	g_test_add_func("/plugin/file/lends", test_file_lends);
 	rc = g_test_run();
 	g_unlink(image);
 	g_rmdir(folder);

@@ -196,6 +196,8 @@ void rig_send(const void *cdb, size_t cdb_len, const void *out, uint32_t edtl_ou
 		fake_let_go(rig.dev, GOTGT_OK);
 	while (!rt.ended && fake_copy)
 		fake_copy_on();
+	while (!rt.ended && reactor_run_spare(rig.r))
+		;
 	g_assert_true(rt.ended);
 	g_assert_cmpuint(res.dones, ==, dones + 1);
 	task_release(&rt.task);

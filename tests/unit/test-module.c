@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
+#include <glib/gstdio.h>
 #include "backstore/module.h"
 
 static unsigned int n_done;
@@ -91,6 +92,34 @@ static void test_refused(gconstpointer data)
 	}
 }
 
+/* Cut anywhere, down to nothing: an error, where the loader would meet bytes that are not there.  Whole, it works. */
+static void test_cut(void)
+{
+	g_autofree char *from = g_test_build_filename(G_TEST_BUILT, "../plugins/null/.libs/null.so", NULL);
+	g_autofree char *dir = g_dir_make_tmp("gotgt-cut-XXXXXX", NULL), *to = g_build_filename(dir, "null.so", NULL);
+	g_autofree char *bytes = NULL;
+	GError *error = NULL;
+	gsize len;
+
+	g_file_get_contents(from, &bytes, &len, &error);
+	g_assert_no_error(error);
+	for (unsigned eighth = 0; eighth < 8; eighth++) {
+		/* What is missing may be what debuggers read, which the loader does not. */
+		g_file_set_contents(to, bytes, (gssize)(len * eighth / 8), &error);
+		g_assert_no_error(error);
+		if (module_load(dir, "null", &host, &error))
+			break;
+		g_assert_error(error, MODULE_ERROR, MODULE_ERROR_LOAD);
+		g_assert_true(!eighth || strstr(error->message, "not whole"));
+		g_clear_error(&error);
+	}
+	g_file_set_contents(to, bytes, (gssize)len, &error);
+	g_assert_no_error(error);
+	g_assert_nonnull(module_load(dir, "null", &host, &error));
+	g_assert_cmpint(g_unlink(to), ==, 0);
+	g_assert_cmpint(g_rmdir(dir), ==, 0);
+}
+
 /* Loaded once, however it is named. */
 static void test_same(void)
 {
@@ -144,6 +173,7 @@ static void test_find(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/module/cut", test_cut);
 	g_test_add_func("/module/load/null", test_null);
 	g_test_add_func("/plugin/null/read", test_null_read);
 	g_test_add_func("/module/load/older-than-core", test_old);

@@ -362,7 +362,7 @@ static void test_verify_long(void)
 {
 	send_rw(&widths[3], OP_VERIFY_16, 0, 0, RIG_BLOCKS, 0, 0);
 	assert_good();
-	g_assert_cmpuint(rig.dev->submits, ==, RIG_BLOCKS * BS >> 20);
+	g_assert_cmpuint(rig.dev->submits, ==, RIG_BLOCKS * BS >> 17);
 	g_assert_cmpuint(rig.dev->last_offset + rig.dev->last_length, ==, RIG_BLOCKS * BS);
 	rig.dev->fail = GOTGT_ERR_IO;
 	rig.dev->fail_op = GOTGT_OP_READ;

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <string.h>
 #include "control-rig.h"
+#include "scsi/lun.h"
 
 /* ---- what there is to count ---- */
 
@@ -409,6 +410,32 @@ static void test_while_busy(void)
 	end();
 }
 
+/* A device that does not answer is seen from outside. */
+static void test_stuck(void)
+{
+	static const char metric[] = "gotgt_lun_stuck{target=\"" DISK "\",lun=\"0\"} ";
+	struct lun *lun;
+	struct ini *i;
+	uint32_t itt;
+
+	begin();
+	i = ini_new_login(NULL, 1, "");
+	itt = ini_read(i, 0, 1, 512);
+	ini_finish_read(i, itt, (uint8_t[512]){ 0 }, 512);
+	lun = server_lun(running, DISK, 0);
+	for (unsigned stuck = 0; stuck < 3; stuck++) {
+		g_autofree char *sample = g_strdup_printf("%s%u\n", metric, stuck % 2);
+
+		lun_set_state(lun, stuck % 2 ? 0 : LUN_STUCK, stuck % 2 ? LUN_STUCK : 0);
+		expect("GET", "/v1/status", NULL, 200, stuck % 2 ? "\"stuck\"" : "\"online\"");
+		expect("GET", "/v1/backstores/" DISK "/0", NULL, 200, stuck % 2 ? "\"stuck\"" : "\"online\"");
+		expect("GET", "/healthz", NULL, 200, stuck % 2 ? "\"degraded\"" : "\"luns-stuck\" : 0");
+		expect("GET", "/metrics", NULL, 200, sample);
+	}
+	ini_free(i);
+	end();
+}
+
 int main(int argc, char **argv)
 {
 	rig_begin(&argc, &argv);
@@ -417,5 +444,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/numbers/metrics", test_metrics);
 	g_test_add_func("/numbers/quote", test_quote);
 	g_test_add_func("/numbers/while-busy", test_while_busy);
+	g_test_add_func("/numbers/stuck", test_stuck);
 	return rig_run();
 }

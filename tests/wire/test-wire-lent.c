@@ -72,11 +72,11 @@ static const struct module pieces = {
 
 /* ---- the LUN ---- */
 
-static const struct module *mmap_module(void)
+static const struct module *module_of(const char *name)
 {
-	g_autofree char *dir = g_test_build_filename(G_TEST_BUILT, "../plugins/mmap", ".libs", NULL);
+	g_autofree char *dir = g_test_build_filename(G_TEST_BUILT, "../plugins", name, ".libs", NULL);
 	GError *error = NULL;
-	struct module *m = module_load(dir, "mmap", &device_host, &error);
+	struct module *m = module_load(dir, name, &device_host, &error);
 
 	g_assert_no_error(error);
 	return m;
@@ -223,6 +223,7 @@ struct shrink {
 	bool descriptors;
 	bool tcp;
 	bool pieces;
+	bool file;		/* that plugin, and all of it in the page cache, and known to be */
 };
 
 /* READs more than a socket holds, the file cut, and only then the answers are taken. */
@@ -236,8 +237,10 @@ static void shrink(const struct shrink *s)
 
 	g_test_message("%s %u READs of %u bytes, %ld left", s->keys, s->reads, len, (long)s->left);
 	g_assert_cmpuint(s->reads, <=, G_N_ELEMENTS(itt));
-	disk_add(&d, s->pieces ? &pieces : mmap_module());
+	disk_add(&d, s->pieces ? &pieces : module_of(s->file ? "file" : "mmap"));
 	i = log_in(s->keys, s->tcp);
+	for (unsigned n = 0; s->file && n < 3; n++)
+		g_assert_true(finish_lent(i, read_from(i, LENT, 0, BYTES / BLOCK - 1), d.bytes, BYTES - BLOCK, s->descriptors));
 	if (s->descriptors)
 		choose_descriptors(i);
 	g_assert_cmpuint(ini_finish_read(i, inquiry(i), plain, sizeof plain), ==, 36);
@@ -340,6 +343,20 @@ static void test_pieces(void)
 		shrink(&rows[n]);
 }
 
+/* Of the plugin "file", which lends what the page cache has; this is of a file that was just written. */
+static void test_file(void)
+{
+	static const struct shrink rows[] = {
+		{ "", 4, 2048, 0, .file = true },
+		{ "HeaderDigest=CRC32C;", 120, 16, 4096, .file = true },
+		{ "MaxRecvDataSegmentLength=262144;", 24, 2048, 700000, .file = true, .tcp = true, .beside = true },
+		{ "DataDigest=CRC32C;", 1, 2048, 0, .file = true },
+	};
+
+	for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++)
+		shrink(&rows[n]);
+}
+
 /* A digest has to see the bytes: such data is never lent. */
 static void test_data_digest(void)
 {
@@ -358,7 +375,7 @@ static void test_gone(void)
 	struct disk d;
 	struct ini *i;
 
-	disk_add(&d, mmap_module());
+	disk_add(&d, module_of("mmap"));
 	i = log_in("", false);
 	read_from(i, LENT, 0, 2048);
 	wait_queued(i, true);
@@ -380,7 +397,7 @@ static void test_ordered(void)
 	struct disk d;
 	struct ini *i;
 
-	disk_add(&d, mmap_module());
+	disk_add(&d, module_of("mmap"));
 	i = log_in("MaxRecvDataSegmentLength=262144;", false);
 	for (unsigned n = 0; n < n_reads; n++)
 		reads[n] = read_from(i, LENT, n * len / BLOCK, 2048);
@@ -411,6 +428,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/lent/large", test_large);
 	g_test_add_func("/wire/lent/small", test_small);
 	g_test_add_func("/wire/lent/pieces", test_pieces);
+	g_test_add_func("/wire/lent/file", test_file);
 	g_test_add_func("/wire/lent/tcp", test_tcp);
 	g_test_add_func("/wire/lent/descriptors", test_descriptors);
 	g_test_add_func("/wire/lent/data-digest", test_data_digest);

@@ -6,6 +6,7 @@
 #include "iscsi/count.h"
 #include "scsi/lun.h"
 #include "scsi/tally.h"
+#include "scsi/wire.h"
 
 enum { ABORT_TASK = 1, LUN_RESET = 5, WARM_RESET = 6 };
 enum { TIMEOUT_S = 1 };
@@ -232,6 +233,42 @@ static void test_removed(void)
 	ini_free(i);
 }
 
+/* A job's command is not kept waiting; the job goes on when the device does. */
+static void test_job(void)
+{
+	static const uint8_t cdb[16] = { OP_SANITIZE, SA_BLOCK_ERASE };
+	struct ini *i = ini_new_login(server, 1, ""), *other = ini_new_login(server, 2, "");
+	const struct lun *lun = target_find_lun(server->scsi, 0);
+	uint8_t got[512], zeroes[512] = { 0 };
+	uint32_t itt;
+	char *lines;
+
+	memset(text, 'j', 512);
+	itt = ini_write(i, FINAL, 3, 1, 512, text, 512);
+	EXPECT_STATUS(i, itt, 0);
+	g_free(server_logged());
+	begin();
+	itt = ini_command(i, FINAL, 0, 0, cdb, NULL, 0);
+	ram_wait_held(1);
+	EXPECT_SENSE(i, itt, KEY_ABORTED_COMMAND, 0x2e);
+	g_assert_true(lun_state(lun) & LUN_STUCK);
+	itt = ini_test_unit_ready(other, 0);
+	EXPECT_SENSE(other, itt, KEY_NOT_READY, 0x04);
+	g_assert_cmphex(other->data[2 + 13], ==, 0x1b);
+	end();
+	wait_ready(i, 0);
+	wait_ready(other, 0);
+	g_assert_false(lun_state(lun) & LUN_STUCK);
+	g_assert_cmpuint(ini_finish_read(i, ini_read(i, 3, 1, 512), got, 512), ==, 512);
+	g_assert_cmpmem(got, 512, zeroes, 512);
+	lines = server_logged();
+	g_assert_nonnull(strstr(lines, "lun 0: its device does not answer"));
+	g_assert_nonnull(strstr(lines, "lun 0: its device answers again"));
+	g_free(lines);
+	ini_free(i);
+	ini_free(other);
+}
+
 /* Never, when nothing is set: as long as it takes. */
 static void test_no_limit(void)
 {
@@ -259,6 +296,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/stuck/session-goes", test_session_goes);
 	g_test_add_func("/wire/stuck/ordered-behind", test_ordered_behind);
 	g_test_add_func("/wire/stuck/removed", test_removed);
+	g_test_add_func("/wire/stuck/job", test_job);
 	g_test_add_func("/wire/stuck/no-limit", test_no_limit);
 	return server_run();
 }
