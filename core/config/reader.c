@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "config/conf.h"
-#include "engine/vault.h"
 
 struct reader {
 	struct conf *conf;
@@ -291,7 +290,6 @@ struct conf *conf_read_text(const char *path, const char *text, GPtrArray *error
 			conf_check(r.conf, errors);
 	}
 	config_destroy(&cfg);
-	vault_clean_registers();
 	if (errors->len == before)
 		return r.conf;
 	conf_free(r.conf);

@@ -9,7 +9,6 @@
 #include "config/save.h"
 #include "config/server.h"
 #include "engine/statefile.h"
-#include "engine/vault.h"
 
 struct writer {
 	const struct conf *conf;
@@ -163,7 +162,6 @@ bool conf_save(const struct conf *c, const char *path, GError **error)
 	r = statefile_replace_text(path, text);
 	explicit_bzero(text, strlen(text));
 	g_free(text);
-	vault_clean_registers();
 	if (r)
 		g_set_error(error, SERVER_ERROR, 0, "%s: %s", path, g_strerror(-r));
 	return !r;

@@ -20,7 +20,7 @@ struct control {
 	GPtrArray *routes;		/* struct route */
 	char *etag_key;
 	bool unsaved;
-	GSource *trim, *wipe;		/* or NULL */
+	GSource *trim;			/* or NULL */
 };
 
 /* ---- connections.c ---- */
@@ -123,7 +123,6 @@ bool across_body(struct request *r, JsonObject *o);
 
 /* When msg, or its answer, is long: give memory back once it has gone. */
 void trim_after(struct control *c, SoupServerMessage *msg);
-void trim_start(struct control *c, SoupServer *http);	/* the stack is wiped after each of its requests */
 void trim_stop(struct control *c);
 
 /* ---- change.c ---- */

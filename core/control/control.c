@@ -168,7 +168,6 @@ static void on_request(SoupServer *http, SoupServerMessage *msg, const char *pat
 static void listen_to(struct door *d)
 {
 	g_signal_connect(d->http, "request-started", G_CALLBACK(on_started), d);
-	trim_start(d->control, d->http);
 	soup_server_add_handler(d->http, NULL, on_request, d, NULL);
 }
 

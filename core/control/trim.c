@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * trim.c - a long document is several times its length while it is in pieces.  What it took is given back to the
- * system, where the C library would keep it for the next one, which may never come.  Any request may have had a secret,
- * or a token: libsoup reads into a buffer on the stack, which is wiped.
+ * system, where the C library would keep it for the next one, which may never come.
  */
 #include "config.h"
-#include <string.h>
 #ifdef HAVE_MALLOC_TRIM
 #include <malloc.h>
 #endif
 #include "control/control-internal.h"
-#include "engine/vault.h"
 
 #ifdef HAVE_MALLOC_TRIM
 enum { LONG_BYTES = 1 << 20, TRIM_MS = 200 };
@@ -45,49 +42,8 @@ void trim_after(struct control *c, SoupServerMessage *msg)
 #endif
 }
 
-enum { STACK_BYTES = 64 * 1024 };
-
-static G_GNUC_NO_INLINE void wipe_stack(void)
-{
-	char below[STACK_BYTES];
-
-	explicit_bzero(below, sizeof below);
-}
-
-/* From the loop, as what reads: its frames were where below[] is. */
-static gboolean on_idle(gpointer control)
-{
-	struct control *c = control;
-
-	g_clear_pointer(&c->wipe, g_source_unref);
-	wipe_stack();
-	vault_clean_registers();
-	return G_SOURCE_REMOVE;
-}
-
-static void on_over(SoupServer *http, SoupServerMessage *msg, gpointer control)
-{
-	struct control *c = control;
-
-	if (c->wipe)
-		return;
-	c->wipe = g_idle_source_new();
-	g_source_set_priority(c->wipe, G_PRIORITY_HIGH);
-	g_source_set_callback(c->wipe, on_idle, c, NULL);
-	g_source_attach(c->wipe, c->context);
-}
-
-void trim_start(struct control *c, SoupServer *http)
-{
-	g_signal_connect(http, "request-finished", G_CALLBACK(on_over), c);
-	g_signal_connect(http, "request-aborted", G_CALLBACK(on_over), c);
-}
-
 void trim_stop(struct control *c)
 {
-	if (c->wipe)
-		g_source_destroy(c->wipe);
-	g_clear_pointer(&c->wipe, g_source_unref);
 	if (c->trim)
 		g_source_destroy(c->trim);
 	g_clear_pointer(&c->trim, g_source_unref);

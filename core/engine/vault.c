@@ -52,47 +52,6 @@ static unsigned size_for(size_t size)
 	return i;
 }
 
-/* ---- registers ---- */
-
-#if defined(__has_attribute)
-#if __has_attribute(zero_call_used_regs)
-#define CLEAN __attribute__((noinline, zero_call_used_regs("all")))
-#endif
-#endif
-
-#ifdef CLEAN
-/* Which registers "all" is depends on what the compiler may use: the C library looks at the processor. */
-#ifdef __x86_64__
-/* Compilers leave out the upper sixteen, which the C library's copies are made with.  No function keeps any for its caller. */
-static CLEAN __attribute__((target("avx512f"))) void clean_avx512(void)
-{
-#define ZERO(n) "vpxord %%zmm" #n ", %%zmm" #n ", %%zmm" #n "\n\t"
-	__asm__ volatile(ZERO(16) ZERO(17) ZERO(18) ZERO(19) ZERO(20) ZERO(21) ZERO(22) ZERO(23)
-			 ZERO(24) ZERO(25) ZERO(26) ZERO(27) ZERO(28) ZERO(29) ZERO(30) ZERO(31) : :);
-#undef ZERO
-}
-
-static CLEAN __attribute__((target("avx"))) void clean_avx(void) { __asm__ volatile(""); }
-#endif
-static CLEAN void clean(void) { __asm__ volatile(""); }
-
-void vault_clean_registers(void)
-{
-#ifdef __x86_64__
-	if (__builtin_cpu_supports("avx512f"))
-		clean_avx512();
-	else if (__builtin_cpu_supports("avx"))
-		clean_avx();
-	else
-#endif
-		clean();
-}
-#else
-void vault_clean_registers(void) { }
-#endif
-
-/* ---- places ---- */
-
 static struct place *take(unsigned i)
 {
 	size_t size = (size_t)PLACE_MIN << i;
@@ -130,7 +89,6 @@ char *vault_strndup(const char *bytes, size_t len)
 	text = (char *)p + offsetof(struct place, bytes);
 	memcpy(text, bytes, len);
 	text[len] = '\0';
-	vault_clean_registers();
 	return text;
 }
 

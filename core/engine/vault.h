@@ -13,10 +13,4 @@ char *vault_strdup(const char *text);
 char *vault_strndup(const char *bytes, size_t len);	/* a NUL behind len bytes */
 void vault_free(char *text);				/* may be NULL */
 
-/*
- * At the end of what has read, copied or summed secrets, by whatever library: registers keep the last of it, those of
- * vectors above all, for as long as the thread is at rest, and core dumps have them.
- */
-void vault_clean_registers(void);
-
 #endif

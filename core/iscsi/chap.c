@@ -8,7 +8,6 @@
 #ifdef HAVE_GCRYPT
 #include <gcrypt.h>
 #endif
-#include "engine/vault.h"
 #include "iscsi/chap.h"
 #include "iscsi/keys.h"
 
@@ -85,7 +84,6 @@ size_t chap_digest(unsigned algorithm, uint8_t id, const char *secret, const uin
 		got = sum_gcrypt(all, 1 + len + challenge_len, out);
 #endif
 	explicit_bzero(all, sizeof all);
-	vault_clean_registers();
 	return got;
 }
 
