@@ -499,6 +499,7 @@ static bool read_file(const char *path, size_t max, GString *text, GError **erro
 		g_set_error_literal(error, G_FILE_ERROR, g_file_error_from_errno(errno), g_strerror(errno));
 	if (f)
 		fclose(f);
+	explicit_bzero(buf, sizeof buf);	/* it may have secrets */
 	return ok;
 }
 
