@@ -230,7 +230,7 @@ struct shrink {
 static void shrink(const struct shrink *s)
 {
 	const uint32_t len = s->blocks * BLOCK;
-	uint32_t itt[128], failed = 0;
+	uint32_t itt[128], failed = 0, lent = 0;
 	uint8_t plain[BLOCK], got[BLOCK];
 	struct disk d;
 	struct ini *i;
@@ -253,6 +253,7 @@ static void shrink(const struct shrink *s)
 	g_assert_cmpint(truncate(d.path, s->left), ==, 0);
 	for (unsigned n = 0; n < s->reads; n++) {
 		failed += !finish_lent(i, itt[n], d.bytes + n * len % BYTES, len, s->descriptors);
+		lent += i->bhs[0] == OP_SCSI_RESPONSE;	/* and not status with the data: answer.c */
 		if (s->beside) {
 			g_assert_cmpuint(ini_finish_read(i, itt[n] + 1, got, sizeof got), ==, 36);
 			g_assert_cmphex(i->bhs[3], ==, 0);
@@ -263,8 +264,8 @@ static void shrink(const struct shrink *s)
 		ram_release();
 		g_assert_cmpuint(ini_finish_read(i, i->itt - 1, got, sizeof got), ==, BLOCK);
 	}
-	/* Data that must have its digest is read before it is queued. */
-	if (!i->data_digest)
+	/* Data that must have its digest is read before it is queued; file knows for two seconds what is there. */
+	if (!i->data_digest && !(s->file && lent < s->reads))
 		g_assert_cmpuint(failed, >, 0);
 
 	/* Nothing else ends for it. */
