@@ -103,6 +103,21 @@ static JsonArray *rows_of(const struct call *c, JsonNode *answer)
 	return rows;
 }
 
+/* A list of what is in a target, or of one target, can be empty only where there is that.  False: that has been said. */
+static bool is_there(struct call *c, int *status)
+{
+	bool of_one = c->kind->path && c->key;
+	g_autofree char *path = of_one ? element_path(c) : c->target ? list_path(c) : NULL;
+	JsonNode *answer;
+
+	if (!path)
+		return true;
+	if (!client_ask(c->client, "GET", path, NULL, &answer, status))
+		return false;
+	json_node_unref(answer);
+	return true;
+}
+
 static int run_list(struct call *c)
 {
 	JsonNode *answer, *all;
@@ -111,6 +126,11 @@ static int run_list(struct call *c)
 	if (!client_ask(c->client, "GET", c->kind->from, NULL, &answer, &status))
 		return status;
 	all = json_of_array(rows_of(c, answer));
+	if (!json_array_get_length(json_node_get_array(all)) && !is_there(c, &status)) {
+		json_node_unref(all);
+		json_node_unref(answer);
+		return status;
+	}
 	if (c->json)
 		kind_print_json(all);
 	else
