@@ -217,6 +217,30 @@ static void set_key(JsonNode *body, const struct setting *key, const char *text)
 		json_object_set_string_member(o, key->name, text);
 }
 
+/* Where no option has said, ADDRESS[:PORT] as serve has it is what it is named. */
+static bool portal_of_name(struct call *c, JsonNode *body)
+{
+	JsonObject *o = json_node_get_object(body);
+	g_autoptr(GError) error = NULL;
+	struct conf_portal *p;
+	bool ok;
+
+	if (c->kind->object != CONF_PORTAL || c->key || !*c->args || json_object_has_member(o, "address"))
+		return true;
+	p = schema_new(CONF_PORTAL);
+	ok = conf_portal_parse(*c->args, p, &error);
+	if (ok) {
+		json_object_remove_member(o, "name");
+		json_object_set_string_member(o, "address", p->address);
+	}
+	if (ok && !json_object_has_member(o, "port"))
+		json_object_set_int_member(o, "port", p->port);
+	schema_free(CONF_PORTAL, p);
+	if (!ok)
+		cli_usage(&c->cmd, "--address is missing, and the name is not one: %s", error->message);
+	return ok;
+}
+
 static int run_create(struct call *c)
 {
 	const struct setting *key = place_key_row(c->kind->object);
@@ -229,7 +253,10 @@ static int run_create(struct call *c)
 		return EXIT_USAGE;
 	if (name)
 		set_key(body, key, name);
-	return send_call(c, "POST", path, body);
+	if (portal_of_name(c, body))
+		return send_call(c, "POST", path, body);
+	json_node_unref(body);
+	return EXIT_USAGE;
 }
 
 static int run_set(struct call *c)

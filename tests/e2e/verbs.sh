@@ -60,6 +60,13 @@ check 'rm it again' run 4 rm lu 3 --target $two
 check 'create portal' run 0 create portal b --address 127.0.0.1 --port 0
 check 'list portal' run 0 list portal
 check 'has both' out_has '^b +127.0.0.1 +0 +127.0.0.1:[1-9]'
+check 'create portal without an address' refused 2 '--address is missing' create portal d
+check 'create portal ADDRESS:PORT' run 0 create portal 127.0.0.4:0
+check 'list portal' run 0 list portal
+check 'has that address' out_has '^- +127.0.0.4 +0 +127.0.0.4:[1-9]'
+check 'create portal ADDRESS, with a port' run 0 create portal 127.0.0.5 --port 0
+check 'list portal' run 0 list portal
+check 'has that, too' out_has '^- +127.0.0.5 +0 +127.0.0.5:[1-9]'
 check 'create port-group' run 0 create port-group 7 --target $two --portals b --state standby
 check 'list port-group' run 0 list port-group
 check 'has it' out_has "^$two +7 +standby +b$"
