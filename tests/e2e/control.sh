@@ -107,6 +107,30 @@ check 'no socket' start --control off
 check 'is none' test ! -e "$sock"
 check 'stop' stop
 
+# Two that read, add one and write, each as often: with If-Match nothing of the other is written over.
+adds() # NAME
+{
+	added=0
+	until [ $added -eq 10 ]; do
+		curl -s --max-time 20 --unix-socket "$sock" -D "$tap_tmp/$1.head" "http://localhost/v1/targets/$iqn" >"$tap_tmp/$1" ||
+			return 1
+		etag=$(tr -d '\r' <"$tap_tmp/$1.head" | sed -n 's/^[Ee][Tt]ag: //p')
+		n=$(sed -n 's/.*"max-sessions" : \([0-9]*\).*/\1/p' "$tap_tmp/$1")
+		got=$(curl -s --max-time 20 --unix-socket "$sock" -o /dev/null -w '%{http_code}' -X PATCH -H "If-Match: $etag" \
+			-H Content-Type:application/json -d "{\"max-sessions\": $((n + 1))}" "http://localhost/v1/targets/$iqn")
+		case $got in 200) added=$((added + 1)) ;; 412) ;; *) echo "$got"; return 1 ;; esac
+	done
+}
+both_add()
+{
+	adds first & one=$!
+	adds second & two=$!
+	wait $one && wait $two && ask GET "/v1/targets/$iqn" 200 && has '"max-sessions" : 20,'
+}
+check 'start' start
+check 'no update is lost of two writers at once' both_add
+check 'stop' stop
+
 # A document that a validator of others takes, where .ci/run or somebody has installed one.
 validate=${OPENAPI_VALIDATE:-validate-api}
 if command -v "$validate" >/dev/null && check 'start for its OpenAPI' start; then
