@@ -251,17 +251,29 @@ static bool go_options(struct daemon *d, const char *driver, const char *port)
 	return true;
 }
 
-/* URLs to what the configuration has: addresses, and the path of a socket. */
+/* NULL: url is of no unix socket. */
+static const char *unix_path(const char *url)
+{
+	const char *path = g_str_has_prefix(url, "unix:") ? url + strlen("unix:") : NULL;
+
+	return path && g_str_has_prefix(path, "//") ? path + 2 : path;
+}
+
+/* URLs to what the configuration has: addresses, and the path of a socket.  --control takes a path as one, too. */
 static bool take_hosts(struct daemon *d)
 {
 	g_autoptr(GPtrArray) addresses = g_ptr_array_new();
 
+	if (d->socket && unix_path(d->socket)) {
+		char *path = g_strdup(unix_path(d->socket));
+
+		g_free(d->socket);
+		d->socket = path;
+	}
 	for (char **url = d->hosts; url && *url; url++) {
 		const char *tcp = g_str_has_prefix(*url, "tcp://") ? *url + strlen("tcp://") : NULL;
-		const char *path = g_str_has_prefix(*url, "unix:") ? *url + strlen("unix:") : NULL;
+		const char *path = unix_path(*url);
 
-		if (path && g_str_has_prefix(path, "//"))
-			path += 2;
 		if (tcp) {
 			g_ptr_array_add(addresses, g_strndup(tcp, strlen(tcp) - g_str_has_suffix(tcp, "/")));
 		} else if (path && *path == '/' && !d->socket) {

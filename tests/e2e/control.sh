@@ -103,6 +103,9 @@ gone()
 	stop && [ ! -e "$sock" ]
 }
 check 'a stop removes it' gone
+check '--control as --host has it' start --control "unix:$sock"
+check 'is that socket' ask GET /healthz 200
+check 'stop' stop
 check 'no socket' start --control off
 check 'is none' test ! -e "$sock"
 check 'stop' stop
