@@ -103,25 +103,6 @@ static JsonArray *rows_of(const struct call *c, JsonNode *answer)
 	return rows;
 }
 
-/* What was asked for by name and has no row: is it there at all?  An exit status; what is not has been said. */
-static int nothing_listed(struct call *c)
-{
-	g_autofree char *target = c->target ? escape(c->target) : NULL, *path = NULL;
-	JsonNode *answer = NULL;
-	int status = EXIT_SUCCESS;
-
-	if (target && c->kind->below && !g_str_equal(c->target, "discovery")) {
-		path = g_strdup_printf("/v1/targets/%s", target);
-		if (!client_ask(c->client, "GET", path, NULL, &answer, &status))
-			return status;
-		json_node_unref(answer);
-	}
-	if (!c->key)
-		return EXIT_SUCCESS;
-	cli_complain(&c->cmd, "there is no %s %s", c->kind->name, c->key);
-	return EXIT_NOT_FOUND;
-}
-
 static int run_list(struct call *c)
 {
 	JsonNode *answer, *all;
@@ -130,12 +111,6 @@ static int run_list(struct call *c)
 	if (!client_ask(c->client, "GET", c->kind->from, NULL, &answer, &status))
 		return status;
 	all = json_of_array(rows_of(c, answer));
-	status = json_array_get_length(json_node_get_array(all)) ? EXIT_SUCCESS : nothing_listed(c);
-	if (status != EXIT_SUCCESS) {
-		json_node_unref(all);
-		json_node_unref(answer);
-		return status;
-	}
 	if (c->json)
 		kind_print_json(all);
 	else

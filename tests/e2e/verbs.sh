@@ -40,10 +40,6 @@ check 'list lu' run 0 list lu
 check 'shows its size' out_has "^$two +3 +null +online +2097152$"
 check 'of one target' run 0 list lu --target $one
 check 'without the other' not out_has $two
-check 'of a target that is not there' run 4 list lu --target iqn.2016-09.com.example:none
-check 'says so' err_has none
-check 'list a target that is not there' run 4 list target --name iqn.2016-09.com.example:none
-check 'names it' err_has 'there is no target iqn.2016-09.com.example:none'
 check 'set lu' run 0 set lu 3 --target $two --setting size=3M
 check 'show lu' run 0 show lu --target $two --number 3
 check 'has the new size' out_has '^settings.size: 3M$'
