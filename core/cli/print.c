@@ -2,6 +2,7 @@
 /* print.c - answers as tables, as lines and as JSON. */
 #include "config.h"
 #include <stdio.h>
+#include <string.h>
 #include "cli/kind.h"
 
 /* As gotgt in Go: a column is as wide as what is in it and this, and not less than that. */
@@ -136,9 +137,41 @@ void kind_print_one(JsonNode *node)
 	print_members("", node);
 }
 
+/* A number that came as 8.191 is written with 17 digits, 8.1910000000000007; no more than 15 came. */
+static const char *put_number(GString *out, const char *text)
+{
+	size_t len = strspn(text, "+-.0123456789Ee");
+	char buf[G_ASCII_DTOSTR_BUF_SIZE];
+
+	g_ascii_formatd(buf, sizeof buf, "%.15g", g_ascii_strtod(text, NULL));
+	if (strcspn(text, ".") < len && strlen(buf) < len && strchr(buf, '.'))
+		g_string_append(out, buf);
+	else
+		g_string_append_len(out, text, (gssize)len);
+	return text + len;
+}
+
+static const char *put_string(GString *out, const char *text)
+{
+	const char *end = text + 1;
+
+	while (*end != '"')
+		end += *end == '\\' ? 2 : 1;
+	g_string_append_len(out, text, end + 1 - text);
+	return end + 1;
+}
+
 void kind_print_json(JsonNode *node)
 {
 	g_autofree char *text = json_to_string(node, TRUE);
+	g_autoptr(GString) out = g_string_new(NULL);
 
-	puts(text);
+	for (const char *p = text; *p; )
+		if (*p == '"')
+			p = put_string(out, p);
+		else if (*p == '-' || g_ascii_isdigit(*p))
+			p = put_number(out, p);
+		else
+			g_string_append_c(out, *p++);
+	puts(out->str);
 }

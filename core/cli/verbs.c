@@ -103,6 +103,21 @@ static JsonArray *rows_of(const struct call *c, JsonNode *answer)
 	return rows;
 }
 
+/* A list of what is in a target, or of one target, can be empty only where there is that.  False: that has been said. */
+static bool is_there(struct call *c, int *status)
+{
+	bool of_one = c->kind->path && c->key;
+	g_autofree char *path = of_one ? element_path(c) : c->target ? list_path(c) : NULL;
+	JsonNode *answer;
+
+	if (!path)
+		return true;
+	if (!client_ask(c->client, "GET", path, NULL, &answer, status))
+		return false;
+	json_node_unref(answer);
+	return true;
+}
+
 static int run_list(struct call *c)
 {
 	JsonNode *answer, *all;
@@ -111,6 +126,11 @@ static int run_list(struct call *c)
 	if (!client_ask(c->client, "GET", c->kind->from, NULL, &answer, &status))
 		return status;
 	all = json_of_array(rows_of(c, answer));
+	if (!json_array_get_length(json_node_get_array(all)) && !is_there(c, &status)) {
+		json_node_unref(all);
+		json_node_unref(answer);
+		return status;
+	}
 	if (c->json)
 		kind_print_json(all);
 	else
@@ -197,6 +217,30 @@ static void set_key(JsonNode *body, const struct setting *key, const char *text)
 		json_object_set_string_member(o, key->name, text);
 }
 
+/* Where no option has said, ADDRESS[:PORT] as serve has it is what it is named. */
+static bool portal_of_name(struct call *c, JsonNode *body)
+{
+	JsonObject *o = json_node_get_object(body);
+	g_autoptr(GError) error = NULL;
+	struct conf_portal *p;
+	bool ok;
+
+	if (c->kind->object != CONF_PORTAL || c->key || !*c->args || json_object_has_member(o, "address"))
+		return true;
+	p = schema_new(CONF_PORTAL);
+	ok = conf_portal_parse(*c->args, p, &error);
+	if (ok) {
+		json_object_remove_member(o, "name");
+		json_object_set_string_member(o, "address", p->address);
+	}
+	if (ok && !json_object_has_member(o, "port"))
+		json_object_set_int_member(o, "port", p->port);
+	schema_free(CONF_PORTAL, p);
+	if (!ok)
+		cli_usage(&c->cmd, "--address is missing, and the name is not one: %s", error->message);
+	return ok;
+}
+
 static int run_create(struct call *c)
 {
 	const struct setting *key = place_key_row(c->kind->object);
@@ -209,7 +253,10 @@ static int run_create(struct call *c)
 		return EXIT_USAGE;
 	if (name)
 		set_key(body, key, name);
-	return send_call(c, "POST", path, body);
+	if (portal_of_name(c, body))
+		return send_call(c, "POST", path, body);
+	json_node_unref(body);
+	return EXIT_USAGE;
 }
 
 static int run_set(struct call *c)

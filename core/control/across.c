@@ -104,11 +104,11 @@ bool across_body(struct request *r, JsonObject *o)
 
 /* ---- backstores ---- */
 
-static void add_device(JsonObject *o, const struct device *dev)
+static void add_device(JsonObject *o, const struct device *dev, uint64_t size)
 {
 	const struct device_info *i = device_info(dev);
 	const struct { const char *name; uint64_t value; } numbers[] = {
-		{ "size", device_size(dev) }, { "block-size", i->block_size }, { "physical-block-size", i->physical_block_size },
+		{ "size", size }, { "block-size", i->block_size }, { "physical-block-size", i->physical_block_size },
 		{ "optimal-io-size", i->optimal_io_size }, { "unmap-granularity", i->unmap_granularity },
 	};
 	const struct { const char *name; uint32_t bit; } flags[] = {
@@ -147,7 +147,7 @@ static JsonObject *backstore_object(const struct request *r, const struct conf_t
 		json_object_set_member(o, "settings", json_node_copy(settings));
 	json_set_text(o, "state", view_lun_state(l, lun));
 	if (lun)
-		add_device(o, lun_device(lun));
+		add_device(o, lun_device(lun), view_lun_size(lun));
 	return o;
 }
 

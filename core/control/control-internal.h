@@ -82,6 +82,8 @@ void levels_put(struct request *r);
 void change_save(struct request *r);
 /* "online", "offline", "failed": it did not open, "stuck": its device does not answer. */
 const char *view_lun_state(const struct conf_lun *l, const struct lun *lun);
+/* Bytes; sessions hear CAPACITY DATA HAS CHANGED when it is another now.  [main] */
+uint64_t view_lun_size(struct lun *lun);
 void views_health(struct request *r);
 void views_plugins(struct request *r);
 void views_session(struct request *r);

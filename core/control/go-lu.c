@@ -91,7 +91,7 @@ static JsonObject *lu_object(const struct server *s, const struct conf_target *t
 	json_object_set_int_member(o, "lun", l->number);
 	json_set_text(o, "state", view_lun_state(l, lun));
 	if (lun)
-		json_object_set_int_member(o, "size", (gint64)device_size(lun_device(lun)));
+		json_object_set_int_member(o, "size", (gint64)view_lun_size(lun));
 	return o;
 }
 

@@ -117,6 +117,15 @@ const char *view_lun_state(const struct conf_lun *l, const struct lun *lun)
 	return !lun ? "failed" : !l->online ? "offline" : lun_state(lun) & LUN_STUCK ? "stuck" : "online";
 }
 
+uint64_t view_lun_size(struct lun *lun)
+{
+	struct device *dev = lun_device(lun);
+
+	if (!(lun_state(lun) & LUN_STUCK))
+		device_look(dev);
+	return device_size(dev);
+}
+
 static JsonObject *lun_object(const struct server *s, const struct conf_target *t, const struct conf_lun *l)
 {
 	struct lun *lun = server_lun(s, t->iqn, l->number);
@@ -126,7 +135,7 @@ static JsonObject *lun_object(const struct server *s, const struct conf_target *
 	json_set_text(o, "plugin", l->plugin);
 	json_set_text(o, "state", view_lun_state(l, lun));
 	if (lun)
-		json_object_set_int_member(o, "size", (gint64)device_size(lun_device(lun)));
+		json_object_set_int_member(o, "size", (gint64)view_lun_size(lun));
 	return o;
 }
 

@@ -20,8 +20,8 @@ struct gotgt_size {
 	/*
 	 * Look how large the device is, and call gotgt_host->resized() when that
 	 * has changed.  Called when an initiator asks for the capacity or whether
-	 * the unit is ready, meets the end of the device, and at a reload.  Does
-	 * not wait for the medium.  Concurrent for one device.  [any]
+	 * the unit is ready, meets the end of the device, when somebody looks at
+	 * it over the control socket, and at a reload.  Does not wait for the medium.  Concurrent for one device.  [any]
 	 */
 	void (*look)(void *dev);
 };

@@ -254,6 +254,7 @@ in_use()
 	check 'list target counts it' run 0 list target
 	check 'in the columns of gotgt in Go' out_has "^$one +online +1$"
 	check 'rm target in use' refused 5 "target $one: in use by $who (127.0.0.1:" rm target --name $one
+	check 'says what ends that' err_has '); force ends that'
 	check 'rm lu in use' refused 5 "target $one lun 0: in use by $who (" rm lu 0 --target $one
 	check 'set lu in use, another device' refused 5 "target $one lun 4: in use by $who (" set lu 4 --target $one --setting size=3M
 	check 'set lu in use, the same one' says_no_more set lu 4 --target $one --alignment-offset 0

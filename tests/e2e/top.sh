@@ -66,6 +66,7 @@ is_json() # EXPRESSION
 if command -v python3 >/dev/null; then
 	check 'stats --json' run 0 stats --json
 	check 'stats --json: all of it' is_json "len(d['targets']) == 2 and d['reactors'] and d['portals'] and d['sessions'] == []"
+	check 'stats --json: no digits that nobody counted' not out_has '[ [][0-9]+[.][0-9]{4}'
 	check 'stats --json of one LUN' run 0 stats --json --target $one --lun 14
 	check 'stats --json: it alone' is_json \
 		"[[l['lun'] for l in t['luns']] for t in d['targets']] == [[14]] and 'reactors' not in d and 'sessions' not in d"
@@ -100,6 +101,9 @@ differs()
 }
 if hold $one w; then
 	check 'stats: what was written, and by whom' counted
+	check 'stats --json' run 0 stats --json
+	check 'with latencies' out_has '"max_us" : [0-9]+[.][0-9]+'
+	check 'of thousandths, and no digits that nobody counted' not out_has '[ [][0-9]+[.][0-9]{4}'
 	check 'top: what happens between two tables' differs
 	check 'top: sessions' run 0 top -b -n 1 -i 0.1 --of session
 	check 'top: by whom' out_has "^iqn\.[^ ]+ +$one +[1-9]"

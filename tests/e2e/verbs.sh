@@ -23,6 +23,7 @@ check 'create it again' run 5 create target --name $two
 check 'says why' err_has "there is one already"
 check 'list one of two' run 0 list target --name $two
 check 'is the one' not out_has $one
+check 'list one that is not there' refused 4 'there is no target' list target --name $one.x
 check 'list as JSON' run 0 list target --json
 check 'is JSON' out_has '"iqn" : "iqn.2016-09.com.example:two"'
 check 'show target' run 0 show target $two
@@ -40,6 +41,13 @@ check 'list lu' run 0 list lu
 check 'shows its size' out_has "^$two +3 +null +online +2097152$"
 check 'of one target' run 0 list lu --target $one
 check 'without the other' not out_has $two
+for kind in lu account acl port-group; do
+	check "list $kind of a target that is not there" refused 4 "there is no target $one.x" list $kind --target $one.x
+	check "as JSON" refused 4 "there is no target $one.x" list $kind --target $one.x --json
+done
+check 'list what a target has none of' run 0 list port-group --target $one
+check 'is the heading' test "$(wc -l <"$tap_tmp/out")" -eq 1
+check 'of discovery' run 0 list account --target discovery
 check 'set lu' run 0 set lu 3 --target $two --setting size=3M
 check 'show lu' run 0 show lu --target $two --number 3
 check 'has the new size' out_has '^settings.size: 3M$'
@@ -52,6 +60,13 @@ check 'rm it again' run 4 rm lu 3 --target $two
 check 'create portal' run 0 create portal b --address 127.0.0.1 --port 0
 check 'list portal' run 0 list portal
 check 'has both' out_has '^b +127.0.0.1 +0 +127.0.0.1:[1-9]'
+check 'create portal without an address' refused 2 '--address is missing' create portal d
+check 'create portal ADDRESS:PORT' run 0 create portal 127.0.0.4:0
+check 'list portal' run 0 list portal
+check 'has that address' out_has '^- +127.0.0.4 +0 +127.0.0.4:[1-9]'
+check 'create portal ADDRESS, with a port' run 0 create portal 127.0.0.5 --port 0
+check 'list portal' run 0 list portal
+check 'has that, too' out_has '^- +127.0.0.5 +0 +127.0.0.5:[1-9]'
 check 'create port-group' run 0 create port-group 7 --target $two --portals b --state standby
 check 'list port-group' run 0 list port-group
 check 'has it' out_has "^$two +7 +standby +b$"

@@ -419,6 +419,8 @@ static void test_in_use(void)
 	expect("DELETE", "/v1/targets/" DISK "/luns/1", NULL, 409, "lun 1: in use by " HOST);
 	expect("PATCH", "/v1/targets/" DISK "/luns/1", "{\"settings\":{\"size\":\"8M\"}}", 409, "lun 1: in use by");
 	expect("PUT", "/v1/targets/" DISK, "{}", 409, "in use by");
+	/* In words that are right for ?force=1 and for --force. */
+	expect("DELETE", "/v1/targets/" DISK "/luns/1", NULL, 409, "); force ends that\"");
 	ini_check(i);
 	/* What disturbs nobody is done. */
 	expect("PATCH", "/v1/targets/" DISK, "{\"alias\":\"busy\"}", 200, NULL);

@@ -2,11 +2,13 @@
 /* The routes of gotgt in Go, each good and bad, against a server in this process. */
 #include "config.h"
 #include <glib/gstdio.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "control-rig.h"
 #include "iscsi/node.h"
 #include "scsi/lun.h"
+#include "scsi/wire.h"
 
 static const struct {
 	const char *method, *where, *body;
@@ -250,6 +252,47 @@ static void test_discovery_acl(void)
 	end();
 }
 
+/* Whichever view shows the size looks for it, and who is logged in hears of it: a read asks for no size. */
+static void test_grown(void)
+{
+	static const struct {
+		const char *where, *piece;
+		unsigned megabytes;
+	} views[] = {
+		{ "/v1/status", "\"size\" : 2097152", 2 },
+		{ "/v1/backstores", "\"size\" : 3145728", 3 },
+		{ "/v1/backstores/" DISK "/0", "\"size\" : 4194304", 4 },
+		{ "/lu/list", "\"size\" : 5242880", 5 },
+	};
+	g_autofree char *image = g_build_filename(dir, "grown.img", NULL), *text = NULL;
+	FILE *f = fopen(image, "w");
+	uint8_t block[512];
+	struct ini *i;
+	uint32_t itt;
+
+	g_assert_nonnull(f);
+	g_assert_cmpint(ftruncate(fileno(f), 1 << 20), ==, 0);
+	text = g_strdup_printf("state-dir = \"%s/state\"; portals = ( { name = \"a\"; address = \"127.0.0.1\"; port = 0; } );\n"
+			       "targets = ( { iqn = \"" DISK "\"; open = true; luns = ( { number = 0; plugin = \"file\";\n"
+			       "settings: { path = \"%s\"; }; }, { number = 1; plugin = \"null\"; } ); } );\n", dir, image);
+	begin_with(text, false);
+	i = ini_new_login(NULL, 1, "");
+	expect("GET", "/v1/status", NULL, 200, "\"size\" : 1048576");
+	for (unsigned n = 0; n < G_N_ELEMENTS(views); n++) {
+		itt = ini_read(i, 0, 1, sizeof block);
+		g_assert_cmpuint(ini_finish_read(i, itt, block, sizeof block), ==, sizeof block);
+		g_assert_cmpint(ftruncate(fileno(f), (off_t)views[n].megabytes << 20), ==, 0);
+		expect("GET", views[n].where, NULL, 200, views[n].piece);
+		itt = ini_read(i, 0, 1, sizeof block);
+		EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, 0x2a);
+		g_assert_cmphex(i->data[2 + 13], ==, 0x09);
+	}
+	ini_free(i);
+	end();
+	fclose(f);
+	g_unlink(image);
+}
+
 /* Its file is not ours to write over. */
 static void test_save(void)
 {
@@ -276,6 +319,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/go/up", test_up);
 	g_test_add_func("/go/up/failed", test_up_failed);
 	g_test_add_func("/go/lu", test_lu);
+	g_test_add_func("/go/lu/grown", test_grown);
 	g_test_add_func("/go/in-use", test_in_use);
 	g_test_add_func("/go/save", test_save);
 	g_test_add_func("/go/discovery", test_discovery);
