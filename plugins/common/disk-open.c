@@ -251,6 +251,7 @@ int disk_open(struct disk *d, struct gotgt_lun *lun, const struct disk_conf *con
 
 void disk_close(struct disk *d)
 {
+	disk_syncs_end(&d->syncs);
 	if (d->fd >= 0)
 		close(d->fd);
 }

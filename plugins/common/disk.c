@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -119,12 +120,46 @@ void disk_syncs_init(struct disk_syncs *s)
 	*s = (struct disk_syncs){ .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER, .last = &s->first };
 }
 
-static void sync_begin(struct disk_syncs *s, struct disk_sync *mine)
+void disk_syncs_end(struct disk_syncs *s)
 {
+	while (s->n_unused)
+		close(s->files[--s->n_unused]);
+}
+
+/* -1: the file cannot be opened once more. */
+static int open_again(const struct disk *d)
+{
+	char path[sizeof "/proc/self/fd/" + 3 * sizeof d->fd];
+	int flags = fcntl(d->fd, F_GETFL);
+
+	if (flags < 0)
+		return -1;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", d->fd);
+	return open(path, (flags & (O_ACCMODE | O_DIRECT)) | O_CLOEXEC);
+}
+
+static void sync_begin(struct disk *d, struct disk_sync *mine)
+{
+	struct disk_syncs *s = &d->syncs;
+
 	pthread_mutex_lock(&s->lock);
-	*mine = (struct disk_sync){ .number = ++s->begun, .failures = s->failures };
-	*s->last = mine;
-	s->last = &mine->next;
+	*mine = (struct disk_sync){ .failures = s->failures, .fd = -1 };
+	if (s->n_unused) {
+		mine->fd = s->files[--s->n_unused];
+	} else if (s->n_files < DISK_SYNC_FILES) {
+		s->n_files++;
+		pthread_mutex_unlock(&s->lock);
+		mine->fd = open_again(d);
+		pthread_mutex_lock(&s->lock);
+		s->n_files -= mine->fd < 0;
+	}
+	mine->own = mine->fd >= 0;
+	if (!mine->own) {
+		mine->fd = d->fd;
+		mine->number = ++s->begun;
+		*s->last = mine;
+		s->last = &mine->next;
+	}
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -140,8 +175,8 @@ static void sync_unlink(struct disk_syncs *s, struct disk_sync *mine)
 }
 
 /*
- * Whoever was told of mine's failure in its place began before now, and is waited for.  False: what is written may be
- * lost.  Without waiting for others when it failed itself.
+ * False: what is written may be lost.  Of those that share a file, whoever was told of mine's failure in its place began
+ * before now, and is waited for; without waiting for others when it failed itself.
  */
 static bool sync_end(struct disk_syncs *s, struct disk_sync *mine, bool failed)
 {
@@ -149,11 +184,15 @@ static bool sync_end(struct disk_syncs *s, struct disk_sync *mine, bool failed)
 	bool good;
 
 	pthread_mutex_lock(&s->lock);
-	sync_unlink(s, mine);
 	s->failures += failed;
 	until = s->begun;
-	pthread_cond_broadcast(&s->ended);
-	while (!failed && s->failures == mine->failures && s->first && s->first->number <= until)
+	if (mine->own) {
+		s->files[s->n_unused++] = mine->fd;
+	} else {
+		sync_unlink(s, mine);
+		pthread_cond_broadcast(&s->ended);
+	}
+	while (!mine->own && !failed && s->failures == mine->failures && s->first && s->first->number <= until)
 		pthread_cond_wait(&s->ended, &s->lock);
 	good = s->failures == mine->failures;
 	pthread_mutex_unlock(&s->lock);
@@ -181,8 +220,8 @@ static ssize_t write_synced(struct disk *d, const struct iovec *iov, int n, off_
 	ssize_t r;
 	bool failed;
 
-	sync_begin(&d->syncs, &mine);
-	r = pwritev2(d->fd, iov, n, at, RWF_DSYNC);
+	sync_begin(d, &mine);
+	r = pwritev2(mine.fd, iov, n, at, RWF_DSYNC);
 	failed = r < 0 && errno != EINTR && errno != EAGAIN && !fails_unsynced(d, iov, n, at);
 	if (!sync_end(&d->syncs, &mine, failed) && r >= 0) {
 		errno = EIO;
@@ -230,13 +269,13 @@ enum gotgt_status disk_flush(struct disk *d, const struct gotgt_io *io)
 	struct disk_sync mine;
 	int r;
 
-	sync_begin(&d->syncs, &mine);
+	sync_begin(d, &mine);
 	if (mine.failures) {
 		sync_end(&d->syncs, &mine, false);
 		return lost(d, EIO);
 	}
 	do
-		r = fdatasync(d->fd);
+		r = fdatasync(mine.fd);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		r = -errno;

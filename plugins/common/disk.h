@@ -32,16 +32,20 @@ struct disk_conf {
 	  "Refuse a file that another program has locked" }
 
 /*
- * Linux tells of a write that failed behind the page cache once, whoever asks first, and forgets it (errseq_t): a flush
- * that comes next succeeds, and what was lost stays lost.  So a failure is everybody's whose flush or RWF_DSYNC was
- * under way, and no flush succeeds after it until the file is opened anew.
+ * Linux tells of a write that failed behind the page cache once for each open file, and then forgets it (errseq_t): a flush
+ * that comes next succeeds, and what was lost stays lost.  So flushes and RWF_DSYNC writes that are under way at a time
+ * have each an open file of their own, and no flush succeeds after a failure until the device is opened anew.  Those for
+ * which there is no file share one: a failure is theirs together.
  */
-struct disk_sync { struct disk_sync *next; uint64_t number, failures; };
+#define DISK_SYNC_FILES 8
+struct disk_sync { struct disk_sync *next; uint64_t number, failures; int fd; bool own; };
 struct disk_syncs {
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
-	struct disk_sync *first, **last;	/* under way, in the order they began */
+	struct disk_sync *first, **last;	/* that share a file, under way, in the order they began */
 	uint64_t begun, failures;
+	int files[DISK_SYNC_FILES];		/* that nobody uses: n_unused of n_files */
+	unsigned n_unused, n_files;
 };
 
 struct disk {
@@ -66,6 +70,7 @@ int disk_open(struct disk *d, struct gotgt_lun *lun, const struct disk_conf *con
 void disk_close(struct disk *d);
 
 void disk_syncs_init(struct disk_syncs *s);
+void disk_syncs_end(struct disk_syncs *s);
 
 /* READ or WRITE, all of it.  rwf: RWF_*. */
 enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf);
