@@ -126,6 +126,7 @@ check "of that size, and of that name" size_is "$tap_tmp/new,file.img" 3145728
 # Start it, wait for its URL, stop it.
 start_stop() # SIGNAL
 {
+	: >"$tap_tmp/out"
 	"$gotgt" serve -p 127.0.0.1:0 --pid-file "$tap_tmp/pid" null: null: >"$tap_tmp/out" 2>"$tap_tmp/err" &
 	job=$!
 	tap_wait "$tap_tmp/out" /1 || { cat "$tap_tmp/out" "$tap_tmp/err"; kill "$job"; wait "$job"; return 1; }
@@ -136,6 +137,7 @@ start_stop() # SIGNAL
 }
 run_stops()
 {
+	: >"$tap_tmp/out"
 	"$gotgt" serve -p 127.0.0.1:0 --run "sleep 300 & echo \$! >'$tap_tmp/child'; echo up; wait" null: >"$tap_tmp/out" 2>&1 </dev/null &
 	job=$!
 	tap_wait "$tap_tmp/out" up && kill -TERM "$job"
