@@ -24,7 +24,7 @@ struct connection {
 
 /* ---- connections ---- */
 
-static void connection_gone(gpointer data, GObject *stream)
+static gboolean connection_end(gpointer data)
 {
 	struct connection *conn = data;
 
@@ -35,6 +35,15 @@ static void connection_gone(gpointer data, GObject *stream)
 	g_object_unref(conn->socket);
 	g_object_unref(conn->peer);
 	g_free(conn);
+	return G_SOURCE_REMOVE;
+}
+
+/* Whoever had it last may be a thread of GLib's, of a TLS handshake: all here is the control thread's. */
+static void connection_gone(gpointer data, GObject *stream)
+{
+	struct connection *conn = data;
+
+	g_main_context_invoke_full(conn->door->control->context, G_PRIORITY_DEFAULT, connection_end, conn, NULL);
 }
 
 static gboolean connection_old(gpointer data)

@@ -5,6 +5,10 @@
 bench=${G_TEST_BUILDDIR:-$PWD/tests}/bench
 iqn=iqn.2026-11.org.example:bench
 
+: >"$tap_tmp/port"
+: >"$tap_tmp/out"
+: >"$tap_tmp/port2"
+: >"$tap_tmp/out2"
 "$bench/limit" >"$tap_tmp/port" & limit=$!
 "$gotgt" serve -n "$iqn" -p 127.0.0.1:0 null:,size=64M >"$tap_tmp/out" 2>&1 & us=$!
 tap_cleanup() { kill "$limit" "$us" 2>/dev/null; wait "$limit" "$us" 2>/dev/null; }
@@ -40,7 +44,6 @@ dd if=/dev/zero of="$tap_tmp/image" bs=1M count=64 status=none
 cp "$tap_tmp/image" "$tap_tmp/mapped"
 cp "$tap_tmp/image" "$tap_tmp/file"
 "$bench/limit" "$tap_tmp/image" >"$tap_tmp/port2" & mapped=$!
-: >"$tap_tmp/out2"
 "$gotgt" serve -n "$iqn" -p 127.0.0.1:0 "file:$tap_tmp/file" "mmap:$tap_tmp/mapped" >"$tap_tmp/out2" 2>&1 & data=$!
 tap_cleanup() { kill "$limit" "$us" "$mapped" "$data" 2>/dev/null; wait "$limit" "$us" "$mapped" "$data" 2>/dev/null; }
 tap_wait "$tap_tmp/out2" iscsi:// || cat "$tap_tmp/out2" >&2

@@ -198,7 +198,8 @@ scheme=https
 # LeakSanitizer does not survive the threads of a handshake that have just ended.
 ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 # Nor does ThreadSanitizer see how GLib hands a connection to the thread that shakes hands, and back.
-{ cat "${srcdir:-.}/tests/tsan.supp"; printf 'race:lib%s.so\n' gnutls giognutls gio-2.0; printf 'race:^g_%s$\n' queue_pop_tail queue_push_head queue_push_tail slice_free1 free; } >"$tap_tmp/tsan"
+{ cat "${srcdir:-.}/tests/tsan.supp"; printf 'race:lib%s.so\n' gnutls giognutls gio-2.0 glib-2.0 gobject-2.0 tasn1 p11-kit nettle hogweed gmp
+	printf 'race:^g_%s$\n' queue_pop_tail queue_push_head queue_push_tail slice_free1 free main_context_unref source_unref; } >"$tap_tmp/tsan"
 TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}suppressions=$tap_tmp/tsan
 export ASAN_OPTIONS TSAN_OPTIONS
 ca="--cacert $tap_tmp/us.pem"
