@@ -32,6 +32,7 @@ static struct {
 
 static void *map(size_t size)
 {
+	/* NOLINTNEXTLINE(invalidFunctionArg): mmap(2) wants -1 with MAP_ANONYMOUS */
 	void *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (area == MAP_FAILED)
