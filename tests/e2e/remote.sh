@@ -194,14 +194,15 @@ if ! "$gotgt" daemon --check --config "$conf" 2>"$tap_tmp/err" && grep -q glib-n
 	tap_skip 'TLS' 'glib-networking is not installed'
 	tap_end
 fi
+# ThreadSanitizer does not see how GLib hands a connection to the thread that shakes hands, and back.
+if TSAN_OPTIONS=help=1 "$gotgt" --version 2>&1 | grep -q 'flags for ThreadSanitizer'; then
+	tap_skip 'TLS' 'ThreadSanitizer does not know the locks of GLib'
+	tap_end
+fi
 scheme=https
 # LeakSanitizer does not survive the threads of a handshake that have just ended.
 ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
-# Nor does ThreadSanitizer see how GLib hands a connection to the thread that shakes hands, and back.
-{ cat "${srcdir:-.}/tests/tsan.supp"; printf 'race:lib%s.so\n' gnutls giognutls gio-2.0 glib-2.0 gobject-2.0 tasn1 p11-kit nettle hogweed gmp
-	printf 'race:^g_%s$\n' queue_pop_tail queue_push_head queue_push_tail slice_free1 free main_context_unref source_unref; } >"$tap_tmp/tsan"
-TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}suppressions=$tap_tmp/tsan
-export ASAN_OPTIONS TSAN_OPTIONS
+export ASAN_OPTIONS
 ca="--cacert $tap_tmp/us.pem"
 check 'TLS' start
 check 'is told' grep -q "control https://127.0.0.1:$port: listening" "$log"
