@@ -189,6 +189,7 @@ static void take_extensions(struct device *dev)
 	dev->info.lends = take_extension(ops, GOTGT_EXT_MEMORY, &dev->memory, sizeof dev->memory,
 					 offsetof(struct gotgt_memory, check)) &&
 			  dev->memory.lend && !(ops->flags & GOTGT_PLUGIN_SERIAL);
+	dev->info.lent_stays = dev->info.lends && dev->memory.flags & GOTGT_MEMORY_STAYS;
 	dev->info.extents = take_extension(ops, GOTGT_EXT_EXTENTS, &dev->extents, sizeof dev->extents,
 					   sizeof dev->extents) && dev->extents.query;
 	dev->info.copies = !(ops->flags & GOTGT_PLUGIN_SERIAL) &&

@@ -77,6 +77,7 @@ struct device_info {
 	uint32_t ops;			/* GOTGT_OP_BIT(): what the plugin itself does */
 	bool native_fua;
 	bool lends;			/* has gotgt.memory/1 */
+	bool lent_stays;		/* and what it lends cannot go away: GOTGT_MEMORY_STAYS */
 	bool extents;			/* has gotgt.extents/1 */
 	bool copies;			/* has gotgt.copy/1 */
 	bool compares;			/* has gotgt.compare/1 */

@@ -76,8 +76,8 @@ uint32_t answer_change(struct cmd *cmd, uint8_t bhs[BHS_LEN])
 
 /*
  * Data-In PDUs no longer than the initiator takes, the F bit at the end of each MaxBurstLength
- * (11.7.1); the last one carries the status if there is no sense data to go with it.  Lent memory may
- * turn out to be gone when most of it has been sent, so its status follows in a PDU of its own, which tx.c can change.
+ * (11.7.1); the last one carries the status if there is no sense data to go with it.  Lent memory that
+ * may turn out to be gone when most of it has been sent has its status in a PDU of its own, which tx.c can change.
  */
 void answer_send(struct cmd *cmd)
 {
@@ -86,7 +86,7 @@ void answer_send(struct cmd *cmd)
 	const struct params *p = &c->params;
 	struct tx_cursor at = { t->iov, 0 };
 	uint32_t data_sn = 0, burst_left = p->max_burst;
-	bool collapse = !t->sense_len && !t->lent;
+	bool collapse = !t->sense_len && !task_lent_may_go(t);
 
 	if (!t->in_len || !t->edtl_in) {
 		send_response(cmd, 0);

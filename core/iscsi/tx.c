@@ -138,7 +138,7 @@ static uint32_t pieces(const struct tx_cursor *at, uint32_t len)
 
 void tx_pdu(struct conn *c, const uint8_t bhs[BHS_LEN], struct tx_cursor *data, uint32_t len, struct cmd *last_of)
 {
-	uint32_t reserve = last_of && last_of->task.lent ? SENSE_IOV : 0, seed = 0xffffffff;
+	uint32_t reserve = last_of && task_lent_may_go(&last_of->task) ? SENSE_IOV : 0, seed = 0xffffffff;
 	struct txblk *b = block_with_room(c, 3 + (len ? pieces(data, len) : 0) + reserve, PDU_BYTES);
 
 	if (!b) {

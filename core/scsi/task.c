@@ -504,11 +504,18 @@ void task_lent_fault(struct task *t)
 		device_lent_fault(t->lun->dev);
 }
 
+bool task_lent_may_go(const struct task *t)
+{
+	return t->lent && !t->lun->info->lent_stays;
+}
+
 bool task_unread(struct task *t)
 {
 	if (!t->lent || t->status != STATUS_GOOD)
 		return false;
 	task_lent_fault(t);
+	if (!task_lent_may_go(t))
+		return false;
 	set_sense(t, device_errors[GOTGT_ERR_IO].on_read, NULL, false, 0);
 	t->status = STATUS_CHECK_CONDITION;
 	return true;

@@ -127,7 +127,12 @@ void task_execute_from(struct task *t, const uint8_t *data);
 void task_refuse(struct task *t, enum scsi_status status, enum sense_code code);
 /* A system call on the lent memory of this task said EFAULT: its device lends no more. */
 void task_lent_fault(struct task *t);
-/* The same while Data-In was being sent: its GOOD becomes a medium error.  False: nothing was lent for it. */
+/* What it has borrowed may turn out to be gone. */
+bool task_lent_may_go(const struct task *t);
+/*
+ * The same while Data-In was being sent: its GOOD becomes a medium error.  False: nothing was lent for it, or what was
+ * could not go, and its GOOD may have left.
+ */
 bool task_unread(struct task *t);
 /* Stop it: done() comes with aborted set, at once or when the device lets go.  Before or after task_execute(). */
 void task_abort(struct task *t);

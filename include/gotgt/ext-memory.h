@@ -20,9 +20,16 @@ extern "C" {
 
 #define GOTGT_EXT_MEMORY "gotgt.memory/1"
 
+/*
+ * What is lent cannot go away before reclaim(), as a mapping of a file can: the status of a READ
+ * goes out with the last of its data, in one PDU less.  A system call that cannot read it all
+ * the same costs the initiator its connection.
+ */
+#define GOTGT_MEMORY_STAYS UINT32_C(1)
+
 struct gotgt_memory {
 	uint32_t size;		/* bytes: sizeof(struct gotgt_memory) */
-	uint32_t reserved0;	/* 0 */
+	uint32_t flags;		/* GOTGT_MEMORY_*; others are 0, and ignored */
 	/*
 	 * Lend [offset, offset + length), bytes, for reading by the core (write 0) or
 	 * for writing (write 1).  Fills up to iovmax elements and returns how

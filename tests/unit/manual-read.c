@@ -216,7 +216,7 @@ void header_read(struct header *h, const char *name)
 	each_match(text, "^typedef [^;]*?(gotgt_\\w+)\\(", found_typedef, h);
 	each_match(text, "^#define (GOTGT_PLUGIN|GOTGT_PLUGIN_TABLE|GOTGT_OP_BIT|gotgt_\\w+)\\(", found_macro, h);
 	code = g_regex_replace_literal(comments, text, -1, 0, "", 0, NULL);
-	each_match(code, "\\b(GOTGT_(?:ABI|OK|(?:CONFIG|DEV|ERR|EXTENT|EXT|IO|LOG|OP|PARAM|PLUGIN|STORE)_[A-Z_]+))\\b",
+	each_match(code, "\\b(GOTGT_(?:ABI|OK|(?:CONFIG|DEV|ERR|EXTENT|EXT|IO|LOG|MEMORY|OP|PARAM|PLUGIN|STORE)_[A-Z_]+))\\b",
 		   found_constant, h);
 }
 

@@ -59,6 +59,16 @@ static const void *pieces_extension(const char *id)
 	return strcmp(id, GOTGT_EXT_MEMORY) ? NULL : &memory;
 }
 
+/* The same, and it says that it cannot go. */
+static const void *stays_extension(const char *id)
+{
+	static const struct gotgt_memory memory = {
+		.size = sizeof memory, .flags = GOTGT_MEMORY_STAYS, .lend = pieces_lend,
+	};
+
+	return strcmp(id, GOTGT_EXT_MEMORY) ? NULL : &memory;
+}
+
 static const struct gotgt_param pieces_params[] = {
 	{ .name = "path", .type = GOTGT_PARAM_STRING, .help = "file" }, { NULL },
 };
@@ -68,6 +78,13 @@ static const struct module pieces = {
 	.ops = { .abi = GOTGT_ABI, .size = sizeof(struct gotgt_plugin), .name = "pieces", .version = "1",
 		 .description = "a file in pieces", .conf_size = sizeof(char *), .params = pieces_params,
 		 .open = pieces_open, .close = pieces_close, .submit = pieces_submit, .extension = pieces_extension },
+};
+
+static const struct module stays = {
+	.path = (char *)"stays",
+	.ops = { .abi = GOTGT_ABI, .size = sizeof(struct gotgt_plugin), .name = "stays", .version = "1",
+		 .description = "the same", .conf_size = sizeof(char *), .params = pieces_params,
+		 .open = pieces_open, .close = pieces_close, .submit = pieces_submit, .extension = stays_extension },
 };
 
 /* ---- the LUN ---- */
@@ -388,6 +405,61 @@ static void test_gone(void)
 	ini_free(i);
 }
 
+/* What cannot go has its status with the last of its data.  When it goes all the same nobody takes anything else for it. */
+static void test_stays(void)
+{
+	static const char *const offers[] = {
+		"", "HeaderDigest=CRC32C;", "MaxRecvDataSegmentLength=1001;MaxBurstLength=3003;HeaderDigest=CRC32C;",
+		"DataDigest=CRC32C;",
+	};
+	const uint32_t len = 16 * BLOCK;
+	uint8_t got[16 * BLOCK];
+	struct disk d;
+	size_t all_len = 120 * (BHS_LEN + len), came = 0;
+	g_autofree uint8_t *all = g_malloc(all_len);
+	struct ini *i;
+	uint32_t itt;
+	ssize_t n;
+
+	disk_add(&d, &stays);
+	for (unsigned k = 0; k < G_N_ELEMENTS(offers); k++) {
+		i = log_in(offers[k], false);
+		itt = read_from(i, LENT, 3, 16);
+		if (i->data_digest) {	/* not lent, and its submit() only fails */
+			ini_finish_read(i, itt, got, len);
+			g_assert_cmphex(i->bhs[3], ==, 2);
+		} else {
+			g_assert_cmpuint(ini_finish_read(i, itt, got, len), ==, len);
+			g_assert_cmpmem(got, len, d.bytes + 3 * BLOCK, len);
+			g_assert_cmphex(i->bhs[0], ==, OP_DATA_IN);
+			g_assert_cmphex(i->bhs[1], ==, FINAL | 1);
+			g_assert_cmphex(i->bhs[3], ==, 0);
+		}
+		ini_check(i);
+		ini_free(i);
+	}
+	i = log_in("", false);
+	for (unsigned k = 0; k < 120; k++)
+		read_from(i, LENT, k * 16, 16);
+	wait_queued(i, true);
+	g_assert_cmpint(truncate(d.path, 0), ==, 0);
+	while ((n = read(i->fd, all + came, all_len - came)) > 0)
+		came += (size_t)n;
+	g_assert_cmpuint(came, <, all_len);
+	for (uint32_t at = 0, k = 0; at + BHS_LEN + len <= came; at += BHS_LEN + len, k++) {
+		g_assert_cmphex(all[at], ==, OP_DATA_IN);
+		g_assert_cmpmem(all + at + BHS_LEN, len, d.bytes + k * len, len);
+	}
+	ini_free(i);
+	/* Others go on, and nothing is lent there any more. */
+	i = ini_new_login(server, 1, "");
+	ini_check(i);
+	ini_finish_read(i, read_from(i, LENT, 3, 16), got, len);
+	g_assert_cmphex(i->bhs[3], ==, 2);
+	ini_free(i);
+	disk_remove(&d);
+}
+
 /* A READ whose data still waits to be sent is older than an ORDERED WRITE (SAM-5 8.6.3): it tells what was there before. */
 static void test_ordered(void)
 {
@@ -433,6 +505,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/lent/tcp", test_tcp);
 	g_test_add_func("/wire/lent/descriptors", test_descriptors);
 	g_test_add_func("/wire/lent/data-digest", test_data_digest);
+	g_test_add_func("/wire/lent/stays", test_stays);
 	g_test_add_func("/wire/lent/gone", test_gone);
 	g_test_add_func("/wire/lent/ordered", test_ordered);
 	return server_run();
