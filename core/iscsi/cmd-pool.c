@@ -9,8 +9,11 @@
 
 static void hold(struct session *s, size_t more, size_t less)
 {
-	struct node_memory *m = &s->node->memory[reactor_index(s->reactor)];
+	struct node_memory *m;
 
+	if (more == less)
+		return;
+	m = &s->node->memory[reactor_index(s->reactor)];
 	m->sessions += !s->buffered;
 	s->buffered += more - less;
 	m->bytes += more - less;
@@ -34,9 +37,13 @@ void cmd_uncharge(struct cmd *cmd, struct session *s)
 bool cmd_holds_too_much(const struct session *s)
 {
 	const struct node *n = s->node;
-	const struct node_memory *m = &n->memory[reactor_index(s->reactor)];
-	size_t max = n->max_memory / n->engine->n_reactors;
+	const struct node_memory *m;
+	size_t max;
 
+	if (!s->buffered)
+		return false;
+	m = &n->memory[reactor_index(s->reactor)];
+	max = n->max_memory / n->engine->n_reactors;
 	return s->buffered > BUFFERED_MAX || (m->bytes > max && s->buffered > max / m->sessions);
 }
 

@@ -288,8 +288,26 @@ void cdb_usage(const struct cdb_op *op, const struct lun *lun, uint8_t *out)
 		out[op->when_byte] &= (uint8_t)~op->when_bits;
 }
 
+/* Eight bytes at once: those with a bit that no field has are not 0. */
+static uint64_t unused_bits(const struct cdb_op *op, const uint8_t *cdb, unsigned at)
+{
+	uint64_t used, given;
+
+	memcpy(&used, op->usage + at, sizeof used);
+	memcpy(&given, cdb + at, sizeof given);
+	return given & ~used;
+}
+
+/* Of a CDB of 10, 12 or 16 bytes, the first and the last eight of it. */
+static bool is_clean(const struct cdb_op *op, const uint8_t *cdb)
+{
+	return op->len >= 9 && op->len <= 16 && !unused_bits(op, cdb, 1) && !unused_bits(op, cdb, op->len - 8);
+}
+
 bool cdb_reserved_bit(const struct cdb_op *op, const uint8_t *cdb, unsigned *byte, int *bit)
 {
+	if (G_LIKELY(is_clean(op, cdb)))
+		return false;
 	for (unsigned i = 1; i < op->len; i++) {
 		uint8_t wrong = cdb[i] & (uint8_t)~op->usage[i];
 
