@@ -3,7 +3,8 @@
  * fail.c - preloaded into a server: a system call of the data path fails, as FAIL="CALL ERRNO EVERY COUNT" says: each
  * EVERY-th call, COUNT times.  ERRNO 0: it does a part of what it was asked for.  CALL dsync: what pwritev2() with
  * RWF_DSYNC writes, it does not make stable.  Nothing fails before the file
- * $FAIL_WHEN is there; after the last failure it is removed.
+ * $FAIL_WHEN is there; after the last failure it is removed.  FAIL_SLOW=MS: each fdatasync() until then that does not
+ * fail takes that long.
  */
 #include "config.h"
 #include <dlfcn.h>
@@ -27,6 +28,7 @@ static int error;
 static unsigned every;
 static atomic_uint calls, left;
 static const char *when;
+static unsigned slow_ms;
 
 static void __attribute__((constructor)) begin(void)
 {
@@ -37,6 +39,8 @@ static void __attribute__((constructor)) begin(void)
 	if (!when || !text || sscanf(text, "%31s %d %u %u", which, &error, &every, &count) != 4)
 		abort();
 	atomic_store(&left, count);
+	text = getenv("FAIL_SLOW");
+	slow_ms = text ? (unsigned)atoi(text) : 0;
 }
 
 static bool fails(const char *call)
@@ -103,8 +107,13 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int fl
 
 EXPORT int fdatasync(int fd)
 {
-	if (!fails("fdatasync"))
+	bool slow = slow_ms && access(when, F_OK) == 0;
+
+	if (!fails("fdatasync")) {
+		if (slow)
+			usleep(slow_ms * 1000);
 		return REAL(fdatasync)(fd);
+	}
 	errno = error;
 	return -1;
 }

@@ -215,31 +215,38 @@ static void work(void)
 
 static const char *program, *preload, *folder;
 
-static void test(gconstpointer arg)
+/* A server of a file of zeroes, in which the call of the row is to fail once the file `when` is there. */
+static struct life *serve(unsigned every, unsigned count, const char *slow_ms, const char *when)
 {
-	g_autofree char *image = g_build_filename(folder, "image", NULL), *when = g_build_filename(folder, "when", NULL);
-	g_autofree char *what = NULL, *lun = NULL;
-	char **env = g_get_environ();
-	const char *argv[] = { NULL, "serve", "--iqn", DISK, "--portal", "127.0.0.1:0", NULL, "null:", NULL };
+	g_autofree char *image = g_build_filename(folder, "image", NULL), *lun = g_strdup_printf("%s:%s", row->plugin, image);
+	g_autofree char *what = g_strdup_printf("%s %d %u %u", row->call, row->error, every, count);
+	const char *argv[] = { program, "serve", "--iqn", DISK, "--portal", "127.0.0.1:0", lun, "null:", NULL };
+	const char *const more[][2] = { { "LD_PRELOAD", preload }, { "FAIL", what }, { "FAIL_WHEN", when }, { "FAIL_SLOW", slow_ms } };
 	int fd = open(image, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	bool accepts;
+	char **env = g_get_environ();
 	struct life *l;
 
 	g_assert_cmpint(ftruncate(fd, (off_t)FILE_BYTES), ==, 0);
 	close(fd);
 	unlink(when);
+	for (unsigned i = 0; i < G_N_ELEMENTS(more); i++)
+		env = g_environ_setenv(env, more[i][0], more[i][1], TRUE);
+	failures = 0;
+	l = life_begin(argv, env);
+	g_strfreev(env);
+	return l;
+}
+
+static void test(gconstpointer arg)
+{
+	g_autofree char *when = g_build_filename(folder, "when", NULL);
+	bool accepts;
+	struct life *l;
+
 	row = arg;
 	accepts = !strcmp(row->call, "accept4");
-	failures = 0;
-	what = g_strdup_printf("%s %d %d %d", row->call, row->error, accepts ? 1 : row->outcome == IS_CUT ? EVERY_CUT : EVERY,
-			       accepts ? 2 : row->outcome == IS_LOST ? 1 : COUNT);
-	lun = g_strdup_printf("%s:%s", row->plugin, image);
-	argv[0] = program;
-	argv[6] = lun;
-	env = g_environ_setenv(env, "LD_PRELOAD", preload, TRUE);
-	env = g_environ_setenv(env, "FAIL", what, TRUE);
-	env = g_environ_setenv(env, "FAIL_WHEN", when, TRUE);
-	l = life_begin(argv, env);
+	l = serve(accepts ? 1 : row->outcome == IS_CUT ? EVERY_CUT : EVERY, accepts ? 2 : row->outcome == IS_LOST ? 1 : COUNT,
+		  "0", when);
 	if (!accepts)
 		log_in();
 	g_assert_true(g_file_set_contents(when, "", 0, NULL));
@@ -250,7 +257,37 @@ static void test(gconstpointer arg)
 	g_assert_true(row->outcome == GOES_ON ? failures == 0 : failures > 0);
 	ini_free(ini);
 	life_stop(l);
-	g_strfreev(env);
+}
+
+/* Flushes under way when another fails cover what that may have lost: none of them is GOOD, though for each all went well. */
+static void test_overlap(gconstpointer plugin)
+{
+	const struct row fails = { plugin, "fdatasync", EIO, IS_LOST, 3, 0x0c, 0 };
+	g_autofree char *when = g_build_filename(folder, "when", NULL);
+	static const uint8_t data[RUN_BYTES] = { 1 };
+	enum { FLUSHES = 4 };
+	struct life *l;
+
+	row = &fails;
+	l = serve(FLUSHES, 1, "700", when);	/* the last to begin fails, and is the first to end */
+	log_in();
+	send_write(0, data);
+	g_assert_true(ini_recv(ini) && was_good());
+	send_flush(0, NULL);
+	g_assert_true(ini_recv(ini) && was_good());
+	send_write(RUN, data);
+	g_assert_true(ini_recv(ini) && was_good());
+	g_assert_true(g_file_set_contents(when, "", 0, NULL));
+	for (unsigned i = 0; i < FLUSHES; i++)
+		send_flush(0, NULL);
+	for (unsigned i = 0; i < FLUSHES; i++)
+		g_assert_true(ini_recv(ini) && !was_good());
+	g_assert_false(g_file_test(when, G_FILE_TEST_EXISTS));
+	send_flush(0, NULL);
+	g_assert_true(ini_recv(ini) && !was_good());
+	ini_free(ini);
+	life_stop(l);
+	row = NULL;
 }
 
 int main(int argc, char **argv)
@@ -267,5 +304,7 @@ int main(int argc, char **argv)
 
 		g_test_add_data_func(path, &rows[i], test);
 	}
+	g_test_add_data_func("/faults/file/fdatasync/overlap", "file", test_overlap);
+	g_test_add_data_func("/faults/mmap/fdatasync/overlap", "mmap", test_overlap);
 	return g_test_run();
 }
