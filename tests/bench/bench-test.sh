@@ -10,7 +10,8 @@ iqn=iqn.2026-11.org.example:bench
 : >"$tap_tmp/port2"
 : >"$tap_tmp/out2"
 "$bench/limit" >"$tap_tmp/port" & limit=$!
-"$gotgt" serve -n "$iqn" -p 127.0.0.1:0 null:,size=64M >"$tap_tmp/out" 2>&1 & us=$!
+"$gotgt" serve -n "$iqn" -p 127.0.0.1:0 null:,size=64M null:,size=64M \
+	>"$tap_tmp/out" 2>&1 & us=$!
 tap_cleanup() { kill "$limit" "$us" 2>/dev/null; wait "$limit" "$us" 2>/dev/null; }
 tap_wait "$tap_tmp/out" iscsi:// || cat "$tap_tmp/out" >&2
 tap_wait "$tap_tmp/port" ""
@@ -36,6 +37,9 @@ for of in "limit $limit $at_limit" "gotgt $us $at_us"; do
 	check "$1: large reads" row "$2" "$3" -s -b 1048576 -q 4
 	check "$1: large writes, more than the first burst" row "$2" "$3" -s -w write -b 524288 -q 4
 done
+check 'gotgt: reads beside 20 idle sessions' row "$us" "$at_us" -i 20
+check 'gotgt: reads of any of two LUNs' row "$us" "$at_us" -L 2
+check 'gotgt: a mix with SYNCHRONIZE CACHE after 4 writes' row "$us" "$at_us" -w mix -y 4
 check 'gotgt: reads with digests' row "$us" "$at_us" --header-digest --data-digest
 check 'gotgt: writes with digests' row "$us" "$at_us" --header-digest --data-digest -w write -b 8192
 
@@ -66,18 +70,25 @@ done
 check 'data that was not written is found' tap_exits 1 "$bench/blast" -t 0.3 -v -w mix "$at_limit" "$iqn" 0
 check 'and what for' grep -q 'wrong data at byte' "$tap_tmp/err"
 check 'a LUN that is not there is an error' tap_exits 1 "$bench/blast" -t 1 "$at_us" "$iqn" 9
+check 'nor one of several' tap_exits 1 "$bench/blast" -t 1 -L 3 "$at_us" "$iqn" 0
 check 'a target that is not there is an error' tap_exits 1 "$bench/blast" -t 1 "$at_us" iqn.2026-11.org.example:none 0
-check 'wrong arguments are' tap_exits 2 "$bench/blast" -q 0 "$at_us" "$iqn" 0
+check 'wrong arguments are' tap_exits 2 "$bench/blast" -q -1 "$at_us" "$iqn" 0
 
 # The script: each of these lists gives a row for us, with its aim, and leaves nothing behind.
 mkdir "$tap_tmp/scratch"
-rows() # LIST LABEL
+rows() # LIST LABEL [WORKLOAD]
 {
 	TMPDIR=$tap_tmp/scratch BUILD=${G_TEST_BUILDDIR:-$PWD/tests}/.. sh "${srcdir:-.}/tests/bench/bench.sh" -q -r 1 -t 0.2 \
 		-s 16M -l "$1" -w 4k-randread-qd32 -o "$tap_tmp/report" || return 1
-	grep -Eq "^4k-randread-qd32 +$2 .*(reached|not: )" "$tap_tmp/report/report.txt" && ! ls -A "$tap_tmp/scratch" | grep .
+	grep -Eq "^${3:-4k-randread-qd32} +$2 .*(reached|not: )" "$tap_tmp/report/report.txt" && ! ls -A "$tap_tmp/scratch" | grep .
 }
 check 'the list null' rows null null
 check 'the list mmap' rows mmap mmap
 check 'the list digests' rows digests digests
+check 'the list poll' rows poll polls
+if command -v fio >/dev/null; then
+	check 'the list sync' rows sync file 4k-mix-qd1x8
+else
+	tap_skip 'the list sync' 'fio is not installed'
+fi
 tap_end

@@ -11,7 +11,9 @@ usage()
 	bench.sh [-r ROUNDS] [-t SECONDS] [-s SIZE] [-w 'WORKLOAD...'] [-l 'LIST...'] [-o FOLDER] [-q] [-T TARGET]...
 	  -r  rounds, 3 by default          -t  seconds for each measurement, 2 by default
 	  -s  size of the files, 1G by default; they are made in $TMPDIR or /var/tmp
-	  -w  only these workloads          -l  only of these: null mmap file digests disk qemu flames
+	  -w  only these workloads
+	  -l  only of these lists: null mmap file digests disk sync poll scale qemu perf flames
+	      (null, mmap and file take about three minutes each, and a minute less without others beside us; the rest less)
 	  -o  where flame graphs and report.txt go, ./bench-report by default
 	  -q  no others beside us
 	  -T  LABEL=ADDR:PORT,IQN,LUN,PID: a target that runs already, beside us in null, mmap and file; what its LUN
@@ -21,8 +23,8 @@ usage()
 	exit "$1"
 }
 
-rounds=3 seconds=2 size=1G only='' lists='null mmap file digests disk qemu flames' out=bench-report others=yes
-targets=''
+rounds=3 seconds=2 size=1G only='' lists='null mmap file digests disk sync poll scale qemu perf flames' out=bench-report others=yes
+targets='' n_daemons=0 began=$(date +%s)
 while getopts r:t:s:w:l:o:T:qh o; do
 	case $o in
 	r) rounds=$OPTARG ;; t) seconds=$OPTARG ;; s) size=$OPTARG ;; w) only=$OPTARG ;; l) lists=$OPTARG ;;
@@ -66,8 +68,21 @@ until_ok()
 	done
 }
 answers() { "$bench/blast" -t 1 -q 1 "$1" "$iqn" "${2:-0}"; }
-free_port() { rm -f "$work/port"; "$bench/limit" >"$work/port" & p=$!; until_ok test -s "$work/port"; kill "$p"; wait "$p" 2>/dev/null; cat "$work/port"; }
-image() { rm -f "$work/$1.img"; truncate -s "$size" "$work/$1.img"; dd if=/dev/zero of="$work/$1.img" bs=1M conv=notrunc status=none count=$(($(stat -c %s "$work/$1.img") / 1048576)); }
+free_port()
+{
+	rm -f "$work/port"
+	"$bench/limit" >"$work/port" & p=$!
+	until_ok test -s "$work/port"
+	kill "$p"
+	wait "$p" 2>/dev/null
+	cat "$work/port"
+}
+image()
+{
+	rm -f "$work/$1.img"
+	truncate -s "$size" "$work/$1.img"
+	dd if=/dev/zero of="$work/$1.img" bs=1M conv=notrunc status=none count=$(($(stat -c %s "$work/$1.img") / 1048576))
+}
 
 # Each sets addr, pid and lun, or fails.
 start_limit()
@@ -87,6 +102,23 @@ start_gotgt() # DISK
 	until_ok test -s "$work/gotgt.pid" || return 1
 	addr=$(grep -o '127\.0\.0\.1:[0-9]*' "$work/gotgt.out" | head -1)
 }
+
+# By a configuration: more than serve has options for.
+start_daemon() # SETTINGS DISKS
+{
+	n_daemons=$((n_daemons + 1))
+	{
+		echo "$1"
+		echo 'portals = ( { address = "127.0.0.1"; port = 0; } );'
+		printf 'targets = ( { iqn = "%s"; open = true; luns = (\n%s\n); } );\n' "$iqn" "$2"
+	} >"$work/gotgt.conf"
+	GOTGT_PLUGIN_PATH=$plugins/null/.libs "$build/core/gotgt" daemon --config "$work/gotgt.conf" \
+		--control "unix:$work/control.$n_daemons" >"$work/gotgt.out" 2>&1 & pid=$!
+	pids="$pids $pid" lun=0
+	until_ok grep -q 'logical units' "$work/gotgt.out" || return 1
+	addr=$(grep -o '127\.0\.0\.1:[0-9]*' "$work/gotgt.out" | head -1)
+}
+null_lun() { echo "{ number = $1; plugin = \"null\"; settings = { size = \"$size\"; }; }"; }
 
 start_tgtd() # FILE, or nothing for its null store
 {
@@ -190,19 +222,36 @@ table()
 		return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
 	}
 	# What is aimed at: commands a second of the first line (the best of fio), for one at a time the median latency of it.
-	function verdict(name, label, m, p, c,  aim) {
-		if (label !~ /^(null|mmap|file|digests)$/ || name ~ /mix|x4$/) return ""
-		if (name ~ /qd1$/) { if (p > 1.1 * pbase) return "not: p50 above 1.1" }
-		else {
-			aim = label == "digests" ? .7 : title ~ /O_DIRECT/ ? .9 : name ~ /qd1x64/ ? 1.5 : name ~ /randwrite/ ? .85 : name ~ /^(128k|1m)/ ? .95 : .9
-			if (m < aim * best) return "not: below " aim
-		}
-		return c && cbase && label != "digests" && c > 1.5 * cbase ? "not: CPU above 1.5" : "reached"
+	function aim_of(name, label) {
+		if (label == "digests") return .7
+		if (title ~ /O_DIRECT|fsync/) return .9
+		if (name ~ /qd1x64/) return 1.5
+		return name ~ /randwrite/ ? .85 : name ~ /^(128k|1m)/ ? .95 : .9
+	}
+	function verdict(name, label, m, p, c) {
+		if (label !~ /^(null|mmap|file|digests|polls)$/ || (name ~ /mix|x4$/ && title !~ /fsync/) || title ~ /beside us/) return ""
+		if (name ~ /qd1$/ && title !~ /fsync/) {
+			if (p > 1.1 * pbase) return "not: p50 above 1.1"
+		} else if (m < aim_of(name, label) * best) return "not: below " aim_of(name, label)
+		# One at a time, time without sleep is what is paid for it.
+		return c && cbase && name !~ /qd1$/ && label != "digests" && c > 1.5 * cbase ? "not: CPU above 1.5" : "reached"
+	}
+	# Of who measures up to us, the best.
+	function beside(name, label, m) {
+		if (label !~ /^(null|mmap|file)$/ || !(name in peer)) return ""
+		return sprintf(", %.1f times %s", m / peer[name], who[name])
 	}
 	{ key = $3 SUBSEP $4; if (!(key in iops)) order[++count] = key
 	  iops[key] = iops[key] " " $5; p50[key] = p50[key] " " $6
 	  if ($7 != "-") cpu[key] = cpu[key] " " $7 }
 	END {
+		for (i = 1; i <= count; i++) {
+			split(order[i], k, SUBSEP)
+			if (k[2] !~ /^(limit|none|null|mmap|file|digests|fio-.*)$/ && (m = median(iops[order[i]])) > peer[k[1]] + 0) {
+				peer[k[1]] = m
+				who[k[1]] = k[2]
+			}
+		}
 		printf "\n%s\n%-20s %-10s %10s %7s %9s %9s %7s  %s\n", title, "workload", "of", "a second", "ratio", "p50 us", "cpu us", "ratio", "aim"
 		for (i = 1; i <= count; i++) {
 			split(order[i], k, SUBSEP)
@@ -213,7 +262,7 @@ table()
 			printf "%-20s %-10s %10.0f %7.2f %9.1f", k[1], k[2], m, base ? m / base : 0, p
 			if (c) printf " %9.2f %7.2f", c, cbase ? c / cbase : 0
 			else printf "         -       -"
-			print "  " verdict(k[1], k[2], m, p, c)
+			print "  " verdict(k[1], k[2], m, p, c) beside(k[1], k[2], m)
 		}
 	}' | tee -a "$out/report.txt"
 }
@@ -317,62 +366,15 @@ bench_disk()
 	rm -f "$work"/*.img
 }
 
-# The same client for iSCSI and NBD.
-qemu_row() # NUMBER LABEL URL
-{
-	c=100000
-	s=$(qemu-img bench -f raw -c $c -d 32 -s 4k "$3" 2>/dev/null | sed -n 's/^Run completed in \([0-9.]*\) seconds.*/\1/p')
-	[ -z "$s" ] || echo "1 $1 4k-read-qd32 $2 $(awk -v c=$c -v s="$s" 'BEGIN { print c / s }') 0 -" >>"$work/rows"
-}
-
-bench_qemu()
-{
-	have qemu-img || { echo '# qemu: qemu-img is not installed'; return; }
-	image limit
-	image file
-	: >"$work/rows"
-	start_limit "$work/limit.img" && limit_at=$addr
-	start_gotgt "file:$work/file.img" && gotgt_at=$addr
-	have nbdkit && [ "$others" = yes ] && image nbdkit && { nbdkit -f -U "$work/nbd" file "$work/nbdkit.img" & pids="$pids $!"; }
-	tgtd_at=''
-	[ "$others" = no ] || { image tgtd; start_tgtd "$work/tgtd.img" && tgtd_at=$addr; }
-	r=0
-	while [ "$r" -lt "$rounds" ]; do
-		r=$((r + 1))
-		qemu_row 1 limit "iscsi://$limit_at/$iqn/0"
-		qemu_row 2 file "iscsi://$gotgt_at/$iqn/0"
-		[ ! -S "$work/nbd" ] || qemu_row 3 nbdkit "nbd+unix:///?socket=$work/nbd"
-		[ -z "$tgtd_at" ] || qemu_row 4 tgtd "iscsi://$tgtd_at/$iqn/1"
-	done
-	table "$work/rows" 'qemu-img bench'
-	stop_all
-	rm -f "$work"/*.img
-}
-
-bench_flames()
-{
-	have perf && have python3 || { echo '# flames: perf and python3 are not both installed'; return; }
-	image file
-	echo "$workloads" | while read -r name args; do
-		case " 4k-randread-qd32 4k-randwrite-qd32 128k-seqread-qd8 128k-seqwrite-qd8 " in *" $name "*) ;; *) continue ;; esac
-		start_gotgt "file:$work/file.img" || return
-		# shellcheck disable=SC2086
-		"$bench/blast" $args -t $((seconds + 1)) "$addr" "$iqn" "$lun" >/dev/null & load=$!
-		perf record -q -e cpu-clock -F 999 -g -o "$work/perf.data" -p "$pid" -- sleep "$seconds" >/dev/null 2>&1
-		wait "$load"
-		stop_all
-		perf script -i "$work/perf.data" 2>/dev/null | python3 "$here/flame.py" "$name" "$out/$name.svg" | tee -a "$out/report.txt"
-	done
-	rm -f "$work"/*.img
-}
+. "$here/bench-more.sh"
 
 : >"$work/servers"
 { echo "gotgt $("$build/core/gotgt" --version 2>/dev/null | head -1), $(uname -sr), $(nproc) CPUs"; date -u +%F; } >"$out/report.txt"
 for l in $lists; do
 	case $l in
-	null | digests | disk | qemu | flames) "bench_$l" ;;
+	null | digests | disk | sync | poll | scale | qemu | perf | flames) "bench_$l" ;;
 	mmap | file) bench_disk_plugin "$l" ;;
 	*) echo "bench.sh: $l: no such list" >&2; exit 2 ;;
 	esac
 done
-echo "report: $out/report.txt"
+echo "report: $out/report.txt, after $(($(date +%s) - began)) s"

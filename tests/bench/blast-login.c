@@ -181,20 +181,21 @@ static void add_digest(struct session *s, const uint8_t *bhs)
 		write_all(s->fd, &d, sizeof d);
 }
 
-void put_lun(uint8_t *p)
+void put_lun(uint8_t *p, unsigned lun)
 {
 	memset(p, 0, 8);
-	p[0] = o.lun > 255 ? (uint8_t)(0x40 | o.lun >> 8) : 0;
-	p[1] = (uint8_t)o.lun;
+	p[0] = lun > 255 ? (uint8_t)(0x40 | lun >> 8) : 0;
+	p[1] = (uint8_t)lun;
 }
 
 /* Returns how much came in; the SCSI status is status. */
-static uint32_t one_command(struct session *s, const uint8_t cdb[16], uint8_t *in, uint32_t in_len, uint8_t *status)
+static uint32_t one_command(struct session *s, unsigned lun, const uint8_t cdb[16], uint8_t *in, uint32_t in_len,
+			    uint8_t *status)
 {
 	uint8_t bhs[BHS_LEN] = { OP_SCSI_COMMAND, (uint8_t)((in_len ? 0x40 : 0) | 0x81) }, *data;
 	uint32_t got = 0, len;
 
-	put_lun(bhs + 8);
+	put_lun(bhs + 8, lun);
 	put32(bhs + 16, DEPTH_MAX);
 	put32(bhs + 20, in_len);
 	put32(bhs + 24, s->cmd_sn++);
@@ -237,6 +238,7 @@ void session_open(struct session *s, unsigned id)
 	struct session agreed = { .max_dsl = 8192, .first_burst = 65536, .immediate = true, .initial_r2t = true };
 	static const uint8_t test_unit_ready[16], capacity[16] = { 0x9e, 0x10, [13] = 32 };
 	uint8_t status = 1, in[32] = { 0 };
+	unsigned first = (unsigned)o.lun;
 
 	s->fd = dial();
 	s->cmd_sn = 1;
@@ -249,9 +251,12 @@ void session_open(struct session *s, unsigned id)
 	s->initial_r2t = agreed.initial_r2t;
 	s->header_digest = agreed.header_digest;
 	s->data_digest = agreed.data_digest;
-	for (int i = 0; status && i < 8; i++)		/* unit attentions */
-		one_command(s, test_unit_ready, NULL, 0, &status);
-	if (one_command(s, capacity, in, sizeof in, &status) < 12 || status)
+	for (unsigned lun = first; lun < first + (unsigned)o.luns; lun++) {
+		status = 1;
+		for (int i = 0; status && i < 8; i++)		/* unit attentions */
+			one_command(s, lun, test_unit_ready, NULL, 0, &status);
+	}
+	if (one_command(s, first, capacity, in, sizeof in, &status) < 12 || status)
 		die("READ CAPACITY(16) failed");
 	blocks = ((uint64_t)get32(in) << 32 | get32(in + 4)) + 1;
 	block_size = get32(in + 8);

@@ -23,7 +23,7 @@
 
 static const double RAMP_S = .5;
 
-struct options o = { .io_bytes = 4096, .depth = 32, .sessions = 1, .seconds = 3 };
+struct options o = { .io_bytes = 4096, .depth = 32, .sessions = 1, .seconds = 3, .luns = 1 };
 
 static uint8_t *payload;
 static uint32_t payload_digest;		/* of io_bytes of it, as it goes over the wire */
@@ -82,7 +82,7 @@ static void queue_data_out(struct session *s, uint32_t itt, uint32_t ttt, uint32
 		uint32_t n = MIN(end - offset, s->max_dsl);
 		uint8_t bhs[BHS_LEN] = { OP_DATA_OUT, offset + n == end ? FINAL_BIT : 0 };
 
-		put_lun(bhs + 8);
+		put_lun(bhs + 8, s->lun[itt]);
 		put32(bhs + 16, itt);
 		put32(bhs + 20, ttt);
 		put32(bhs + 28, s->exp_stat_sn);
@@ -101,11 +101,37 @@ static uint64_t next_random(struct session *s)
 	return s->random;
 }
 
+static uint16_t take_tag(struct session *s)
+{
+	uint16_t itt = s->free_itt[--s->n_free];
+
+	s->lun[itt] = (uint16_t)(o.lun + (o.luns > 1 ? (int)(next_random(s) % (uint64_t)o.luns) : 0));
+	s->is_sync[itt] = false;
+	s->started_ns[itt] = now_ns();
+	s->outstanding++;
+	return itt;
+}
+
+/* SYNCHRONIZE CACHE(10), of all blocks. */
+static void queue_sync(struct session *s)
+{
+	uint16_t itt = take_tag(s);
+	uint8_t bhs[BHS_LEN] = { OP_SCSI_COMMAND, FINAL_BIT | 1, [32] = 0x35 };
+
+	s->is_sync[itt] = true;
+	s->unsynced = 0;
+	put_lun(bhs + 8, s->lun[itt]);
+	put32(bhs + 16, itt);
+	put32(bhs + 24, s->cmd_sn++);
+	put32(bhs + 28, s->exp_stat_sn);
+	queue_pdu(s, bhs, NULL, 0);
+}
+
 static void queue_command(struct session *s, bool write)
 {
 	uint32_t len = (uint32_t)o.io_bytes, n = len / block_size, immediate = 0, unsolicited = 0;
 	uint64_t slots = blocks / n, slot = o.sequential ? s->next++ % slots : next_random(s) % slots;
-	uint16_t itt = s->free_itt[--s->n_free];
+	uint16_t itt = take_tag(s);
 	uint8_t bhs[BHS_LEN] = { OP_SCSI_COMMAND };
 
 	if (s->verify)
@@ -115,7 +141,7 @@ static void queue_command(struct session *s, bool write)
 	if (write && !s->initial_r2t)
 		unsolicited = MIN(len, s->first_burst) - immediate;
 	bhs[1] = (uint8_t)((write ? 0x20 : 0x40) | (unsolicited ? 0 : FINAL_BIT) | 1);
-	put_lun(bhs + 8);
+	put_lun(bhs + 8, s->lun[itt]);
 	put32(bhs + 16, itt);
 	put32(bhs + 20, len);
 	put32(bhs + 24, s->cmd_sn++);
@@ -126,14 +152,17 @@ static void queue_command(struct session *s, bool write)
 	queue_pdu(s, bhs, data_of(s, itt), immediate);
 	if (unsolicited)
 		queue_data_out(s, itt, TAG_NONE, immediate, unsolicited);
-	s->started_ns[itt] = now_ns();
-	s->outstanding++;
+	s->unsynced += write;
 }
 
 static void fill(struct session *s)
 {
-	while (s->outstanding < (uint32_t)o.depth && (int32_t)(s->max_cmd_sn - s->cmd_sn) >= 0)
-		queue_command(s, o.write_percent && next_random(s) % 100 < (uint32_t)o.write_percent);
+	while (s->outstanding < (uint32_t)o.depth && (int32_t)(s->max_cmd_sn - s->cmd_sn) >= 0) {
+		if (o.sync_after && s->unsynced >= o.sync_after)
+			queue_sync(s);
+		else
+			queue_command(s, o.write_percent && next_random(s) % 100 < (uint32_t)o.write_percent);
+	}
 }
 
 /* Tenths of a microsecond, 32 steps for each power of two. */
@@ -160,9 +189,9 @@ static void complete(struct session *s, const uint8_t *p)
 		die("a response with the unknown task tag 0x%x", itt);
 	if (p[3])
 		die("a command ended with status %02xh", p[3]);
-	if (s->verify)
+	if (s->verify && !s->is_sync[itt])
 		verify_end(s, itt);
-	if (measuring) {
+	if (measuring && !s->is_sync[itt]) {
 		histogram[bucket_of((now_ns() - s->started_ns[itt]) / 100)]++;
 		n_done++;
 	}
@@ -397,8 +426,12 @@ int main(int argc, char **argv)
 	static const GOptionEntry entries[] = {
 		{ "workload", 'w', 0, G_OPTION_ARG_STRING, &o.workload, "read, write or mix: 70 % reads", "WHAT" },
 		{ "bytes", 'b', 0, G_OPTION_ARG_INT, &o.io_bytes, "Bytes a command, 4096 by default", "N" },
-		{ "depth", 'q', 0, G_OPTION_ARG_INT, &o.depth, "Commands under way in each session, 32 by default", "N" },
+		{ "depth", 'q', 0, G_OPTION_ARG_INT, &o.depth, "Commands under way in each session, 32 by default; 0: none", "N" },
 		{ "sessions", 'c', 0, G_OPTION_ARG_INT, &o.sessions, "Sessions, of one connection each", "N" },
+		{ "luns", 'L', 0, G_OPTION_ARG_INT, &o.luns, "Each command to any of N, from LUN on", "N" },
+		{ "idle", 'i', 0, G_OPTION_ARG_INT, &o.idle, "Sessions beside these that do nothing", "N" },
+		{ "sync", 'y', 0, G_OPTION_ARG_INT, &o.sync_after, "SYNCHRONIZE CACHE after N writes of a session, not counted",
+		  "N" },
 		{ "sequential", 's', 0, G_OPTION_ARG_NONE, &o.sequential, "Not at random addresses", NULL },
 		{ "verify", 'v', 0, G_OPTION_ARG_NONE, &o.verify, "Compare what is read with what was written", NULL },
 		{ "seconds", 't', 0, G_OPTION_ARG_DOUBLE, &o.seconds, "Time measured, 3 by default", "N" },
@@ -415,8 +448,9 @@ int main(int argc, char **argv)
 
 	g_option_context_add_main_entries(ctx, entries, NULL);
 	if (!g_option_context_parse(ctx, &argc, &argv, &error) || argc < 3 || argc > 4 || !workload_parse() ||
-	    !(colon = strrchr(argv[1], ':')) || o.depth < 1 || o.depth > DEPTH_MAX || o.io_bytes < 512 ||
-	    o.io_bytes > 0xffff * 512 || o.sessions < 1 || !(o.seconds > 0)) {
+	    !(colon = strrchr(argv[1], ':')) || o.depth < 0 || o.depth > DEPTH_MAX || o.io_bytes < 512 ||
+	    o.io_bytes > 0xffff * 512 || o.sessions < 1 || o.idle < 0 || o.luns < 1 || o.luns > 16384 ||
+	    (o.luns > 1 && o.verify) || o.sync_after < 0 || !(o.seconds > 0)) {
 		fprintf(stderr, "blast: %s (see blast --help)\n", error ? error->message : "wrong arguments");
 		return 2;
 	}
@@ -429,13 +463,13 @@ int main(int argc, char **argv)
 	payload = g_malloc((gsize)o.io_bytes);
 	memset(payload, 0xa5, (size_t)o.io_bytes);
 	payload_digest = digest(payload, (size_t)o.io_bytes);
-	all = g_new0(struct session, o.sessions);
-	for (int i = 0; i < o.sessions; i++)
+	all = g_new0(struct session, o.sessions + o.idle);
+	for (int i = 0; i < o.sessions + o.idle; i++)
 		session_open(&all[i], (unsigned)i);
 	for (int i = 0; o.verify && i < o.sessions; i++)
 		verify_open(&all[i]);
 	run(all);
-	for (int i = 0; i < o.sessions; i++) {
+	for (int i = 0; i < o.sessions + o.idle; i++) {
 		close(all[i].fd);
 		verify_close(&all[i]);
 		g_free(all[i].tx);

@@ -13,6 +13,7 @@ enum { DEPTH_MAX = 1024, RX_BYTES = 512 * 1024, BUCKETS = 64 * 32 };
 
 struct options {
 	int io_bytes, depth, sessions, pid, lun;
+	int idle, luns, sync_after;
 	double seconds;
 	gboolean sequential, verify, header_digest, data_digest;
 	char *workload, *label, *host, *port;
@@ -29,6 +30,9 @@ struct session {
 	uint32_t outstanding, n_free;
 	uint16_t free_itt[DEPTH_MAX];
 	uint64_t started_ns[DEPTH_MAX];
+	uint16_t lun[DEPTH_MAX];	/* of each command */
+	bool is_sync[DEPTH_MAX];
+	int unsynced;			/* writes since the last SYNCHRONIZE CACHE */
 	uint64_t next, random;
 	/* With -v: what comes before data, and the data, of the PDU that comes in; a Data-In with status waits for it. */
 	struct verify *verify;
@@ -46,9 +50,9 @@ extern uint32_t block_size;
 void die(const char *fmt, ...) G_GNUC_NORETURN G_GNUC_PRINTF(1, 2);
 /* CRC32C as it goes over the wire. */
 uint32_t digest(const uint8_t *data, size_t len);
-/* o.lun at the 8 bytes of p. */
-void put_lun(uint8_t *p);
-/* Connect, log in, learn the size of the LUN. */
+/* At the 8 bytes of p. */
+void put_lun(uint8_t *p, unsigned lun);
+/* Connect, log in, learn the size of the LUN, hear the unit attentions of all of them. */
 void session_open(struct session *s, unsigned id);
 
 /* With -v: make room; which slot of io_bytes a command is for, its data laid out if it writes; look at what was read. */

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+# bench-more.sh - lists of bench.sh, which reads this: what is measured otherwise than by its table of workloads.
+# shellcheck shell=sh disable=SC2154
+
+# One row of blast for the table: WORKLOAD-NUMBER LABEL-NUMBER WORKLOAD LABEL blast-options.
+blast_row()
+{
+	key="$1 $2 $3 $4"
+	shift 4
+	row=$("$bench/blast" -t "$seconds" -p "$pid" "$@" "$addr" "$iqn" "$lun" 2>"$work/err" | cut -f6,8,11)
+	[ -n "$row" ] && echo "$key $row" >>"$work/rows" || echo "# $key: $(head -1 "$work/err")" >&2
+}
+tell() { echo "$*" | tee -a "$out/report.txt"; }
+ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
+rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
+
+# A mix, 70 % reads, with a SYNCHRONIZE CACHE after each 16 writes of a session, which counts as nothing.
+bench_sync()
+{
+	have fio || { echo '# sync: fio is not installed'; return; }
+	image disk
+	: >"$work/rows"
+	r=0
+	while [ "$r" -lt "$rounds" ]; do
+		r=$((r + 1)) w=0
+		for many in 1 8; do
+			w=$((w + 1))
+			fio --name=x --filename="$work/disk.img" --rw=randrw --rwmixread=70 --bs=4k --ioengine=psync --numjobs=$many \
+				--fsync=16 --group_reporting --runtime="$seconds" --time_based --output-format=terse 2>/dev/null |
+				awk -F';' -v w="$w" -v n="4k-mix-qd1x$many" '{ print w, 1, n, "fio-psync", $8 + $49, 0, "-" }' >>"$work/rows"
+			start_gotgt "file:$work/disk.img" || return
+			blast_row $w 2 "4k-mix-qd1x$many" file -w mix -q 1 -c $many -y 16
+			stop_all
+		done
+	done
+	table "$work/rows" 'A file in the page cache, fsync after 16 writes of each, beside fio'
+	rm -f "$work"/*.img
+}
+
+# Sleeping at once, and looking first.
+bench_poll()
+{
+	serve limit start_limit
+	for us in 0 50; do
+		start_daemon "poll-us = $us;" "$(null_lun 0)" || return
+		[ $us = 0 ] && label=sleeps || label=polls
+		echo "$label $addr $lun $pid $iqn" >>"$work/servers"
+	done
+	polls=$pid
+	all=$workloads
+	workloads=$(echo "$all" | grep -E '^4k-randread-(qd1|qd32|qd1x64) ')
+	"$bench/blast" -q 0 -c 64 -t 4 "$addr" "$iqn" 0 >/dev/null & load=$!
+	sleep 2
+	before=$(ticks "$polls")
+	sleep 1
+	idle=$(($(ticks "$polls") - before))
+	wait "$load"
+	measure 'Sleeping at once, and looking for up to 50 us first (poll-us)'
+	workloads=$all
+	tell "64 idle sessions where it looks first: $idle ticks in 1 s (aim: 0)"
+}
+
+# The cost of one command among many: logical units, sessions, reactors.
+bench_scale()
+{
+	: >"$work/rows"
+	for many in 1 100 10000; do
+		i=0
+		while [ $i -lt $many ]; do
+			[ $i = 0 ] || echo ,
+			null_lun $i
+			i=$((i + 1))
+		done >"$work/luns.$many"
+	done
+	r=0
+	while [ "$r" -lt "$rounds" ]; do
+		r=$((r + 1)) s=0
+		for many in 1 100 10000; do
+			s=$((s + 1))
+			start_daemon 'reactors = 1;' "$(cat "$work/luns.$many")" || return
+			blast_row 1 $s 4k-read-one-of "luns-$many"
+			blast_row 2 $s 4k-read-any-of "luns-$many" -L $many
+			stop_all
+		done
+		s=0
+		start_daemon 'reactors = 1;' "$(null_lun 0)" || return
+		for many in 1 100 1000; do
+			s=$((s + 1))
+			blast_row 3 $s 4k-read-one-of "sessions-$many" -i $((many - 1))
+			[ $many = 1 ] || blast_row 4 $s 4k-read-qd1-all-of "sessions-$many" -c $many -q 1
+		done
+		stop_all
+		for many in 1 2; do
+			start_daemon "reactors = $many;" "$(null_lun 0)" || return
+			blast_row 5 $many 4k-read-qd32x4 "reactors-$many" -c 4
+			stop_all
+		done
+	done
+	table "$work/rows" 'One among many (CPU is to be within 1.1 of the first line'"'"'s)'
+	# What two reactors could do where nobody takes their CPUs: two divided by the CPU time of a command.
+	awk '$4 ~ /^reactors/ { sum[$4] += $7 } END { if (sum["reactors-2"])
+		printf "two reactors: %.2f times what one can do, the client left out (aim: 1.8)\n",
+			2 * sum["reactors-1"] / sum["reactors-2"] }' "$work/rows" | tee -a "$out/report.txt"
+	start_daemon 'reactors = 1;' "$(null_lun 0)" || return
+	"$bench/blast" -q 0 -c 50 -t 0.1 "$addr" "$iqn" 0 >/dev/null
+	before=$(rss_kib "$pid")
+	"$bench/blast" -q 0 -c 1000 -t 8 "$addr" "$iqn" 0 >/dev/null & load=$!
+	sleep 3
+	memory=$(($(rss_kib "$pid") - before)) began_idle=$(ticks "$pid")
+	sleep 3
+	tell "1000 idle sessions: $(awk -v k=$memory 'BEGIN { print k / 1000 }') KiB each (aim: 16)," \
+		"$(($(ticks "$pid") - began_idle)) ticks of processor time in 3 s (aim: 0)"
+	wait "$load"
+	stop_all
+}
+
+# A second client for iSCSI.
+perf_row() # NUMBER LABEL URL
+{
+	n=$(timeout -k 1 60 iscsi-perf -m 32 -b 8 -r -t "$(awk -v s="$seconds" 'BEGIN { print int(s) + 1 }')" "$3" 2>/dev/null | tr '\r' '\n' |
+		sed -n 's/.*iops average \([0-9]*\).*/\1/p' | tail -1)
+	[ -z "$n" ] || echo "1 $1 4k-randread-qd32 $2 $n 0 -" >>"$work/rows"
+}
+
+bench_perf()
+{
+	have iscsi-perf || { echo '# perf: iscsi-perf is not installed'; return; }
+	image file
+	: >"$work/rows"
+	start_gotgt "file:$work/file.img" && gotgt_at=$addr
+	tgtd_at='' istgt_at=''
+	if [ "$others" = yes ]; then
+		image tgtd
+		image istgt
+		start_tgtd "$work/tgtd.img" && tgtd_at=$addr
+		start_istgt "$work/istgt.img" && istgt_at=$addr
+	fi
+	r=0
+	while [ "$r" -lt "$rounds" ]; do
+		r=$((r + 1))
+		perf_row 1 file "iscsi://$gotgt_at/$iqn/0"
+		[ -z "$tgtd_at" ] || perf_row 2 tgtd "iscsi://$tgtd_at/$iqn/1"
+		[ -z "$istgt_at" ] || perf_row 3 istgt "iscsi://$istgt_at/$iqn/0"
+	done
+	table "$work/rows" 'iscsi-perf, a client that takes most of the time: beside us'
+	if have fio && fio --enghelp 2>/dev/null | grep -q libiscsi; then
+		for row in "file $gotgt_at 0" ${tgtd_at:+"tgtd $tgtd_at 1"} ${istgt_at:+"istgt $istgt_at 0"}; do
+			set -- $row
+			tell "fio, libiscsi, 4k-randread-qd32, $1: $(fio --name=x --ioengine=libiscsi --filename="iscsi\\://$2/$iqn/$3" \
+				--rw=randread --bs=4k --iodepth=32 --runtime="$seconds" --time_based --output-format=terse 2>/dev/null |
+				cut -d';' -f8) a second"
+		done
+	else
+		tell '# fio is not there, or has no libiscsi engine (Debian builds it without)'
+	fi
+	stop_all
+	rm -f "$work"/*.img
+}
+
+# The same client for iSCSI and NBD.
+qemu_row() # NUMBER LABEL URL
+{
+	c=100000
+	s=$(qemu-img bench -f raw -c $c -d 32 -s 4k "$3" 2>/dev/null | sed -n 's/^Run completed in \([0-9.]*\) seconds.*/\1/p')
+	[ -z "$s" ] || echo "1 $1 4k-read-qd32 $2 $(awk -v c=$c -v s="$s" 'BEGIN { print c / s }') 0 -" >>"$work/rows"
+}
+
+bench_qemu()
+{
+	have qemu-img || { echo '# qemu: qemu-img is not installed'; return; }
+	image limit
+	image file
+	: >"$work/rows"
+	start_limit "$work/limit.img" && limit_at=$addr
+	start_gotgt "file:$work/file.img" && gotgt_at=$addr
+	have nbdkit && [ "$others" = yes ] && image nbdkit && { nbdkit -f -U "$work/nbd" file "$work/nbdkit.img" & pids="$pids $!"; }
+	tgtd_at=''
+	[ "$others" = no ] || { image tgtd; start_tgtd "$work/tgtd.img" && tgtd_at=$addr; }
+	r=0
+	while [ "$r" -lt "$rounds" ]; do
+		r=$((r + 1))
+		qemu_row 1 limit "iscsi://$limit_at/$iqn/0"
+		qemu_row 2 file "iscsi://$gotgt_at/$iqn/0"
+		[ ! -S "$work/nbd" ] || qemu_row 3 nbdkit "nbd+unix:///?socket=$work/nbd"
+		[ -z "$tgtd_at" ] || qemu_row 4 tgtd "iscsi://$tgtd_at/$iqn/1"
+	done
+	table "$work/rows" 'qemu-img bench'
+	stop_all
+	rm -f "$work"/*.img
+}
+
+bench_flames()
+{
+	have perf && have python3 || { echo '# flames: perf and python3 are not both installed'; return; }
+	image file
+	echo "$workloads" | while read -r name args; do
+		case " 4k-randread-qd32 4k-randwrite-qd32 128k-seqread-qd8 128k-seqwrite-qd8 " in *" $name "*) ;; *) continue ;; esac
+		start_gotgt "file:$work/file.img" || return
+		# shellcheck disable=SC2086
+		"$bench/blast" $args -t "$(awk -v s="$seconds" 'BEGIN { print s + 1 }')" "$addr" "$iqn" "$lun" >/dev/null & load=$!
+		perf record -q -e cpu-clock -F 999 -g -o "$work/perf.data" -p "$pid" -- sleep "$seconds" >/dev/null 2>&1
+		wait "$load"
+		stop_all
+		perf script -i "$work/perf.data" 2>/dev/null | python3 "$here/flame.py" "$name" "$out/$name.svg" | tee -a "$out/report.txt"
+	done
+	rm -f "$work"/*.img
+}
