@@ -23,17 +23,17 @@ bench_sync()
 	r=0
 	while [ "$r" -lt "$rounds" ]; do
 		r=$((r + 1)) w=0
-		for many in 1 8; do
+		for many in 1 32; do
 			w=$((w + 1))
 			fio --name=x --filename="$work/disk.img" --rw=randrw --rwmixread=70 --bs=4k --ioengine=psync --numjobs=$many \
 				--fsync=16 --group_reporting --runtime="$seconds" --time_based --output-format=terse 2>/dev/null |
-				awk -F';' -v w="$w" -v n="4k-mix-qd1x$many" '{ print w, 1, n, "fio-psync", $8 + $49, 0, "-" }' >>"$work/rows"
+				awk -F';' -v w="$w" -v n="4k-mix-qd$many" '{ print w, 1, n, "fio-psync", $8 + $49, 0, "-" }' >>"$work/rows"
 			start_gotgt "file:$work/disk.img" || return
-			blast_row $w 2 "4k-mix-qd1x$many" file -w mix -q 1 -c $many -y 16
+			blast_row $w 2 "4k-mix-qd$many" file -w mix -q $many -y 16
 			stop_all
 		done
 	done
-	table "$work/rows" 'A file in the page cache, fsync after 16 writes of each, beside fio'
+	table "$work/rows" 'A file in the page cache, fsync after 16 writes, beside as many threads of fio'
 	rm -f "$work"/*.img
 }
 

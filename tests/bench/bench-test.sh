@@ -87,7 +87,7 @@ check 'the list mmap' rows mmap mmap
 check 'the list digests' rows digests digests
 check 'the list poll' rows poll polls
 if command -v fio >/dev/null; then
-	check 'the list sync' rows sync file 4k-mix-qd1x8
+	check 'the list sync' rows sync file 4k-mix-qd32
 else
 	tap_skip 'the list sync' 'fio is not installed'
 fi
