@@ -222,16 +222,18 @@ static gboolean on_certificate(GTlsConnection *tls, GTlsCertificate *peer, GTlsC
 
 GTlsConnection *remote_tls(struct remote *m, GIOStream *stream, GError **error)
 {
-	GIOStream *tls;
+	GTlsConnection *tls = NULL;
 
 	pthread_mutex_lock(&m->lock);
-	tls = m->certificate ? g_tls_server_connection_new(stream, m->certificate, error) : NULL;
-	if (tls && m->clients) {
-		g_object_set(tls, "database", m->clients, "authentication-mode", G_TLS_AUTHENTICATION_REQUIRED, NULL);
+	if (m->certificate)	/* a database is set here, be it none: else each connection loads the system's, 4 MiB */
+		tls = g_initable_new(g_tls_backend_get_server_connection_type(g_tls_backend_get_default()), NULL, error,
+				     "base-io-stream", stream, "certificate", m->certificate, "database", m->clients,
+				     "authentication-mode", m->clients ? G_TLS_AUTHENTICATION_REQUIRED :
+				     G_TLS_AUTHENTICATION_NONE, NULL);
+	if (tls && m->clients)
 		g_signal_connect(tls, "accept-certificate", G_CALLBACK(on_certificate), NULL);
-	}
 	pthread_mutex_unlock(&m->lock);
-	return (GTlsConnection *)tls;
+	return tls;
 }
 
 /* ---- who asks ---- */
