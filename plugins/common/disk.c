@@ -138,29 +138,15 @@ static int open_again(const struct disk *d)
 	return open(path, (flags & (O_ACCMODE | O_DIRECT)) | O_CLOEXEC);
 }
 
-static void sync_begin(struct disk *d, struct disk_sync *mine)
+/* Through d->fd.  syncs.lock held. */
+static void share(struct disk *d, struct disk_sync *mine)
 {
 	struct disk_syncs *s = &d->syncs;
 
-	pthread_mutex_lock(&s->lock);
-	*mine = (struct disk_sync){ .failures = s->failures, .fd = -1 };
-	if (s->n_unused) {
-		mine->fd = s->files[--s->n_unused];
-	} else if (s->n_files < DISK_SYNC_FILES) {
-		s->n_files++;
-		pthread_mutex_unlock(&s->lock);
-		mine->fd = open_again(d);
-		pthread_mutex_lock(&s->lock);
-		s->n_files -= mine->fd < 0;
-	}
-	mine->own = mine->fd >= 0;
-	if (!mine->own) {
-		mine->fd = d->fd;
-		mine->number = ++s->begun;
-		*s->last = mine;
-		s->last = &mine->next;
-	}
-	pthread_mutex_unlock(&s->lock);
+	mine->fd = d->fd;
+	mine->number = ++s->begun;
+	*s->last = mine;
+	s->last = &mine->next;
 }
 
 static void sync_unlink(struct disk_syncs *s, struct disk_sync *mine)
@@ -197,6 +183,59 @@ static bool sync_end(struct disk_syncs *s, struct disk_sync *mine, bool failed)
 	good = s->failures == mine->failures;
 	pthread_mutex_unlock(&s->lock);
 	return good;
+}
+
+static int fdatasync_whole(int fd)
+{
+	int r;
+
+	do
+		r = fdatasync(fd);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
+/*
+ * One more open file, or -1.  It knows of no failure that somebody else, of another program too, has been told of before
+ * it was opened; d->fd, which is as old as the device, still does.  So that one is asked before the new one is believed.
+ */
+static int open_own(struct disk *d)
+{
+	struct disk_syncs *s = &d->syncs;
+	int fd = open_again(d);
+	struct disk_sync asked;
+
+	if (fd < 0)
+		return -1;
+	pthread_mutex_lock(&s->lock);
+	asked = (struct disk_sync){ .failures = s->failures };
+	share(d, &asked);
+	pthread_mutex_unlock(&s->lock);
+	if (sync_end(s, &asked, fdatasync_whole(d->fd) < 0))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void sync_begin(struct disk *d, struct disk_sync *mine)
+{
+	struct disk_syncs *s = &d->syncs;
+
+	pthread_mutex_lock(&s->lock);
+	*mine = (struct disk_sync){ .failures = s->failures, .fd = -1 };
+	if (s->n_unused) {
+		mine->fd = s->files[--s->n_unused];
+	} else if (s->n_files < DISK_SYNC_FILES && !s->failures) {
+		s->n_files++;
+		pthread_mutex_unlock(&s->lock);
+		mine->fd = open_own(d);
+		pthread_mutex_lock(&s->lock);
+		s->n_files -= mine->fd < 0;
+	}
+	mine->own = mine->fd >= 0;
+	if (!mine->own)
+		share(d, mine);
+	pthread_mutex_unlock(&s->lock);
 }
 
 static enum gotgt_status lost(struct disk *d, int err)
@@ -274,11 +313,7 @@ enum gotgt_status disk_flush(struct disk *d, const struct gotgt_io *io)
 		sync_end(&d->syncs, &mine, false);
 		return lost(d, EIO);
 	}
-	do
-		r = fdatasync(mine.fd);
-	while (r < 0 && errno == EINTR);
-	if (r < 0)
-		r = -errno;
+	r = fdatasync_whole(mine.fd) < 0 ? -errno : 0;
 	if (sync_end(&d->syncs, &mine, r < 0))
 		return GOTGT_OK;
 	return lost(d, r < 0 ? -r : EIO);

@@ -35,7 +35,8 @@ struct disk_conf {
  * Linux tells of a write that failed behind the page cache once for each open file, and then forgets it (errseq_t): a flush
  * that comes next succeeds, and what was lost stays lost.  So flushes and RWF_DSYNC writes that are under way at a time
  * have each an open file of their own, and no flush succeeds after a failure until the device is opened anew.  Those for
- * which there is no file share one: a failure is theirs together.
+ * which there is no file share one: a failure is theirs together.  One that is opened later knows nothing of a failure that
+ * another program has been told of: the device's first, which does, is asked once for each.
  */
 #define DISK_SYNC_FILES 8
 struct disk_sync { struct disk_sync *next; uint64_t number, failures; int fd; bool own; };

@@ -4,12 +4,14 @@
  * EVERY-th call, COUNT times.  ERRNO 0: it does a part of what it was asked for.  CALL dsync: what pwritev2() with
  * RWF_DSYNC writes, it does not make stable.  Nothing fails before the file
  * $FAIL_WHEN is there; after the last failure it is removed.  FAIL_SLOW=MS: each fdatasync() until then that does not
- * fail takes that long.
+ * fail takes that long.  FAIL="seen ERRNO 1 COUNT": what was written before $FAIL_WHEN was there is lost, and another
+ * program has been told: Linux tells each file that was opened before then, once, and none that is opened later.
  */
 #include "config.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -105,11 +107,46 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int fl
 	return -1;
 }
 
+static atomic_bool knows_of_none[1024];		/* of what was lost: by descriptor */
+
+static int opened(int fd)
+{
+	int saved = errno;
+
+	if (fd >= 0 && fd < (int)(sizeof knows_of_none / sizeof *knows_of_none))
+		atomic_store(&knows_of_none[fd], access(when, F_OK) == 0);
+	errno = saved;
+	return fd;
+}
+
+static bool is_told(int fd)
+{
+	return !strcmp(which, "seen") && access(when, F_OK) == 0 && !atomic_exchange(&knows_of_none[fd], true) && fails("seen");
+}
+
+EXPORT int open(const char *path, int flags, ...)
+{
+	va_list rest;
+	mode_t mode;
+
+	va_start(rest, flags);
+	mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
+	va_end(rest);
+	return opened(REAL(open)(path, flags, mode));
+}
+
+/* What open() is with _FORTIFY_SOURCE, where flags are not known by the compiler. */
+EXPORT int __open_2(const char *path, int flags);
+EXPORT int __open_2(const char *path, int flags)
+{
+	return opened(REAL(open)(path, flags));
+}
+
 EXPORT int fdatasync(int fd)
 {
 	bool slow = slow_ms && access(when, F_OK) == 0;
 
-	if (!fails("fdatasync")) {
+	if (!fails("fdatasync") && !is_told(fd)) {
 		if (slow)
 			usleep(slow_ms * 1000);
 		return REAL(fdatasync)(fd);

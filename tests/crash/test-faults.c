@@ -114,12 +114,22 @@ static void insist(void (*send)(uint32_t lba, const uint8_t *data), uint32_t lba
 	g_error("it goes on failing");
 }
 
-static void send_write(uint32_t lba, const uint8_t *data)
+static void send_write_with(uint8_t flags, uint32_t lba, const uint8_t *data)
 {
-	uint8_t cdb[16] = { OP_WRITE_10, strcmp(row->call, "dsync") ? 0 : FUA, [8] = RUN };
+	uint8_t cdb[16] = { OP_WRITE_10, flags, [8] = RUN };
 
 	put_be32(cdb + 2, lba);
 	ini_command(ini, FINAL | WRITE, 0, RUN_BYTES, cdb, data, RUN_BYTES);
+}
+
+static void send_write(uint32_t lba, const uint8_t *data)
+{
+	send_write_with(strcmp(row->call, "dsync") ? 0 : FUA, lba, data);
+}
+
+static void send_stable_write(uint32_t lba, const uint8_t *data)
+{
+	send_write_with(FUA, lba, data);
 }
 
 static void send_flush(uint32_t lba, const uint8_t *data)
@@ -290,6 +300,44 @@ static void test_overlap(gconstpointer plugin)
 	row = NULL;
 }
 
+/*
+ * Another program has been told of what was lost, by syncing the file: whatever is asked first, a flush or a write with
+ * FUA, which opens files, no flush is GOOD.
+ */
+static void test_seen(const char *plugin, void (*first)(uint32_t lba, const uint8_t *data))
+{
+	const struct row fails = { plugin, "seen", EIO, IS_LOST, 3, 0x0c, 0 };
+	g_autofree char *when = g_build_filename(folder, "when", NULL);
+	static const uint8_t data[RUN_BYTES] = { 1 };
+	struct life *l;
+
+	row = &fails;
+	l = serve(1, 100, "0", when);
+	log_in();
+	send_write(0, data);
+	g_assert_true(ini_recv(ini) && was_good());
+	g_assert_true(g_file_set_contents(when, "", 0, NULL));
+	first(RUN, data);
+	g_assert_true(ini_recv(ini) && !was_good());
+	for (unsigned i = 0; i < 2; i++) {
+		send_flush(0, NULL);
+		g_assert_true(ini_recv(ini) && !was_good());
+	}
+	ini_free(ini);
+	life_stop(l);
+	row = NULL;
+}
+
+static void test_seen_flush(gconstpointer plugin)
+{
+	test_seen(plugin, send_flush);
+}
+
+static void test_seen_write(gconstpointer plugin)
+{
+	test_seen(plugin, send_stable_write);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -306,5 +354,8 @@ int main(int argc, char **argv)
 	}
 	g_test_add_data_func("/faults/file/fdatasync/overlap", "file", test_overlap);
 	g_test_add_data_func("/faults/mmap/fdatasync/overlap", "mmap", test_overlap);
+	g_test_add_data_func("/faults/file/fdatasync/seen/flush", "file", test_seen_flush);
+	g_test_add_data_func("/faults/file/fdatasync/seen/write", "file", test_seen_write);
+	g_test_add_data_func("/faults/mmap/fdatasync/seen/flush", "mmap", test_seen_flush);
 	return g_test_run();
 }
