@@ -4,6 +4,7 @@
  * witness in a session of its own goes on.
  */
 #include "config.h"
+#include <isa-l/crc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "ini.h"
@@ -491,6 +492,54 @@ static void test_data_digest(void)
 	all_is_well();
 }
 
+/*
+ * The same of Data-Out that is received to where it goes: its header comes first, the rest in two parts.  The command ends
+ * and nothing of it is written (7.8), wherever the bit is: in what lay in the buffer, in what did not, in the digest.
+ */
+static void test_data_digest_in_place(void)
+{
+	enum { LEN = 65536, HERE = 16100, FIRST = 1000 };
+	static const uint32_t at[] = { 0, FIRST - 1, FIRST, LEN / 2, LEN - 1, LEN, LEN + DIGEST_LEN - 1, UINT32_MAX };
+	struct ini *i = ini_new_login(server, BAD, "DataDigest=CRC32C;ImmediateData=No;MaxRecvDataSegmentLength=65536;");
+	g_autofree uint8_t *pdu = g_malloc0(BHS_LEN + LEN + DIGEST_LEN), *got = g_malloc(LEN), *want = g_malloc(LEN);
+	uint32_t crc;
+
+	ini_finish_read(i, ini_read(i, HERE, LEN / BLOCK, LEN), want, LEN);
+	for (unsigned n = 0; n < G_N_ELEMENTS(at); n++) {
+		uint32_t itt = ini_write(i, FINAL, HERE, LEN / BLOCK, LEN, NULL, 0);
+
+		EXPECT_PDU(i, OP_R2T);
+		g_assert_cmpuint(get32(i->bhs + 44), ==, LEN);
+		memset(pdu, 0, BHS_LEN);
+		pdu[0] = OP_DATA_OUT;
+		pdu[1] = FINAL;
+		put24(pdu + 5, LEN);
+		put32(pdu + 16, itt);
+		put32(pdu + 20, get32(i->bhs + 20));
+		put32(pdu + 28, i->exp_stat_sn);
+		random_bytes(pdu + BHS_LEN, LEN);
+		if (at[n] == UINT32_MAX)
+			memcpy(want, pdu + BHS_LEN, LEN);
+		crc = htole32(~crc32_iscsi(pdu + BHS_LEN, LEN, 0xffffffff));
+		memcpy(pdu + BHS_LEN + LEN, &crc, DIGEST_LEN);
+		if (at[n] != UINT32_MAX)
+			pdu[BHS_LEN + at[n]] ^= 0x10;
+		ini_send_raw(i, pdu, BHS_LEN + FIRST);
+		g_usleep(5000);
+		ini_send_raw(i, pdu + BHS_LEN + FIRST, LEN + DIGEST_LEN - FIRST);
+		if (at[n] == UINT32_MAX) {
+			EXPECT_STATUS(i, itt, 0);
+		} else {
+			EXPECT_SENSE(i, itt, KEY_ABORTED_COMMAND, 0x47);
+			EXPECT_REJECT(i, REJECT_DATA_DIGEST);
+		}
+		g_assert_cmpuint(ini_finish_read(i, ini_read(i, HERE, LEN / BLOCK, LEN), got, LEN), ==, LEN);
+		g_assert_cmpmem(got, LEN, want, LEN);
+	}
+	ini_free(i);
+	all_is_well();
+}
+
 /* Somebody who asks and never listens: we stop reading, and others do not notice. */
 static void test_deaf(void)
 {
@@ -540,6 +589,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/bad/ahs", test_ahs);
 	g_test_add_func("/wire/bad/header-digest", test_header_digest);
 	g_test_add_func("/wire/bad/data-digest", test_data_digest);
+	g_test_add_func("/wire/bad/data-digest-in-place", test_data_digest_in_place);
 	g_test_add_func("/wire/bad/deaf", test_deaf);
 	g_test_add_func("/wire/bad/crowd", test_crowd);
 	rc = server_run();
