@@ -69,7 +69,7 @@ static void test_abort_task_set(void)
 	ini_free(other);
 }
 
-/* Everybody's commands there end, and everybody but who asked hears of it; the other LUN goes on. */
+/* Everybody's commands there end, and everybody hears of it; the other LUN goes on. */
 static void test_lun_reset(void)
 {
 	struct ini *i = ini_new_login(server, 1, ""), *other = ini_new_login(server, 2, "");
@@ -442,6 +442,47 @@ static void test_preempt_abort(void)
 	ini_free(other);
 }
 
+/*
+ * What is aborted may still reach the medium as long as the device has it: no answer before (RFC 7143 4.2.3.2), or what the
+ * initiator writes next would be overtaken.  Another's command is waited for by a reset.
+ */
+static void test_answer_waits(void)
+{
+	static const uint8_t functions[] = { ABORT_TASK, ABORT_TASK_SET, CLEAR_TASK_SET, LUN_RESET, WARM_RESET };
+
+	for (unsigned n = 0; n < G_N_ELEMENTS(functions); n++) {
+		struct ini *i = ini_new_login(server, 1, ""), *other = ini_new_login(server, 2, "");
+		bool resets = functions[n] == LUN_RESET || functions[n] == WARM_RESET;
+		struct ini *whose = resets ? other : i;
+		uint8_t data[BLOCK], got[BLOCK];
+		uint32_t itt;
+
+		memset(data, 0xaa, sizeof data);
+		ram_deafen(true);
+		ram_hold();
+		itt = ini_write(whose, FINAL, 200, 1, BLOCK, data, BLOCK);
+		ram_wait_held(1);
+		ini_tmf(i, functions[n], 0, functions[n] == ABORT_TASK ? itt : TAG_NONE);
+		g_usleep(50000);	/* a reset goes around the reactors */
+		ini_nop(i, 0x4e4f, "?", 1);
+		EXPECT_PDU(i, OP_NOP_IN);
+		ram_release();
+		EXPECT_TMF(i, TMF_COMPLETE);
+		ram_deafen(false);
+		if (resets) {	/* SAM-5 6.3.3: everybody hears of it */
+			itt = ini_test_unit_ready(i, 0);
+			EXPECT_SENSE(i, itt, KEY_UNIT_ATTENTION, 0x29);
+		}
+		memset(data, (int)n, sizeof data);
+		itt = ini_write(i, FINAL, 200, 1, BLOCK, data, BLOCK);
+		EXPECT_STATUS(i, itt, 0);
+		g_assert_cmpuint(ini_finish_read(i, ini_read(i, 200, 1, BLOCK), got, BLOCK), ==, BLOCK);
+		g_assert_cmpmem(got, BLOCK, data, BLOCK);
+		ini_free(i);
+		ini_free(other);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	server_begin(&argc, &argv);
@@ -457,6 +498,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/tmf/aca", test_aca);
 	g_test_add_func("/wire/tmf/lun-reset", test_lun_reset);
 	g_test_add_func("/wire/tmf/target-reset", test_target_reset);
+	g_test_add_func("/wire/tmf/answer-waits", test_answer_waits);
 	g_test_add_func("/wire/tmf/answers", test_tmf_answers);
 	return server_run();
 }
