@@ -10,6 +10,13 @@ blast_row()
 	row=$("$bench/blast" -t "$seconds" -p "$pid" "$@" "$addr" "$iqn" "$lun" 2>"$work/err" | cut -f6,8,11)
 	[ -n "$row" ] && echo "$key $row" >>"$work/rows" || echo "# $key: $(head -1 "$work/err")" >&2
 }
+not_started()
+{
+	tell '# gotgt did not start:'
+	cat "$work/gotgt.out"
+	stop_all
+	: >"$work/servers"
+}
 tell() { echo "$*" | tee -a "$out/report.txt"; }
 ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
 rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
@@ -28,7 +35,7 @@ bench_sync()
 			fio --name=x --filename="$work/disk.img" --rw=randrw --rwmixread=70 --bs=4k --ioengine=psync --numjobs=$many \
 				--fsync=16 --group_reporting --runtime="$seconds" --time_based --output-format=terse 2>/dev/null |
 				awk -F';' -v w="$w" -v n="4k-mix-qd$many" '{ print w, 1, n, "fio-psync", $8 + $49, 0, "-" }' >>"$work/rows"
-			start_gotgt "file:$work/disk.img" || return
+			start_gotgt "file:$work/disk.img" || { not_started; return; }
 			blast_row $w 2 "4k-mix-qd$many" file -w mix -q $many -y 16
 			stop_all
 		done
@@ -42,7 +49,7 @@ bench_poll()
 {
 	serve limit start_limit
 	for us in 0 50; do
-		start_daemon "poll-us = $us;" "$(null_lun 0)" || return
+		start_daemon "poll-us = $us;" "$(null_lun 0)" || { not_started; return; }
 		[ $us = 0 ] && label=sleeps || label=polls
 		echo "$label $addr $lun $pid $iqn" >>"$work/servers"
 	done
@@ -77,13 +84,13 @@ bench_scale()
 		r=$((r + 1)) s=0
 		for many in 1 100 10000; do
 			s=$((s + 1))
-			start_daemon 'reactors = 1;' "$(cat "$work/luns.$many")" || return
+			start_daemon 'reactors = 1;' "$(cat "$work/luns.$many")" || { not_started; return; }
 			blast_row 1 $s 4k-read-one-of "luns-$many"
 			blast_row 2 $s 4k-read-any-of "luns-$many" -L $many
 			stop_all
 		done
 		s=0
-		start_daemon 'reactors = 1;' "$(null_lun 0)" || return
+		start_daemon 'reactors = 1;' "$(null_lun 0)" || { not_started; return; }
 		for many in 1 100 1000; do
 			s=$((s + 1))
 			blast_row 3 $s 4k-read-one-of "sessions-$many" -i $((many - 1))
@@ -91,7 +98,7 @@ bench_scale()
 		done
 		stop_all
 		for many in 1 2; do
-			start_daemon "reactors = $many;" "$(null_lun 0)" || return
+			start_daemon "reactors = $many;" "$(null_lun 0)" || { not_started; return; }
 			blast_row 5 $many 4k-read-qd32x4 "reactors-$many" -c 4
 			stop_all
 		done
@@ -101,7 +108,7 @@ bench_scale()
 	awk '$4 ~ /^reactors/ { sum[$4] += $7 } END { if (sum["reactors-2"])
 		printf "two reactors: %.2f times what one can do, the client left out (aim: 1.8)\n",
 			2 * sum["reactors-1"] / sum["reactors-2"] }' "$work/rows" | tee -a "$out/report.txt"
-	start_daemon 'reactors = 1;' "$(null_lun 0)" || return
+	start_daemon 'reactors = 1;' "$(null_lun 0)" || { not_started; return; }
 	"$bench/blast" -q 0 -c 50 -t 0.1 "$addr" "$iqn" 0 >/dev/null
 	before=$(rss_kib "$pid")
 	"$bench/blast" -q 0 -c 1000 -t 8 "$addr" "$iqn" 0 >/dev/null & load=$!
@@ -127,8 +134,8 @@ bench_perf()
 	have iscsi-perf || { echo '# perf: iscsi-perf is not installed'; return; }
 	image file
 	: >"$work/rows"
-	start_gotgt "file:$work/file.img" && gotgt_at=$addr
-	tgtd_at='' istgt_at=''
+	start_gotgt "file:$work/file.img" || { not_started; return; }
+	gotgt_at=$addr tgtd_at='' istgt_at=''
 	if [ "$others" = yes ]; then
 		image tgtd
 		image istgt
@@ -195,7 +202,7 @@ bench_flames()
 	image file
 	echo "$workloads" | while read -r name args; do
 		case " 4k-randread-qd32 4k-randwrite-qd32 128k-seqread-qd8 128k-seqwrite-qd8 " in *" $name "*) ;; *) continue ;; esac
-		start_gotgt "file:$work/file.img" || return
+		start_gotgt "file:$work/file.img" || { not_started; return; }
 		# shellcheck disable=SC2086
 		"$bench/blast" $args -t "$(awk -v s="$seconds" 'BEGIN { print s + 1 }')" "$addr" "$iqn" "$lun" >/dev/null & load=$!
 		perf record -q -e cpu-clock -F 999 -g -o "$work/perf.data" -p "$pid" -- sleep "$seconds" >/dev/null 2>&1

@@ -57,13 +57,13 @@ trap 'stop_all; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 
 have() { command -v "$1" >/dev/null 2>&1; }
-# Wait up to 5 s until the command succeeds.
+# Wait up to 20 s until the command succeeds.
 until_ok()
 {
 	n=0
 	until "$@" >/dev/null 2>&1; do
 		n=$((n + 1))
-		[ "$n" -lt 50 ] || return 1
+		[ "$n" -lt 200 ] || return 1
 		sleep 0.1
 	done
 }

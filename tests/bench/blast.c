@@ -450,7 +450,7 @@ int main(int argc, char **argv)
 	if (!g_option_context_parse(ctx, &argc, &argv, &error) || argc < 3 || argc > 4 || !workload_parse() ||
 	    !(colon = strrchr(argv[1], ':')) || o.depth < 0 || o.depth > DEPTH_MAX || o.io_bytes < 512 ||
 	    o.io_bytes > 0xffff * 512 || o.sessions < 1 || o.idle < 0 || o.luns < 1 || o.luns > 16384 ||
-	    (o.luns > 1 && o.verify) || o.sync_after < 0 || !(o.seconds > 0)) {
+	    (o.luns > 1 && (o.verify || o.sync_after)) || o.sync_after < 0 || !(o.seconds > 0)) {
 		fprintf(stderr, "blast: %s (see blast --help)\n", error ? error->message : "wrong arguments");
 		return 2;
 	}
