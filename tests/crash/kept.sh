@@ -1,0 +1,16 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# kill -9 and a loss of power in SANITIZE, FORMAT UNIT and MODE SELECT: what was answered holds, nothing
+# looks done that is not.
+. "${srcdir:-.}/tests/tap.sh"
+here=${G_TEST_BUILDDIR:-$PWD/tests}/crash
+kills=${E2E_KILLS:-200}
+[ -z "${E2E_QUICK:-}" ] || kills=${E2E_KILLS:-40}
+# Sanitizers want to be loaded first.
+if grep -aq -e __asan_init -e __tsan_init "$gotgt"; then
+	echo '1..0 # SKIP nothing is preloaded under sanitizers'
+	exit 0
+fi
+check "work and mode pages outlive $kills kills" "$here/test-kept" "$gotgt" "$here/.libs/forget.so" "$tap_tmp" "$kills"
+sed -n '/^# /p' "$tap_tmp/.out"
+tap_end
