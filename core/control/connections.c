@@ -30,6 +30,7 @@ static gboolean connection_end(gpointer data)
 
 	if (!g_queue_remove(conn->door->connections, conn))
 		g_queue_remove(conn->door->ending, conn);
+	g_queue_remove(&conn->door->control->handshakes, conn);
 	g_source_destroy(conn->life);
 	g_source_unref(conn->life);
 	g_object_unref(conn->socket);
@@ -79,11 +80,26 @@ static void on_handshake(GObject *tls, GAsyncResult *result, gpointer data)
 	struct connection *conn = data;
 	g_autoptr(GError) error = NULL;
 
+	g_queue_remove(&conn->door->control->handshakes, conn);
 	if (g_tls_connection_handshake_finish(G_TLS_CONNECTION(tls), result, &error))
 		serve(conn->door, G_IO_STREAM(tls), conn->peer);
 	else
 		log_debug("control %s: %s", conn->door->url, error->message);
 	g_object_unref(tls);
+}
+
+/*
+ * One that is slow holds its thread, and there are few: whoever comes then would wait for it.  It takes a moment, so with
+ * one too many the oldest goes.
+ */
+static void shake_hands(struct connection *conn, GTlsConnection *tls)
+{
+	GQueue *all = &conn->door->control->handshakes;
+
+	if (g_queue_get_length(all) >= CONTROL_HANDSHAKES_MAX)
+		g_socket_shutdown(((struct connection *)g_queue_pop_head(all))->socket, TRUE, TRUE, NULL);
+	g_queue_push_tail(all, conn);
+	g_tls_connection_handshake_async(tls, G_PRIORITY_DEFAULT, NULL, on_handshake, conn);
 }
 
 /*
@@ -109,7 +125,7 @@ static void take(struct door *d, GSocket *socket)
 	if (d->remote)
 		tls = remote_tls(d->control->remote, G_IO_STREAM(stream), &error);
 	if (tls)
-		g_tls_connection_handshake_async(tls, G_PRIORITY_DEFAULT, NULL, on_handshake, conn);
+		shake_hands(conn, tls);
 	else if (error)
 		log_warning("control %s: %s", d->url, error->message);
 	else

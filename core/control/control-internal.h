@@ -16,6 +16,7 @@ struct control {
 	GSocketAddress *nowhere;	/* what libsoup takes for a peer's address */
 	GPtrArray *doors;		/* struct door */
 	struct remote *remote;		/* or NULL */
+	GQueue handshakes;		/* struct connection, whose TLS is not yet there; the oldest first */
 	GMainContext *context;		/* of the thread that answers */
 	GPtrArray *routes;		/* struct route */
 	char *etag_key;

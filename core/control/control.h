@@ -31,6 +31,7 @@ struct control_options {
 };
 
 #define CONTROL_CONNECTIONS_MAX 64u	/* of each socket */
+#define CONTROL_HANDSHAKES_MAX 8u	/* of all; GLib has each wait on one of the 10 threads it has at once */
 #define CONTROL_BODY_MAX (32u << 20)	/* bytes */
 #define CONTROL_IDLE_S 30u		/* no byte for so long ends a connection */
 #define CONTROL_LIFE_S 600u		/* so does this, whatever it does */

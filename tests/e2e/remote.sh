@@ -222,16 +222,12 @@ check 'nor somebody else' tap_exits 3 "$gotgt" list target --host "https://127.0
 resident() { awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"; }
 hold()
 {
-	before=$(resident) held='' i=0
+	before=$(resident) held='' i=0 same=0
 	while [ $i -lt 20 ]; do
 		i=$((i + 1))
 		: >"$tap_tmp/held.$i"
 		openssl s_client -connect "127.0.0.1:$port" <&9 >"$tap_tmp/held.$i" 2>/dev/null &
 		held="$held $!"
-	done
-	i=0 same=0
-	while [ $i -lt 20 ]; do
-		i=$((i + 1))
 		tap_wait "$tap_tmp/held.$i" 'Verify return code' || same=1
 	done
 	grown=$(($(resident) - before))
@@ -247,6 +243,27 @@ else
 	exec 9<>"$tap_tmp/silence"
 	check 'memory of connections' hold
 	exec 9>&-
+fi
+# A hundred that begin with TLS and say no more, each as long as it is let.  They have only their own threads.
+stall()
+{
+	: >"$tap_tmp/stalled"
+	python3 - "$port" >"$tap_tmp/stalled" 2>&1 <<-'END' &
+	import socket, sys, time
+	held = []
+	for i in range(100):
+	    held.append(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+	    held[-1].sendall(bytes.fromhex("1603010200010001fc0303"))
+	print("stalled", flush = True)
+	time.sleep(60)
+	END
+	stalling=$!
+	tap_wait "$tap_tmp/stalled" stalled
+}
+if command -v python3 >/dev/null; then
+	check 'handshakes that stall' stall
+	check 'keep nobody waiting' ask /v1/config 200 $ca -H "$bearer" --max-time 8
+	kill "$stalling"
 fi
 cp "$tap_tmp/us.pem" "$tap_tmp/old.pem"
 check 'another certificate' sign us IP:127.0.0.1
