@@ -383,6 +383,8 @@ static void keep(struct work *w)
 	struct job *j = container_of(w, struct job, work);
 
 	j->kept = job_keep(j->lun, j->kind->failed);
+	if (j->kept < 0 && !j->failed_before)	/* what may be there all the same would have it look failed after a restart */
+		job_forget(j->lun, j->kind->busy);
 	go_home(j, kept);
 }
 

@@ -155,6 +155,14 @@ EXPORT int fdatasync(int fd)
 	return -1;
 }
 
+EXPORT int fsync(int fd)
+{
+	if (!fails("fsync"))
+		return REAL(fsync)(fd);
+	errno = error;
+	return -1;
+}
+
 EXPORT int fallocate(int fd, int mode, off_t at, off_t len)
 {
 	if (!fails("fallocate"))
