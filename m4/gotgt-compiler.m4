@@ -25,21 +25,18 @@ AC_DEFUN([GOTGT_WARNINGS], [
 AC_DEFUN([GOTGT_PKG], [
   PKG_CHECK_MODULES([$1], [$2], [], [AC_MSG_ERROR([$2 not found: install $3])])
 ])
-# GOTGT_LTO(CFLAGS-VAR, LDFLAGS-VAR): gcc's, with objects that are whole without it; not where CFLAGS ask for sanitizers,
-# coverage, or no optimisation.
+# GOTGT_LTO(CFLAGS-VAR, LDFLAGS-VAR): gcc's, with objects that ar and other linkers know what to do with; or an error.
 AC_DEFUN([GOTGT_LTO], [
-  AS_CASE([" $CC $CPPFLAGS $CFLAGS "],
-    [*-fsanitize=*|*--coverage*|*-fprofile-arcs*|*-flto*|*-fno-lto*], [],
-    [*-O@<:@23s@:>@*], [
-      AC_MSG_CHECKING([whether $CC optimises at link time])
-      gotgt_save_CFLAGS=$CFLAGS
-      CFLAGS="$CFLAGS -Werror -flto=auto -ffat-lto-objects"
-      AC_LINK_IFELSE([AC_LANG_PROGRAM([[
+  AC_MSG_CHECKING([whether $CC optimises at link time])
+  gotgt_save_CFLAGS=$CFLAGS
+  CFLAGS="$CFLAGS -Werror -flto=auto -ffat-lto-objects"
+  AC_LINK_IFELSE([AC_LANG_PROGRAM([[
 #ifdef __clang__
-#error its objects need its own linker
+#error its objects need its own ar and linker
 #endif
-]])], [AC_MSG_RESULT([yes]); $1="-flto=auto -ffat-lto-objects"; $2=-flto=auto], [AC_MSG_RESULT([no])])
-      CFLAGS=$gotgt_save_CFLAGS])
+]])], [AC_MSG_RESULT([yes]); $1="-flto=auto -ffat-lto-objects"; $2=-flto=auto],
+    [AC_MSG_RESULT([no]); AC_MSG_ERROR([--enable-lto wants gcc with its linker plugin])])
+  CFLAGS=$gotgt_save_CFLAGS
 ])
 # GOTGT_HARDENING(CFLAGS-VAR, LDFLAGS-VAR, PIE-LDFLAGS-VAR): libtool makes objects of programs, too, for libraries,
 # so that they can be linked as a PIE.  _FORTIFY_SOURCE wants optimisation, and sanitizers have checks of their own.

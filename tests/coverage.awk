@@ -12,6 +12,10 @@ NR == 1 {
 	covered[folder] += $(column["line_covered"])
 }
 END {
+	if (NR < 2) {
+		print "make coverage: no line of core/ was counted" >"/dev/stderr"
+		exit 1
+	}
 	for (folder in lines)
 		if (lines[folder])
 			printf "%-10s %6d of %6d lines, %5.1f %%\n", folder, covered[folder], lines[folder],

@@ -13,7 +13,7 @@ usage()
 	  -s  size of the files, 1G by default; they are made in $TMPDIR or /var/tmp
 	  -w  only these workloads
 	  -l  only of these lists: null mmap file digests disk sync poll scale qemu perf flames
-	      (null, mmap and file take about three minutes each, and a minute less without others beside us; the rest less)
+	      (null, mmap and file take minutes each, half of them for those beside us; the others less)
 	  -o  where flame graphs and report.txt go, ./bench-report by default
 	  -q  no others beside us
 	  -T  LABEL=ADDR:PORT,IQN,LUN,PID: a target that runs already, beside us in null, mmap and file; what its LUN
@@ -260,8 +260,8 @@ table()
 			if (k[1] != now) { now = k[1]; base = best = m; cbase = c; pbase = p }
 			if (k[2] ~ /^fio-/ && m > best) best = m
 			printf "%-20s %-10s %10.0f %7.2f %9.1f", k[1], k[2], m, base ? m / base : 0, p
-			if (c) printf " %9.2f %7.2f", c, cbase ? c / cbase : 0
-			else printf "         -       -"
+			if (c && cbase) printf " %9.2f %7.2f", c, c / cbase
+			else printf " %9s       -", c ? sprintf("%.2f", c) : "-"
 			print "  " verdict(k[1], k[2], m, p, c) beside(k[1], k[2], m)
 		}
 	}' | tee -a "$out/report.txt"
@@ -294,79 +294,7 @@ measure() # TITLE [blast options for all]
 }
 extra() { [ "$1" != digests ] || echo '--header-digest --data-digest'; }
 
-bench_null()
-{
-	serve limit start_limit
-	serve null start_gotgt "null:,size=$size"
-	[ "$others" = no ] || serve tgtd start_tgtd
-	serve_given
-	measure 'No storage'
-}
-
-bench_disk_plugin() # mmap or file
-{
-	image limit
-	image "$1"
-	serve limit start_limit "$work/limit.img"
-	serve "$1" start_gotgt "$1:$work/$1.img"
-	if [ "$others" = yes ]; then
-		image tgtd
-		image istgt
-		serve tgtd start_tgtd "$work/tgtd.img"
-		serve istgt start_istgt "$work/istgt.img"
-	fi
-	serve_given
-	measure "A file in the page cache, by $1"
-	rm -f "$work"/*.img
-}
-
-bench_digests()
-{
-	serve none start_gotgt "null:,size=$size"
-	echo "digests $addr $lun $pid $iqn" >>"$work/servers"
-	measure 'CRC32C of headers and data, beside none'
-}
-
-# What fio gets from the same file is the limit here.
-fio_row() # WORKLOAD-NUMBER NAME RW BYTES DEPTH ENGINE LABEL-NUMBER
-{
-	jobs="--iodepth=$5"
-	[ "$6" != psync ] || jobs=--numjobs=$5
-	# shellcheck disable=SC2086
-	fio --name=x --filename="$work/disk.img" --direct=1 --rw="$3" --bs="$4" --ioengine="$6" $jobs --group_reporting \
-		--runtime="$seconds" --time_based --output-format=terse 2>/dev/null |
-		awk -F';' -v w="$1" -v n="$2" -v s="$7" -v l="fio-$6" '{ print w, s, n, l, $8 + $49, 0, "-" }' >>"$work/rows"
-}
-
-bench_disk()
-{
-	have fio || { echo '# disk: fio is not installed'; return; }
-	image disk
-	: >"$work/rows"
-	r=0
-	while [ "$r" -lt "$rounds" ]; do
-		r=$((r + 1)) w=0
-		while read -r name rw bytes depth args; do
-			w=$((w + 1))
-			fio_row $w "$name" "$rw" "$bytes" 8 psync 1
-			fio_row $w "$name" "$rw" "$bytes" "$depth" libaio 2
-			start_gotgt "file:$work/disk.img,direct=yes" || return
-			# shellcheck disable=SC2086
-			echo "$w 3 $name file $("$bench/blast" $args -q "$depth" -t "$seconds" -p "$pid" "$addr" "$iqn" "$lun" |
-				cut -f6,8,11)" >>"$work/rows"
-			stop_all
-		done <<-'END'
-			4k-randread-qd32 randread 4k 32
-			4k-randwrite-qd32 randwrite 4k 32 -w write
-			128k-read-qd8 read 128k 8 -s -b 131072
-			128k-write-qd8 write 128k 8 -s -w write -b 131072
-		END
-	done
-	table "$work/rows" 'A file with O_DIRECT, beside fio (8 threads of psync; libaio as deep)'
-	rm -f "$work"/*.img
-}
-
-. "$here/bench-more.sh"
+. "$here/bench-lists.sh"
 
 : >"$work/servers"
 { echo "gotgt $("$build/core/gotgt" --version 2>/dev/null | head -1), $(uname -sr), $(nproc) CPUs"; date -u +%F; } >"$out/report.txt"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# kill -9 and a loss of power at random moments of writing: what was acknowledged as stable is there.
+# kill -9 and a loss of power at random moments of writing: what was acknowledged as stable is there; and of SANITIZE, FORMAT
+# UNIT and MODE SELECT: nothing looks done that is not.
 . "${srcdir:-.}/tests/tap.sh"
 here=${G_TEST_BUILDDIR:-$PWD/tests}/crash
 kills=${E2E_KILLS:-200}
@@ -16,4 +17,7 @@ for plugin in file mmap; do
 		"$tap_tmp/$plugin" "$kills"
 	sed -n '/^# /p' "$tap_tmp/.out"
 done
+mkdir "$tap_tmp/kept"
+check "work and mode pages outlive $kills kills" "$here/test-kept" "$gotgt" "$here/.libs/forget.so" "$tap_tmp/kept" "$kills"
+sed -n '/^# /p' "$tap_tmp/.out"
 tap_end

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# bench-more.sh - lists of bench.sh, which reads this: what is measured otherwise than by its table of workloads.
+# bench-lists.sh - the lists of bench.sh, which reads this: bench_NAME() for each.
 # shellcheck shell=sh disable=SC2154
 
 # One row of blast for the table: WORKLOAD-NUMBER LABEL-NUMBER WORKLOAD LABEL blast-options.
@@ -20,6 +20,78 @@ not_started()
 tell() { echo "$*" | tee -a "$out/report.txt"; }
 ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
 rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
+
+bench_null()
+{
+	serve limit start_limit
+	serve null start_gotgt "null:,size=$size"
+	[ "$others" = no ] || serve tgtd start_tgtd
+	serve_given
+	measure 'No storage'
+}
+
+bench_disk_plugin() # mmap or file
+{
+	image limit
+	image "$1"
+	serve limit start_limit "$work/limit.img"
+	serve "$1" start_gotgt "$1:$work/$1.img"
+	if [ "$others" = yes ]; then
+		image tgtd
+		image istgt
+		serve tgtd start_tgtd "$work/tgtd.img"
+		serve istgt start_istgt "$work/istgt.img"
+	fi
+	serve_given
+	measure "A file in the page cache, by $1"
+	rm -f "$work"/*.img
+}
+
+bench_digests()
+{
+	serve none start_gotgt "null:,size=$size"
+	echo "digests $addr $lun $pid $iqn" >>"$work/servers"
+	measure 'CRC32C of headers and data, beside none'
+}
+
+# What fio gets from the same file is the limit here.
+fio_row() # WORKLOAD-NUMBER NAME RW BYTES DEPTH ENGINE LABEL-NUMBER
+{
+	jobs="--iodepth=$5"
+	[ "$6" != psync ] || jobs=--numjobs=$5
+	# shellcheck disable=SC2086
+	fio --name=x --filename="$work/disk.img" --direct=1 --rw="$3" --bs="$4" --ioengine="$6" $jobs --group_reporting \
+		--runtime="$seconds" --time_based --output-format=terse 2>/dev/null |
+		awk -F';' -v w="$1" -v n="$2" -v s="$7" -v l="fio-$6" '{ print w, s, n, l, $8 + $49, 0, "-" }' >>"$work/rows"
+}
+
+bench_disk()
+{
+	have fio || { echo '# disk: fio is not installed'; return; }
+	image disk
+	: >"$work/rows"
+	r=0
+	while [ "$r" -lt "$rounds" ]; do
+		r=$((r + 1)) w=0
+		while read -r name rw bytes depth args; do
+			w=$((w + 1))
+			fio_row $w "$name" "$rw" "$bytes" 8 psync 1
+			fio_row $w "$name" "$rw" "$bytes" "$depth" libaio 2
+			start_gotgt "file:$work/disk.img,direct=yes" || return
+			# shellcheck disable=SC2086
+			echo "$w 3 $name file $("$bench/blast" $args -q "$depth" -t "$seconds" -p "$pid" "$addr" "$iqn" "$lun" |
+				cut -f6,8,11)" >>"$work/rows"
+			stop_all
+		done <<-'END'
+			4k-randread-qd32 randread 4k 32
+			4k-randwrite-qd32 randwrite 4k 32 -w write
+			128k-read-qd8 read 128k 8 -s -b 131072
+			128k-write-qd8 write 128k 8 -s -w write -b 131072
+		END
+	done
+	table "$work/rows" 'A file with O_DIRECT, beside fio (8 threads of psync; libaio as deep)'
+	rm -f "$work"/*.img
+}
 
 # A mix, 70 % reads, with a SYNCHRONIZE CACHE after each 16 writes of a session, which counts as nothing.
 bench_sync()
@@ -53,19 +125,14 @@ bench_poll()
 		[ $us = 0 ] && label=sleeps || label=polls
 		echo "$label $addr $lun $pid $iqn" >>"$work/servers"
 	done
-	polls=$pid
 	all=$workloads
 	workloads=$(echo "$all" | grep -E '^4k-randread-(qd1|qd32|qd1x64) ')
-	"$bench/blast" -q 0 -c 64 -t 4 "$addr" "$iqn" 0 >/dev/null & load=$!
-	sleep 2
-	before=$(ticks "$polls")
-	sleep 1
-	idle=$(($(ticks "$polls") - before))
-	wait "$load"
 	measure 'Sleeping at once, and looking for up to 50 us first (poll-us)'
 	workloads=$all
-	tell "64 idle sessions where it looks first: $idle ticks in 1 s (aim: 0)"
 }
+
+# All sessions of this blast are logged in: it waits for what they have to say.
+has_begun() { ls -l "/proc/$1/fd" | grep -q eventpoll; }
 
 # The cost of one command among many: logical units, sessions, reactors.
 bench_scale()
@@ -111,8 +178,8 @@ bench_scale()
 	start_daemon 'reactors = 1;' "$(null_lun 0)" || { not_started; return; }
 	"$bench/blast" -q 0 -c 50 -t 0.1 "$addr" "$iqn" 0 >/dev/null
 	before=$(rss_kib "$pid")
-	"$bench/blast" -q 0 -c 1000 -t 8 "$addr" "$iqn" 0 >/dev/null & load=$!
-	sleep 3
+	"$bench/blast" -q 0 -c 1000 -t 5 "$addr" "$iqn" 0 >/dev/null & load=$!
+	until_ok has_begun "$load"
 	memory=$(($(rss_kib "$pid") - before)) began_idle=$(ticks "$pid")
 	sleep 3
 	tell "1000 idle sessions: $(awk -v k=$memory 'BEGIN { print k / 1000 }') KiB each (aim: 16)," \
