@@ -24,7 +24,10 @@ struct buf {
 
 struct bufpool *bufpool_new(struct reactor *r);
 void bufpool_free(struct bufpool *p);
-/* A buffer of at least size bytes, content unspecified.  size <= BUF_MAX.  NULL when memory is out. */
+/*
+ * A buffer for size bytes, content unspecified.  size <= BUF_MAX; all of buf->size may be used only where that is what was
+ * asked for.  NULL when memory is out.
+ */
 struct buf *bufpool_get(struct bufpool *p, size_t size);
 void bufpool_put(struct bufpool *p, struct buf *b);	/* b may be NULL */
 /* Bytes handed out and bytes kept, for statistics and tests. */

@@ -223,6 +223,8 @@ static void run_spare(struct reactor *r, bool busy)
 
 /* ---- posts ---- */
 
+#define WAKE_TRIES 1000u
+
 void reactor_post(struct reactor *r, struct post *p)
 {
 	struct post *old = atomic_load_explicit(&r->posts, memory_order_relaxed);
@@ -232,8 +234,13 @@ void reactor_post(struct reactor *r, struct post *p)
 		p->next = old;
 	while (!atomic_compare_exchange_weak(&r->posts, &old, p));
 	/* Whoever made the list non-empty rings, unless it is looked at anyway before r sleeps: see wait_events(). */
-	if (!old && atomic_load(&r->asleep) && write(r->wake.fd, &one, sizeof one) < 0)
-		g_error("eventfd: %s", g_strerror(errno));	/* cannot fail: the counter never fills */
+	for (unsigned tries = 0; !old && atomic_load(&r->asleep) && write(r->wake.fd, &one, sizeof one) < 0; tries++) {
+		/* A counter that is full has woken it.  Nothing else can happen: without it nobody would go on. */
+		if (errno == EAGAIN)
+			break;
+		if (errno != EINTR && tries > WAKE_TRIES)
+			g_error("eventfd: %s", g_strerror(errno));
+	}
 }
 
 static bool has_posts(struct reactor *r)

@@ -14,28 +14,16 @@
 #ifdef HAVE_SECCOMP
 #include <seccomp.h>
 #endif
+#include "engine/sanitized.h"
 #include "lib/confine.h"
 
 #define FAIL(...) g_set_error(error, g_quark_from_static_string("gotgt-confine-error"), 0, __VA_ARGS__)
 
 #ifdef HAVE_SECCOMP
-/* LeakSanitizer traces its own process, and reports are made readable by another program. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-#else
-enum { SANITIZED = 0 };
-#endif
-
 /* By name: those that the library or the architecture does not know are not there to be called. */
 static const struct {
 	const char *name;
-	bool sanitizers;	/* these need it */
+	bool sanitizers;	/* need it: to trace the process for leaks, and to have reports made readable */
 } refused[] = {
 	{ "execve", true }, { "execveat", true }, { "ptrace", true },
 	{ "process_vm_readv" }, { "process_vm_writev" }, { "process_madvise" }, { "pidfd_getfd" }, { "kcmp" },

@@ -11,15 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <glib.h>
+#include "engine/sanitized.h"
 #include "lib/confine.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
 
 /* The number of the line that is not as it should be, as an exit status. */
 #define MUST(what) do { if (!(what)) _exit(__LINE__ & 0xff ? __LINE__ & 0xff : 1); } while (0)
@@ -67,7 +60,7 @@ static void refused(void)
 	REFUSED(syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0));
 	REFUSED(syscall(SYS_clone, CLONE_NEWNET | SIGCHLD, NULL, NULL, NULL, NULL));
 	MUST(syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS);
-#ifndef SANITIZED
+#if !SANITIZED
 	REFUSED(execve("/bin/true", none, none));
 	REFUSED(ptrace(PTRACE_TRACEME, 0, NULL, NULL));
 #else

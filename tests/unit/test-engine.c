@@ -6,6 +6,10 @@
 #include <unistd.h>
 #include "engine/engine.h"
 #include "engine/log.h"
+#include "engine/sanitized.h"
+#if SANITIZED_ADDRESS
+#include <sanitizer/asan_interface.h>
+#endif
 
 #define LOG_DOMAIN LOGD_ENGINE
 
@@ -244,6 +248,15 @@ static void use_pool(void *arg)
 	a = bufpool_get(p, BUF_MAX);
 	g_assert_cmpuint(a->size, ==, BUF_MAX);
 	bufpool_put(p, a);
+#if SANITIZED_ADDRESS
+	/* What was not asked for, and what was given back, is nobody's. */
+	a = bufpool_get(p, 5000);
+	g_assert_false(__asan_address_is_poisoned(a->data + 4999));
+	g_assert_true(__asan_address_is_poisoned(a->data + 5000));
+	was = a->data;
+	bufpool_put(p, a);
+	g_assert_true(__asan_address_is_poisoned(was));
+#endif
 }
 
 static void test_bufpool(void)
