@@ -31,6 +31,22 @@ static int write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
+static int read_all(int fd, char *text, size_t max, size_t *len)
+{
+	for (*len = 0; *len < max; ) {
+		ssize_t n = read(fd, text + *len, max - *len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
+		*len += (size_t)n;
+	}
+	return 0;
+}
+
 /* What is in a folder is durable only when the folder is. */
 static int sync_dir(int dir)
 {
@@ -91,22 +107,85 @@ static int write_file(int dir, const char *name, const char *header, const void 
 	return r;
 }
 
-static int replace(const char *dir, const char *name, const char *header, const void *data, size_t len,
-		   const struct stat *like)
+/* A name that nobody else gives a file: of one that is not in place yet, or no longer. */
+static char *beside(const char *name)
 {
-	g_autofree char *temporary = g_strconcat(name, ".new", NULL);
+	return g_strdup_printf(".%s.new", name);
+}
+
+/*
+ * When the folder cannot be synced, the caller is told that nothing was done, and what was there is put back; but where the
+ * file system cannot exchange two names.
+ */
+static int put_in_place(int dir, const char *temporary, const char *name)
+{
+	bool exchanged = renameat2(dir, temporary, dir, name, RENAME_EXCHANGE) == 0;
+	bool first = !exchanged && errno == ENOENT;
+	int r;
+
+	if (!exchanged && renameat(dir, temporary, dir, name) < 0)
+		return -errno;
+	r = sync_dir(dir);
+	if (r && exchanged)
+		renameat2(dir, temporary, dir, name, RENAME_EXCHANGE);
+	else if (r && first)
+		unlinkat(dir, name, 0);
+	if (exchanged)
+		unlinkat(dir, temporary, 0);
+	return r;
+}
+
+/* The file once more, where there are no links. */
+static int copy(int dir, const char *name, const char *to, const struct stat *like)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC), r;
+	g_autofree char *data = NULL;
+	size_t len;
+
+	if (fd < 0)
+		return -errno;
+	data = g_malloc((gsize)like->st_size + 1);
+	r = read_all(fd, data, (size_t)like->st_size + 1, &len);
+	close(fd);
+	if (!r)
+		r = write_file(dir, to, "", data, len, like);
+	explicit_bzero(data, (gsize)like->st_size + 1);
+	return r;
+}
+
+/* What is there gets another name as well; what had that name is there until then. */
+static int keep_as(int dir, const char *name, const char *kept, const struct stat *like)
+{
+	g_autofree char *temporary = beside(kept);
+	int r = unlinkat(dir, temporary, 0) < 0 && errno != ENOENT ? -errno : 0;
+
+	if (!r && linkat(dir, name, dir, temporary, 0) < 0)
+		r = copy(dir, name, temporary, like);
+	if (!r && renameat(dir, temporary, dir, kept) < 0)
+		r = -errno;
+	/* Two links of one file are not exchanged, and both stay (rename(2)). */
+	unlinkat(dir, temporary, 0);
+	return r;
+}
+
+/* keep: what is added to the name of what was there, or NULL; then like says what that was. */
+static int replace(const char *dir, const char *name, const char *header, const void *data, size_t len,
+		   const struct stat *like, const char *keep)
+{
+	g_autofree char *temporary = beside(name), *kept = keep ? g_strconcat(name, keep, NULL) : NULL;
 	int fd = open_dir(dir), r;
 
 	if (fd < 0)
 		return fd;
-	r = unlinkat(fd, temporary, 0) < 0 && errno != ENOENT ? -errno :
-		write_file(fd, temporary, header, data, len, like);
-	if (!r && renameat(fd, temporary, fd, name) < 0)
-		r = -errno;
+	r = unlinkat(fd, temporary, 0) < 0 && errno != ENOENT ? -errno : 0;
+	if (!r)
+		r = write_file(fd, temporary, header, data, len, like);
+	if (!r && kept && like)
+		r = keep_as(fd, name, kept, like);
+	if (!r)
+		r = put_in_place(fd, temporary, name);
 	if (r)
 		unlinkat(fd, temporary, 0);
-	else
-		r = sync_dir(fd);
 	close(fd);
 	return r;
 }
@@ -123,10 +202,10 @@ int statefile_save(const char *dir, const char *name, const void *data, size_t l
 		return r;
 	hash = g_compute_checksum_for_data(G_CHECKSUM_SHA256, data, len);
 	header = g_strdup_printf(MAGIC "%s %zu\n", hash, len);
-	return replace(dir, name, header, data, len, NULL);
+	return replace(dir, name, header, data, len, NULL, NULL);
 }
 
-int statefile_replace_text(const char *path, const char *text)
+int statefile_replace_text(const char *path, const char *text, bool secret, const char *keep)
 {
 	char *real = realpath(path, NULL);
 	g_autofree char *dir = g_path_get_dirname(real ? real : path), *name = g_path_get_basename(real ? real : path);
@@ -136,7 +215,9 @@ int statefile_replace_text(const char *path, const char *text)
 	free(real);
 	if (there && !S_ISREG(st.st_mode))
 		return -EINVAL;
-	return replace(dir, name, "", text, strlen(text), there ? &st : NULL);
+	if (there && secret)
+		st.st_mode &= ~(mode_t)S_IRWXO;
+	return replace(dir, name, "", text, strlen(text), there ? &st : NULL, keep);
 }
 
 /* The data in a file's text: its length, or -1 when it is not as it was written. */
@@ -157,22 +238,6 @@ static gssize check(const char *text, gsize len, const char **data)
 		return -1;
 	hash = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)*data, len);
 	return strncmp(header + strlen(MAGIC), hash, HASH_LEN) == 0 ? (gssize)len : -1;
-}
-
-static int read_all(int fd, char *text, size_t max, size_t *len)
-{
-	for (*len = 0; *len < max; ) {
-		ssize_t n = read(fd, text + *len, max - *len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		*len += (size_t)n;
-	}
-	return 0;
 }
 
 int statefile_load(const char *dir, const char *name, uint8_t **data, size_t *len)
@@ -207,14 +272,20 @@ int statefile_load(const char *dir, const char *name, uint8_t **data, size_t *le
 
 int statefile_remove(const char *dir, const char *name)
 {
+	g_autofree char *old = beside(name);
 	int fd = open_dir(dir), r = 0;
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	if (unlinkat(fd, name, 0) < 0)
+	if (renameat(fd, name, fd, old) < 0) {
 		r = errno == ENOENT ? 0 : -errno;
-	else
+	} else {
 		r = sync_dir(fd);
+		if (r)
+			renameat(fd, old, fd, name);
+		else
+			unlinkat(fd, old, 0);
+	}
 	close(fd);
 	return r;
 }

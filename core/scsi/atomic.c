@@ -29,16 +29,26 @@ static bool leave_range(struct task *t)
 	return range_leave(&t->range);
 }
 
-bool task_take_range(struct task *t, uint64_t lba, uint64_t end)
+static bool take(struct task *t, uint64_t lba, uint64_t end, bool alone)
 {
 	t->range.granted = range_granted;
 	/* A job sets its state, then waits for those at the medium: look after that, or it would not know of us. */
-	if (range_take(&t->range, t->lun, t->reactor, lba, end, t->op->flags & CDB_ALONE))
+	if (range_take(&t->range, t->lun, t->reactor, lba, end, alone))
 		return !under_work(t);
 	t->in_query = true;
 	t->leave = leave_range;
 	watch_begin(t, t->lun, WATCH_LONG);
 	return false;
+}
+
+bool task_take_range(struct task *t, uint64_t lba, uint64_t end)
+{
+	return take(t, lba, end, t->op->flags & CDB_ALONE);
+}
+
+bool task_take_all(struct task *t)
+{
+	return take(t, 0, UINT64_MAX, true);
 }
 
 static uint64_t offset_of(const struct task *t)

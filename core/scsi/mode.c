@@ -338,12 +338,22 @@ static void saved(struct task *t)
 		task_fail(t, SENSE_INTERNAL_FAILURE);
 }
 
-/* SPC-5 6.13: no list is no error, and can be had saved like one. */
+static bool turns_cache_off(const struct task *t)
+{
+	return t->mode.old & t->mode.clear & ~t->mode.set & LUN_WCE;
+}
+
+/*
+ * SPC-5 6.13: no list is no error, and can be had saved like one.  A write that was submitted with WCE 1 may be answered once
+ * it is 0 (SBC-4 6.4.5): the flush has to come after it.
+ */
 void mode_select_run(struct task *t)
 {
 	t->mode.clear = t->mode.set = 0;
 	t->mode.old = lun_state(t->lun);
 	if (t->xfer_len && !select_pages(t))
+		return;
+	if (turns_cache_off(t) && t->range.state == RANGE_NONE && !task_take_all(t))
 		return;
 	if (t->cdb[1] & SP) {
 		task_offload(t, save, saved);

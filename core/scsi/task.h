@@ -187,6 +187,8 @@ void task_offload(struct task *t, void (*work)(struct task *t), void (*next)(str
  * its run() is called again when it does.
  */
 bool task_take_range(struct task *t, uint64_t lba, uint64_t end);
+/* The same of the whole unit, alone: whatever was at the medium has ended, and what comes waits. */
+bool task_take_all(struct task *t);
 /* Something other than dio came back (a query): false when the task was aborted, and has ended. */
 bool task_back(struct task *t);
 

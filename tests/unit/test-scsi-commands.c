@@ -73,6 +73,36 @@ static void select_changed(uint8_t page, unsigned at, uint8_t value)
 	SEND_OUT(list, len, OP_MODE_SELECT_6, 0x10, 0, 0, (uint8_t)len);
 }
 
+/* Who turns the cache off is alone at the medium, which is asked of all reactors the first time: that has been done. */
+static struct range whole;
+
+static void granted(struct range *r)
+{
+}
+
+static void take_whole(void *arg)
+{
+	whole.granted = granted;
+	range_take(&whole, rig.lun, rig.r, 0, 1, true);
+}
+
+static void give_whole(void *given)
+{
+	if (whole.state != RANGE_SHARED)
+		return;
+	range_give(&whole);
+	*(bool *)given = true;
+}
+
+static void be_alone_once(void)
+{
+	bool given = false;
+
+	reactor_call(rig.r, take_whole, NULL);
+	while (!given)
+		reactor_call(rig.r, give_whole, &given);
+}
+
 static void test_mode_select(void)
 {
 	uint8_t list[64] = { 0 };
@@ -475,8 +505,8 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	rig_add("/scsi/mode/sense", test_mode_sense);
-	rig_add("/scsi/mode/select", test_mode_select);
-	rig_add("/scsi/mode/select-refused", test_mode_select_refused);
+	rig_add_around("/scsi/mode/select", be_alone_once, NULL, test_mode_select);
+	rig_add_around("/scsi/mode/select-refused", be_alone_once, NULL, test_mode_select_refused);
 	rig_add("/scsi/no-lun", test_no_lun);
 	rig_add("/scsi/well-known-lun", test_well_known);
 	rig_add("/scsi/request-sense", test_request_sense);

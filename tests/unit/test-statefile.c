@@ -2,6 +2,7 @@
 /* test-statefile.c - state files come back as they were written, or not at all. */
 #include "config.h"
 #include <errno.h>
+#include <stdbool.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -83,7 +84,7 @@ static void damage(struct place *p, gconstpointer unused)
 /* What cannot be written leaves the old one. */
 static void failure(struct place *p, gconstpointer unused)
 {
-	g_autofree char *in_the_way = g_strconcat(p->path, ".new", NULL);
+	g_autofree char *in_the_way = g_build_filename(p->dir, ".one.new", NULL);
 
 	g_assert_cmpint(statefile_save(p->dir, "one", "old", 3), ==, 0);
 	g_assert_cmpint(g_mkdir(in_the_way, 0700), ==, 0);
@@ -96,6 +97,7 @@ static void failure(struct place *p, gconstpointer unused)
 /* ---- what is made durable, in which order ---- */
 
 static GString *synced;
+static bool no_folder;		/* can be synced */
 
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
@@ -106,12 +108,39 @@ int __wrap_fsync(int fd)
 
 	if (synced)
 		g_string_append_printf(synced, "%s ", name ? name : "?");
+	if (no_folder && path && g_file_test(path, G_FILE_TEST_IS_DIR)) {
+		errno = EIO;
+		return -1;
+	}
 	return __real_fsync(fd);
+}
+
+/* What was refused since the folder cannot be synced is not found after a restart, be it new, other or gone. */
+static void unsynced(struct place *p, gconstpointer unused)
+{
+	uint8_t *data;
+	size_t len;
+
+	g_assert_cmpint(statefile_save(p->dir, "one", "a", 1), ==, 0);
+	g_assert_cmpint(statefile_remove(p->dir, "one"), ==, 0);
+	no_folder = true;
+	g_assert_cmpint(statefile_save(p->dir, "one", "new", 3), ==, -EIO);
+	g_assert_cmpint(statefile_load(p->dir, "one", &data, &len), ==, -ENOENT);
+	no_folder = false;
+	g_assert_cmpint(statefile_save(p->dir, "one", "old", 3), ==, 0);
+	no_folder = true;
+	g_assert_cmpint(statefile_save(p->dir, "one", "new", 3), ==, -EIO);
+	assert_holds(p, "old");
+	g_assert_cmpint(statefile_remove(p->dir, "one"), ==, -EIO);
+	assert_holds(p, "old");
+	no_folder = false;
+	g_assert_cmpint(statefile_save(p->dir, "one", "new", 3), ==, 0);
+	assert_holds(p, "new");
 }
 
 static void durable(struct place *p, gconstpointer unused)
 {
-	g_autofree char *top = g_path_get_basename(p->top), *first = g_strdup_printf("%s a one.new b ", top);
+	g_autofree char *top = g_path_get_basename(p->top), *first = g_strdup_printf("%s a .one.new b ", top);
 
 	synced = g_string_new(NULL);
 	/* Each folder that was made is in one that knows it. */
@@ -119,7 +148,7 @@ static void durable(struct place *p, gconstpointer unused)
 	g_assert_cmpstr(synced->str, ==, first);
 	g_string_truncate(synced, 0);
 	g_assert_cmpint(statefile_save(p->dir, "one", "second", 6), ==, 0);
-	g_assert_cmpstr(synced->str, ==, "one.new b ");
+	g_assert_cmpstr(synced->str, ==, ".one.new b ");
 	g_string_truncate(synced, 0);
 	g_assert_cmpint(statefile_remove(p->dir, "one"), ==, 0);
 	g_assert_cmpstr(synced->str, ==, "b ");
@@ -133,6 +162,7 @@ int main(int argc, char **argv)
 	g_test_add("/statefile/round-trip", struct place, NULL, set_up, round_trip, tear_down);
 	g_test_add("/statefile/damage", struct place, NULL, set_up, damage, tear_down);
 	g_test_add("/statefile/failure", struct place, NULL, set_up, failure, tear_down);
+	g_test_add("/statefile/unsynced", struct place, NULL, set_up, unsynced, tear_down);
 	g_test_add("/statefile/durable", struct place, NULL, set_up, durable, tear_down);
 	return g_test_run();
 }
