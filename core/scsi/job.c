@@ -139,7 +139,7 @@ static void forget(struct work *w)
 
 static double fraction(const struct job *j)
 {
-	return ((double)j->pass + (double)j->at / (double)j->size) / (double)j->passes;
+	return ((double)j->pass + (double)MIN(j->at, j->size) / (double)MAX(j->size, 1)) / (double)j->passes;
 }
 
 static void turn_over(struct job *j)
@@ -207,11 +207,33 @@ static void whole(struct job *j)
 		end(j, DONE);
 }
 
+/* The unit may have become smaller, or larger, since it began. */
+static uint64_t size_now(const struct lun *lun)
+{
+	return lun_blocks(lun) << lun->block_shift;
+}
+
+static void end_pass(struct job *j)
+{
+	j->size = size_now(j->lun);
+	if (j->at < j->size)
+		return;
+	j->at = 0;
+	j->pass++;
+	if (j->invert)
+		turn_over(j);
+}
+
 static void step_done(struct device_io *dio, enum gotgt_status status)
 {
 	struct job *j = container_of(dio, struct job, dio);
 
 	watch_no_more(j);
+	if (status != GOTGT_OK && !j->flushing && dio->io.offset + dio->io.length > size_now(j->lun)) {
+		end_pass(j);	/* it shrank meanwhile: the step again, as far as there is something */
+		step_soon(j);
+		return;
+	}
 	if (status != GOTGT_OK) {
 		end(j, FAILED);
 		return;
@@ -221,12 +243,7 @@ static void step_done(struct device_io *dio, enum gotgt_status status)
 		return;
 	}
 	j->at += dio->io.length;
-	if (j->at == j->size) {
-		j->at = 0;
-		j->pass++;
-		if (j->invert)
-			turn_over(j);
-	}
+	end_pass(j);
 	atomic_store(&j->lun->job_progress, (unsigned)MIN(fraction(j) * PROGRESS_WHOLE, PROGRESS_WHOLE - 1));
 	step_soon(j);
 }
@@ -256,6 +273,8 @@ static void step(struct job *j)
 	}
 	if (pace(j))
 		return;
+	if (j->pass < j->passes)	/* it may be at its end, if the unit has shrunk */
+		end_pass(j);
 	j->dio.reactor = j->reactor;
 	j->dio.done = step_done;
 	j->dio.io = (struct gotgt_io){ .op = GOTGT_OP_FLUSH };
@@ -330,7 +349,7 @@ static struct job *job_new(struct task *t, const struct job_conf *conf)
 	j->immed = conf->immed;
 	j->ause = conf->ause;
 	j->least_ms = conf->least_ms;
-	j->size = lun_blocks(t->lun) << t->lun->block_shift;
+	j->size = size_now(t->lun);
 	if (conf->pattern)
 		memcpy(j->pattern, conf->pattern, t->lun->block_size);
 	if (j->invert && j->passes % 2 == 0)	/* so that the last pass is the pattern's */
@@ -383,8 +402,6 @@ static void keep(struct work *w)
 	struct job *j = container_of(w, struct job, work);
 
 	j->kept = job_keep(j->lun, j->kind->failed);
-	if (j->kept < 0 && !j->failed_before)	/* what may be there all the same would have it look failed after a restart */
-		job_forget(j->lun, j->kind->busy);
 	go_home(j, kept);
 }
 

@@ -231,12 +231,27 @@ struct log_fields lun_fields(const struct lun *lun)
 	return LOG_LUN(target_name(lun->target), lun->number);
 }
 
+static void tell_of_tail(const struct lun *lun)
+{
+	unsigned bytes = (unsigned)(device_given_size(lun->dev) & (lun->block_size - 1));
+
+	if (bytes)
+		log_warning_of(lun_fields(lun), "target %s lun %u: the last %u bytes are less than a block, and not served",
+			       target_name(lun->target), lun->number, bytes);
+}
+
 static void resized(void *data)
 {
 	struct lun *lun = data;
+	uint64_t now = lun_blocks(lun), before = atomic_exchange(&lun->told_blocks, now);
 
-	log_info_of(lun_fields(lun), "target %s lun %u: it has %" G_GUINT64_FORMAT " blocks now", target_name(lun->target),
-		    lun->number, lun_blocks(lun));
+	tell_of_tail(lun);
+	if (now == before)
+		return;
+	/* Nobody makes a disk smaller that has data. */
+	log_at(now < before ? GOTGT_LOG_WARNING : GOTGT_LOG_INFO, lun_fields(lun),
+	       "target %s lun %u: it has %" G_GUINT64_FORMAT " blocks now, and had %" G_GUINT64_FORMAT, target_name(lun->target),
+	       lun->number, now, before);
 	target_set_ua(lun->target, lun->number, UA_CAPACITY_CHANGED, NULL);
 }
 
@@ -286,6 +301,8 @@ static bool take_sizes(struct lun *lun, const struct lun_conf *conf, GError **er
 	}
 	lun->block_size = bs;
 	lun->block_shift = bs == 512 ? 9 : 12;
+	atomic_init(&lun->told_blocks, lun_blocks(lun));
+	tell_of_tail(lun);
 	return take_geometry(lun, conf, error);
 }
 

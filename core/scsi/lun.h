@@ -107,6 +107,7 @@ struct lun {
 	uint32_t n_stuck;			/* given up, and still at the device */
 	uint64_t stuck_ms;			/* since when there are such */
 	atomic_uint io_timeout_s;		/* 0: none */
+	_Atomic uint64_t told_blocks;		/* as many as the log was last told of */
 	struct lun_count count[];	/* by reactor */
 };
 

@@ -140,6 +140,65 @@ static bool erased(void)
 
 static bool (*const erase_steps[])(void) = { erase_begins, erased, NULL };
 
+/* All there is at the end, be it less or more than there was; nothing beyond it is asked of the device, which would abort. */
+static bool shrinks(void)
+{
+	SEND(0, OP_SANITIZE, 0x80 | SA_BLOCK_ERASE);
+	assert_good();
+	fake_resize(rig.dev, 3 * BS);
+	return true;
+}
+
+/* The same while a step is at the device. */
+static bool shrinks_under_it(void)
+{
+	rig_clear_ua(rig.a);
+	rig.dev->shrinks = rig.dev->hold = true;
+	SEND(0, OP_SANITIZE, 0x80 | SA_BLOCK_ERASE);
+	assert_good();
+	return true;
+}
+
+static bool shrinks_now(void)
+{
+	if (!rig.dev->held)
+		return false;
+	fake_resize(rig.dev, 2 * BS);
+	fake_let_go(rig.dev, GOTGT_OK);
+	return true;
+}
+
+static bool sanitized_well(void)
+{
+	if (!idle())
+		return false;
+	rig_clear_ua(rig.a);
+	SEND(0, OP_TEST_UNIT_READY);
+	assert_good();
+	rig.dev->shrinks = false;
+	return true;
+}
+
+static bool grows(void)
+{
+	rig_clear_ua(rig.a);
+	SEND(0, OP_SANITIZE, 0x80 | SA_BLOCK_ERASE);
+	assert_good();
+	fake_resize(rig.dev, RIG_BLOCKS * 512ull * 4);
+	return true;
+}
+
+static bool erased_again(void)
+{
+	if (!idle())
+		return false;
+	g_assert_true(all_are(0));
+	return true;
+}
+
+static bool (*const resize_steps[])(void) = { shrinks, erased_again, shrinks_under_it, shrinks_now, sanitized_well, grows,
+	erased_again, NULL };
+
 static bool overwrite_begins(void)
 {
 	list[0] = 0x80 | 2;	/* INVERT, twice */
@@ -223,6 +282,53 @@ static bool busy_waits(void)
 }
 
 static bool (*const busy_steps[])(void) = { busy_begins, busy_waits, erased, NULL };
+
+/* WCE 1 to 0: a write that is at the device is waited for before the flush. */
+static bool cache_begins(void)
+{
+	rig_fill(&late, (const uint8_t[10]){ OP_WRITE_10, 0, 0, 0, 0, 0, 0, 0, 1 }, 10, BS, 0);
+	late.ops = &waits_ops;
+	g_assert_cmpint(task_begin(&late), ==, TASK_WANTS_DATA);
+	rig.dev->no_try = rig.dev->hold = true;
+	task_execute_from(&late, list);
+	g_assert_nonnull(rig.dev->held);
+	SEND(24, OP_MODE_SENSE_6, 0x08, 0x08, 0, 24);
+	memcpy(list, res.in, 24);
+	memset(list, 0, 4);
+	list[4] &= 0x3f;
+	list[6] = 0;
+	send_and_wait((const uint8_t[6]){ OP_MODE_SELECT_6, 0x10, 0, 0, 24 }, 6, 24);
+	return true;
+}
+
+static bool cache_waits(void)
+{
+	static unsigned turns;
+
+	g_assert_cmpint(waits.phase, !=, TASK_ENDED);
+	g_assert_true(lun_state(rig.lun) & LUN_WCE);
+	g_assert_cmpuint(rig.dev->flushes, ==, 0);
+	if (turns++ < 20)
+		return false;
+	fake_let_go(rig.dev, GOTGT_OK);
+	g_assert_cmpint(late.phase, ==, TASK_ENDED);
+	g_assert_cmpint(waits.phase, !=, TASK_ENDED);
+	task_release(&late);
+	return true;
+}
+
+static bool cache_off(void)
+{
+	if (waits.phase != TASK_ENDED)
+		return false;
+	g_assert_cmpuint(waits.status, ==, STATUS_GOOD);
+	task_release(&waits);
+	g_assert_false(lun_state(rig.lun) & LUN_WCE);
+	g_assert_cmpuint(rig.dev->flushes, ==, 1);
+	return true;
+}
+
+static bool (*const cache_steps[])(void) = { cache_begins, cache_waits, cache_off, NULL };
 
 static bool failure_begins(void)
 {
@@ -474,8 +580,10 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_data_func("/scsi/job/sanitize/erase", erase_steps, run_on_rig);
+	g_test_add_data_func("/scsi/job/sanitize/resize", resize_steps, run_on_rig);
 	g_test_add_data_func("/scsi/job/sanitize/overwrite", overwrite_steps, run_on_rig);
 	g_test_add_data_func("/scsi/job/sanitize/busy", busy_steps, run_on_rig);
+	g_test_add_data_func("/scsi/job/cache-off", cache_steps, run_on_rig);
 	g_test_add_data_func("/scsi/job/sanitize/failure", failure_steps, run_on_rig);
 	rig_add("/scsi/job/sanitize/refused", test_sanitize_refused);
 	g_test_add_data_func("/scsi/job/format", format_steps, run_on_rig);
