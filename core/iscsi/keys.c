@@ -226,8 +226,9 @@ void keys_introduce(struct negotiation *n, const char *text, size_t len)
 		const char *value = split(text, nul, name);
 		const struct key *k = value ? key_find(name) : NULL;
 
-		if (k && k->flags & KEY_FIRST && !n->said[k->said] && nul - value <= KEY_VALUE_MAX)
-			n->said[k->said] = g_strdup(value);
+		/* One too long is none of a name there is, nor of a type. */
+		if (k && k->flags & KEY_FIRST && !n->said[k->said])
+			n->said[k->said] = g_strndup(value, KEY_VALUE_MAX);
 	}
 	n->discovery = !g_strcmp0(n->said[SAID_SESSION_TYPE], "Discovery");
 }

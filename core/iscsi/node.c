@@ -47,6 +47,8 @@ struct node *node_new(struct engine *e)
 	n->tcp_user_timeout_s = 60;
 	n->queue_depth = 128;
 	n->max_memory = UINT64_C(1) << 30;
+	n->max_copied = 256 << 20;
+	n->max_held = 64 << 20;
 	return n;
 }
 

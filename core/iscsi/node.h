@@ -78,8 +78,10 @@ struct node {
 	struct cmd *free_cmds[ENGINE_REACTORS_MAX];
 	struct node_memory {
 		size_t bytes;		/* what sessions' commands hold, in all */
-		unsigned sessions;	/* that hold any */
-		char apart[64 - sizeof(size_t) - sizeof(unsigned)];
+		size_t copied;		/* copies of answers that are not read */
+		size_t held;		/* PDUs out of order */
+		unsigned sessions;	/* that hold any of bytes */
+		char apart[64 - 3 * sizeof(size_t) - sizeof(unsigned)];
 	} memory[ENGINE_REACTORS_MAX];
 	struct count_run *runs;
 	struct stats_set *adopted;	/* of connections without a portal */
@@ -94,6 +96,8 @@ struct node {
 	uint32_t nop_timeout_s;		/* no answer to it: the connection is dropped; default 30 */
 	uint32_t tcp_user_timeout_s;	/* data not acknowledged for so long: the connection is dropped, 0: TCP's own; default 60 */
 	uint64_t max_memory;		/* what commands may hold, on all reactors; default 1 GiB */
+	/* On all reactors; beyond it a connection may have 64 KiB of it; defaults 256 MiB and 64 MiB. */
+	uint64_t max_copied, max_held;
 	uint32_t queue_depth;		/* commands a session may have open; default 128 */
 };
 

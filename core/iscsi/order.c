@@ -4,12 +4,29 @@
 #include "iscsi/session.h"
 
 #define HELD_MAX (1u << 20)	/* bytes of PDUs kept out of order */
+#define HELD_FEW (64u << 10)	/* the same, when all sessions together have too many */
 
 /* ---- what came early ---- */
 
+static void count_held(struct session *s, size_t more, size_t less)
+{
+	s->held_bytes += more - less;
+	s->node->memory[reactor_index(s->reactor)].held += more - less;
+}
+
+static bool may_hold(const struct session *s, size_t more)
+{
+	const struct node *n = s->node;
+
+	if (s->held_bytes + more > HELD_MAX)
+		return false;
+	return s->held_bytes + more <= HELD_FEW ||
+	       n->memory[reactor_index(s->reactor)].held + more <= n->max_held / n->engine->n_reactors;
+}
+
 static void free_held(struct session *s, struct held *h)
 {
-	s->held_bytes -= BHS_LEN + h->ahs_len + h->data_len;
+	count_held(s, 0, BHS_LEN + h->ahs_len + h->data_len);
 	g_free(h);
 }
 
@@ -26,7 +43,7 @@ struct verdict session_hold(struct conn *c, const struct pdu *p)
 		at = &(*at)->next;
 	if (*at && (*at)->cmd_sn == sn && !pdu_immediate(p))
 		return VERDICT_OK;	/* a retry of one we have */
-	if (s->held_bytes + len > HELD_MAX)
+	if (!may_hold(s, len))
 		return VERDICT_DROP("too many commands out of order");
 	h = g_malloc(sizeof *h + len);
 	*h = (struct held){ .next = *at, .conn = c, .cmd_sn = sn, .ahs_len = p->ahs_len, .data_len = p->data_len,
@@ -35,7 +52,7 @@ struct verdict session_hold(struct conn *c, const struct pdu *p)
 	memcpy(h->bytes + BHS_LEN, p->ahs, p->ahs_len);
 	memcpy(h->bytes + BHS_LEN + p->ahs_len, p->data, p->data_len);
 	*at = h;
-	s->held_bytes += len;
+	count_held(s, len, 0);
 	return VERDICT_OK;
 }
 
@@ -53,7 +70,7 @@ bool session_skip(struct session *s, uint32_t cmd_sn, uint32_t itt)
 		h->next = *at;
 		h->cmd_sn = cmd_sn;
 		*at = h;
-		s->held_bytes += BHS_LEN;
+		count_held(s, BHS_LEN, 0);
 	} else if (get32((*at)->bytes + 16) != itt) {
 		return false;
 	}
@@ -69,7 +86,7 @@ struct held *session_next_held(struct session *s)
 		s->exp_cmd_sn += !h->immediate;
 		s->held = h->next;
 		if (!h->skip) {
-			s->held_bytes -= BHS_LEN + h->ahs_len + h->data_len;
+			count_held(s, 0, BHS_LEN + h->ahs_len + h->data_len);
 			return h;
 		}
 		free_held(s, h);
@@ -107,7 +124,7 @@ bool session_stalls(struct conn *c, const uint8_t bhs[BHS_LEN])
 
 	if (sn_le(sn, s->exp_cmd_sn) || sn_lt(s->max_cmd_sn, sn))
 		return false;
-	if (!data_follows && s->held_bytes + BHS_LEN + AHS_MAX + get24(bhs + 5) <= HELD_MAX)
+	if (!data_follows && may_hold(s, BHS_LEN + AHS_MAX + get24(bhs + 5)))
 		return false;
 	c->stalled = c->paused = true;
 	c->stalled_sn = sn;

@@ -171,11 +171,21 @@ static void accept_ready(struct watch *w, uint32_t events)
 	}
 }
 
+static void watch(struct portal *p)
+{
+	int r = p->open ? reactor_rewatch(p->reactor, &p->watch, EPOLLIN) : reactor_watch(p->reactor, &p->watch, EPOLLIN);
+
+	if (!r) {
+		p->open = true;
+		return;
+	}
+	log_error("portal %s: cannot watch it: %s", p->name, g_strerror(-r));
+	reactor_timer_set(p->reactor, &p->retry, RETRY_MS);
+}
+
 static void retry(struct timer *t)
 {
-	struct portal *p = container_of(t, struct portal, retry);
-
-	reactor_rewatch(p->reactor, &p->watch, EPOLLIN);
+	watch(container_of(t, struct portal, retry));
 }
 
 struct portal *portal_new_on(struct node *n, int fd, uint16_t tag)
@@ -213,9 +223,7 @@ struct portal *portal_new(struct node *n, const char *addr, uint16_t port, uint1
 
 static void open_here(void *arg)
 {
-	struct portal *p = arg;
-
-	p->open = reactor_watch(p->reactor, &p->watch, EPOLLIN) == 0;
+	watch(arg);
 }
 
 static void close_here(void *arg)

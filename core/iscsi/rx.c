@@ -21,6 +21,7 @@
 #define RECEIVES 4		/* system calls for one readiness, so that other connections get their turn */
 #define TX_LIMIT 1024u		/* PDUs queued at which a peer is no longer read from, until it reads */
 #define TX_COPIED (4u << 20)	/* bytes of copies at which it is not */
+#define TX_COPIED_FEW (64u << 10)	/* the same, when all together have too many */
 #define TURN 128		/* SCSI Commands and Data-Outs of one turn, so that the others get theirs */
 #define DEAR 8			/* of these, what any other PDU counts for: it has no window to keep to */
 #define LOGIN_MAX_DSL 8192u	/* RFC 7143 13.12: until login has said otherwise */
@@ -55,7 +56,7 @@ static bool make_room(struct conn *c, uint32_t total)
 	if (b && c->rx_at + total <= b->size)
 		return true;
 	if (!b || total > b->size) {
-		b = bufpool_get(reactor_pool(c->reactor), MAX(total, RX_SIZE));
+		b = bufpool_get(reactor_pool(c->reactor), total <= RX_SIZE ? RX_SIZE : (size_t)1 << g_bit_storage(total - 1));
 		if (!b)
 			return false;
 	}
@@ -155,7 +156,11 @@ static void handle(struct conn *c, uint8_t *bhs, uint32_t hlen, uint32_t avail, 
 /* So much is queued that more would be without limit. */
 static bool tx_is_long(const struct conn *c)
 {
-	return c->tx_pdus >= TX_LIMIT || c->tx_copied >= TX_COPIED;
+	const struct node *n = c->node;
+
+	if (c->tx_pdus >= TX_LIMIT || c->tx_copied >= TX_COPIED)
+		return true;
+	return c->tx_copied >= TX_COPIED_FEW && n->memory[reactor_index(c->reactor)].copied > n->max_copied / n->engine->n_reactors;
 }
 
 /* What the next PDU takes of a turn. */

@@ -183,6 +183,7 @@ void tx_copy(struct conn *c, const uint8_t bhs[BHS_LEN], const void *data, uint3
 	add_header(c, b, bhs, len);
 	if (buf) {
 		c->tx_copied += buf->size;
+		c->node->memory[reactor_index(c->reactor)].copied += buf->size;
 		memcpy(buf->data, data, len);
 		add_iov(b, buf->data, len);
 	} else if (len) {
@@ -195,8 +196,10 @@ void tx_copy(struct conn *c, const uint8_t bhs[BHS_LEN], const void *data, uint3
 static void finish(struct conn *c, struct txdone *d)
 {
 	c->tx_pdus--;
-	if (d->buf)
+	if (d->buf) {
 		c->tx_copied -= d->buf->size;
+		c->node->memory[reactor_index(c->reactor)].copied -= d->buf->size;
+	}
 	bufpool_put(reactor_pool(c->reactor), d->buf);
 	if (d->cmd)
 		cmd_sent(d->cmd);

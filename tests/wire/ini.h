@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ini.h - a tiny initiator that does what it is told, right or wrong.  EXPECT_ words receive and
- * check; a silent server fails the test after a while.
+ * check, IS_ words look at what was received; a silent server fails the test after a while.
  */
 #ifndef GOTGT_TESTS_INI_H
 #define GOTGT_TESTS_INI_H
@@ -34,6 +34,7 @@ struct ini {
 /* A connection; id tells initiator ports (ISIDs) apart. */
 struct ini *ini_new(struct server *s, uint8_t id);
 struct ini *ini_new_tcp(struct server *s, uint8_t id);	/* through the portal itself */
+struct ini *ini_new_on(int fd, struct server *s, uint8_t id);	/* fd is its own from here */
 void ini_free(struct ini *i);
 
 /* Bytes as they are; false when the server has closed. */
@@ -47,6 +48,8 @@ bool ini_recv(struct ini *i);
 void ini_login_pdu(struct ini *i, uint8_t flags, const char *text);
 /* Names and text in one round, digests switched on as agreed, the power on unit attention taken. */
 void ini_login(struct ini *i, const char *text);
+/* False: the connection was closed meanwhile. */
+bool ini_try_login(struct ini *i, const char *text);
 /* A new connection, logged in. */
 struct ini *ini_new_login(struct server *s, uint8_t id, const char *text);
 /* One more connection of i's session, logged in, its CmdSN and ITT as i's are now. */
@@ -79,29 +82,39 @@ void ini_check(struct ini *i);
 /* Shut down our side and wait for the server's. */
 void ini_hang_up(struct ini *i);
 
+#define IS_PDU(i, op) g_assert_cmphex((i)->bhs[0] & OPCODE_MASK, ==, op)
 #define EXPECT_PDU(i, op) do { \
 	g_assert_true(ini_recv(i)); \
-	g_assert_cmphex((i)->bhs[0] & OPCODE_MASK, ==, op); } while (0)
+	IS_PDU(i, op); } while (0)
 #define EXPECT_CLOSED(i) g_assert_false(ini_recv(i))
-#define EXPECT_LOGIN(i, flags, status) do { \
-	EXPECT_PDU(i, OP_LOGIN_RESPONSE); \
+#define IS_LOGIN(i, flags, status) do { \
+	IS_PDU(i, OP_LOGIN_RESPONSE); \
 	g_assert_cmphex(get16((i)->bhs + 36), ==, status); \
 	g_assert_cmphex((i)->bhs[1], ==, flags); } while (0)
+#define EXPECT_LOGIN(i, flags, status) do { \
+	g_assert_true(ini_recv(i)); \
+	IS_LOGIN(i, flags, status); } while (0)
 #define EXPECT_REFUSED(i, status) do { \
 	EXPECT_PDU(i, OP_LOGIN_RESPONSE); \
 	g_assert_cmphex(get16((i)->bhs + 36), ==, status); \
 	EXPECT_CLOSED(i); } while (0)
 
-#define EXPECT_STATUS(i, itt, status) do { \
-	EXPECT_PDU(i, OP_SCSI_RESPONSE); \
+#define IS_STATUS(i, itt, status) do { \
+	IS_PDU(i, OP_SCSI_RESPONSE); \
 	g_assert_cmphex(get32((i)->bhs + 16), ==, itt); \
 	g_assert_cmphex((i)->bhs[2], ==, 0); \
 	g_assert_cmphex((i)->bhs[3], ==, status); } while (0)
-#define EXPECT_SENSE(i, itt, key, asc) do { \
-	EXPECT_STATUS(i, itt, 2); \
+#define EXPECT_STATUS(i, itt, status) do { \
+	g_assert_true(ini_recv(i)); \
+	IS_STATUS(i, itt, status); } while (0)
+#define IS_SENSE(i, itt, key, asc) do { \
+	IS_STATUS(i, itt, 2); \
 	g_assert_cmpuint((i)->data_len, >=, 2 + 18); \
 	g_assert_cmphex((i)->data[2 + 2] & 15, ==, key); \
 	g_assert_cmphex((i)->data[2 + 12], ==, asc); } while (0)
+#define EXPECT_SENSE(i, itt, key, asc) do { \
+	g_assert_true(ini_recv(i)); \
+	IS_SENSE(i, itt, key, asc); } while (0)
 #define EXPECT_RESIDUAL(i, flag, count) do { \
 	g_assert_cmphex((i)->bhs[1] & (FLAG_OVERFLOW | FLAG_UNDERFLOW), ==, flag); \
 	g_assert_cmpuint(get32((i)->bhs + 44), ==, count); } while (0)

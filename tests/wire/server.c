@@ -41,10 +41,13 @@ static void ram_close(void *dev)
 	g_free(r);
 }
 
+/* Initiators may be at the same blocks at a time. */
 static void transfer(struct ram *r, const struct gotgt_io *io)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	uint8_t *at = r->bytes + io->offset;
 
+	pthread_mutex_lock(&lock);
 	if (io->op == GOTGT_OP_UNMAP)
 		memset(at, 0, io->length);
 	for (uint32_t i = 0; i < io->iovcnt; at += io->iov[i++].iov_len) {
@@ -53,6 +56,7 @@ static void transfer(struct ram *r, const struct gotgt_io *io)
 		else
 			memcpy(at, io->iov[i].iov_base, io->iov[i].iov_len);
 	}
+	pthread_mutex_unlock(&lock);
 }
 
 static void ram_submit(void *dev, struct gotgt_io *io)
@@ -272,14 +276,22 @@ int server_connect(struct server *s)
 	return pair[0];
 }
 
-int server_connect_tcp(struct server *s)
+int server_connect_from(struct server *s, const char *source)
 {
+	struct sockaddr_in from = { .sin_family = AF_INET };
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), room = 65536;
 
 	/* Little, so that what is not received waits at the server. */
 	g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), ==, 0);
+	g_assert_cmpint(inet_pton(AF_INET, source, &from.sin_addr), ==, 1);
+	g_assert_cmpint(bind(fd, (struct sockaddr *)&from, sizeof from), ==, 0);
 	to.sin_port = htons((uint16_t)atoi(strrchr(portal_name(s->portal), ':') + 1));
 	g_assert_cmpint(connect(fd, (struct sockaddr *)&to, sizeof to), ==, 0);
 	return fd;
+}
+
+int server_connect_tcp(struct server *s)
+{
+	return server_connect_from(s, "127.0.0.1");
 }

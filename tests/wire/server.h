@@ -35,6 +35,7 @@ char *server_logged(void);
 /* Our end of a new connection. */
 int server_connect(struct server *s);
 int server_connect_tcp(struct server *s);
+int server_connect_from(struct server *s, const char *source);	/* the same, from an address of 127.0.0.0/8 */
 
 /* While held, requests stay at the device. */
 void ram_hold(void);

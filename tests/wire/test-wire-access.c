@@ -351,6 +351,34 @@ static void test_logins_of_an_address(void)
 	server->node->max_logins_per_address = 128;
 }
 
+/* Of all addresses: who has the most of them loses his oldest, others keep theirs. */
+static void test_logins_in_all(void)
+{
+	static const char *const sources[] = { "127.0.0.2", "127.0.0.1", "127.0.0.1", "127.0.0.1" };
+	struct ini *many[G_N_ELEMENTS(sources)], *late;
+
+	wait_for_nobody();
+	server->node->max_logins = G_N_ELEMENTS(sources);
+	for (unsigned n = 0; n < G_N_ELEMENTS(sources); n++) {
+		many[n] = ini_new_on(server_connect_from(server, sources[n]), server, 1);
+		ini_login_pdu(many[n], 0, "InitiatorName=" HOST ";TargetName=" DISK ";AuthMethod=None;");
+		EXPECT_LOGIN(many[n], 0, 0);
+	}
+	late = ini_new_on(server_connect_from(server, "127.0.0.3"), server, 1);
+	ini_login_pdu(late, 0, "InitiatorName=" OTHER ";TargetName=" DISK ";AuthMethod=None;");
+	EXPECT_LOGIN(late, 0, 0);
+	EXPECT_CLOSED(many[1]);
+	ini_free(late);
+	for (unsigned n = 0; n < G_N_ELEMENTS(sources); n++) {
+		if (n != 1) {		/* they are still there */
+			ini_login_pdu(many[n], SEC_TO_FULL, "");
+			EXPECT_LOGIN(many[n], SEC_TO_FULL, 0);
+		}
+		ini_free(many[n]);
+	}
+	server->node->max_logins = 256;
+}
+
 int main(int argc, char **argv)
 {
 	server_begin(&argc, &argv);
@@ -366,5 +394,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/access/single-initiator", test_single);
 	g_test_add_func("/access/max-sessions", test_max_sessions);
 	g_test_add_func("/access/logins-of-an-address", test_logins_of_an_address);
+	g_test_add_func("/access/logins-in-all", test_logins_in_all);
 	return server_run();
 }

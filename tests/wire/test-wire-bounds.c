@@ -2,6 +2,7 @@
 /* What a peer may make the target keep: at each bound (core/README.md) it is refused, or no longer read from. */
 #include "config.h"
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "ini.h"
@@ -9,15 +10,31 @@
 enum { TASK_SET_FULL = 0x28, ABORT_TASK_SET = 2, TMF_COMPLETE = 0, TMF_REJECTED = 255, PING_MAX = 8192, HELD = 60000 };
 #define MIB (1u << 20)
 
+/* Limits are changed when nobody is there. */
+static void set_limits(uint64_t copied, uint64_t held)
+{
+	struct node *n = server->node;
+
+	pthread_mutex_lock(&n->lock);
+	while (n->conns_total)
+		pthread_cond_wait(&n->idle, &n->lock);
+	n->max_copied = copied;
+	n->max_held = held;
+	pthread_mutex_unlock(&n->lock);
+}
+
 /* ---- answers that are not read ---- */
 
 struct flood {
 	uint32_t data_len;	/* of each ping */
 	unsigned most;		/* pings that are taken, those that lie in sockets and the buffer included */
+	bool all;		/* others have too many already */
 };
 
 /* What is queued is 1024 PDUs, or 4 MiB of copies; a socket holds less than half a MiB, in either direction. */
-static const struct flood floods[] = { { 0, 20000 }, { PING_MAX, (6 * MIB) / PING_MAX } };
+static const struct flood floods[] = {
+	{ 0, 20000, false }, { PING_MAX, (6 * MIB) / PING_MAX, false }, { PING_MAX, (2 * MIB) / PING_MAX, true },
+};
 
 static void make_ping(struct ini *i, uint8_t *pdu, uint32_t len)
 {
@@ -49,12 +66,14 @@ static bool push(struct ini *i, const uint8_t *pdu, uint32_t len, uint32_t *at)
 static void test_unread(gconstpointer arg)
 {
 	const struct flood *f = arg;
-	struct ini *i = ini_new_login(server, 1, "MaxRecvDataSegmentLength=65536;");
 	const uint32_t len = BHS_LEN + f->data_len;
+	struct ini *i;
 	uint8_t pdu[BHS_LEN + PING_MAX];
 	uint32_t at = 0;
 	unsigned sent = 0;
 
+	set_limits(f->all ? 0 : 256 * MIB, 64 * MIB);
+	i = ini_new_login(server, 1, "MaxRecvDataSegmentLength=65536;");
 	make_ping(i, pdu, f->data_len);
 	while (push(i, pdu, len, &at))
 		if (at == len) {
@@ -99,6 +118,28 @@ static void test_out_of_order(void)
 	ini_send(i, bhs, data, HELD);
 	EXPECT_CLOSED(i);
 	ini_free(i);
+}
+
+/* 64 KiB, when all sessions together keep too much. */
+static void test_out_of_order_in_all(void)
+{
+	uint8_t bhs[BHS_LEN] = { OP_NOP_OUT, FINAL };
+	g_autofree uint8_t *data = g_malloc0(HELD);
+	struct ini *i;
+
+	set_limits(256 * MIB, 0);
+	i = ini_new_login(server, 1, "MaxRecvDataSegmentLength=65536;");
+	put32(bhs + 20, TAG_NONE);
+	put32(bhs + 16, 1);
+	put32(bhs + 24, i->cmd_sn + 1);
+	ini_send(i, bhs, data, HELD);
+	ini_nop(i, 0x50494e47, "?", 1);
+	EXPECT_PDU(i, OP_NOP_IN);
+	put32(bhs + 24, i->cmd_sn + 2);
+	ini_send(i, bhs, data, HELD);
+	EXPECT_CLOSED(i);
+	ini_free(i);
+	set_limits(256 * MIB, 64 * MIB);
 }
 
 /* Writes of 1 MiB whose data does not come: how many there may be. */
@@ -163,7 +204,9 @@ int main(int argc, char **argv)
 	server_begin(&argc, &argv);
 	g_test_add_data_func("/wire/bounds/unread/pdus", &floods[0], test_unread);
 	g_test_add_data_func("/wire/bounds/unread/bytes", &floods[1], test_unread);
+	g_test_add_data_func("/wire/bounds/unread/in-all", &floods[2], test_unread);
 	g_test_add_func("/wire/bounds/out-of-order", test_out_of_order);
+	g_test_add_func("/wire/bounds/out-of-order/in-all", test_out_of_order_in_all);
 	g_test_add_func("/wire/bounds/buffers", test_buffers);
 	g_test_add_func("/wire/bounds/task-management", test_task_management);
 	return server_run();

@@ -313,28 +313,35 @@ static void test_order(void)
 	open_up();
 }
 
+static int64_t log_in_us(const char *secret)
+{
+	struct ini *i = ini_new_tcp(server, 1);
+	g_autofree char *r = to_challenge(i, NAMES, CHAP_MD5, secret), *text = last("joe", r, "");
+	int64_t before = g_get_monotonic_time(), took;
+
+	ini_login_pdu(i, SEC_TO_FULL, text);
+	EXPECT_PDU(i, OP_LOGIN_RESPONSE);
+	took = g_get_monotonic_time() - before;
+	g_assert_cmphex(get16(i->bhs + 36), ==, strcmp(secret, SECRET) ? LOGIN_AUTH_FAILURE : LOGIN_SUCCESS);
+	ini_free(i);
+	return took;
+}
+
 /* Over TCP: the second answer waits, a right one ends that. */
 static void test_brake(void)
 {
-	static const struct { const char *secret; int64_t at_least_us, less_than_us; } rows[] = {
-		{ MUTUAL, 0, G_MAXINT64 }, { MUTUAL, 200000, G_MAXINT64 }, { SECRET, 400000, G_MAXINT64 },
-		{ SECRET, 0, 400000 },
+	static const struct { const char *secret; int64_t at_least_us; } rows[] = {
+		{ MUTUAL, 0 }, { MUTUAL, 200000 }, { SECRET, 400000 },
 	};
+	int64_t least_us = G_MAXINT64;
 
 	protect();
-	for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++) {
-		struct ini *i = ini_new_tcp(server, 1);
-		g_autofree char *r = to_challenge(i, NAMES, CHAP_MD5, rows[n].secret), *text = last("joe", r, "");
-		int64_t before = g_get_monotonic_time(), took;
-
-		ini_login_pdu(i, SEC_TO_FULL, text);
-		EXPECT_PDU(i, OP_LOGIN_RESPONSE);
-		took = g_get_monotonic_time() - before;
-		g_assert_cmphex(get16(i->bhs + 36), ==, strcmp(rows[n].secret, SECRET) ? LOGIN_AUTH_FAILURE : LOGIN_SUCCESS);
-		g_assert_cmpint(took, >=, rows[n].at_least_us);
-		g_assert_cmpint(took, <, rows[n].less_than_us);
-		ini_free(i);
-	}
+	for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++)
+		g_assert_cmpint(log_in_us(rows[n].secret), >=, rows[n].at_least_us);
+	/* The machine may be slow now, and once more. */
+	for (unsigned n = 0; n < 30 && least_us >= 400000; n++)
+		least_us = MIN(least_us, log_in_us(SECRET));
+	g_assert_cmpint(least_us, <, 400000);
 	/* Who leaves while his answer waits takes nothing along. */
 	for (unsigned n = 0; n < 2; n++) {
 		struct ini *i = ini_new_tcp(server, 1);

