@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <gotgt/ext-threads.h>
 #include "backstore/device.h"
 #include "backstore/settings.h"
 
@@ -16,6 +17,7 @@ struct device {
 	uint32_t max_io_size;		/* whole blocks, 0: any */
 	uint32_t mem_align;		/* 1: any */
 	_Atomic uint64_t size;
+	_Atomic uint64_t given_size;	/* with what is over a block, which is not used */
 	struct gotgt_memory memory;	/* copies, zero what the plugin lacks */
 	struct gotgt_extents extents;
 	struct gotgt_copy copy;
@@ -40,6 +42,12 @@ struct device {
 	struct device_turn *serial_head, **serial_tail;
 };
 
+/* What the plugin knows as its LUN is our device. */
+static inline struct device *device_of(struct gotgt_lun *lun)
+{
+	return (struct device *)lun;
+}
+
 /* The answer to gotgt_memory.check() in one batch of one reactor; a cache line of its own. */
 struct lend_check {
 	uint64_t batch;
@@ -49,6 +57,12 @@ struct lend_check {
 
 /* gotgt_host.io_done.  [any] */
 void request_io_done(struct gotgt_io *io, enum gotgt_status status);
+/* threads.c */
+extern const struct gotgt_threads device_threads;
+/* A function of a plugin, on a reactor: what it answers is not gone on with before it has returned. */
+void request_call(void (*fn)(void *arg), void *arg);
+/* Its device is closed: who answers it once more is not listened to. */
+void request_io_gone(struct device_io *dio);
 /* Have a worker run it, with others of this device.  [any] */
 void device_to_worker(struct device *dev, struct work *work);
 /* The plugin broke its contract: say so, once a device.  [any] */

@@ -27,12 +27,6 @@ static bool power_of_two(uint64_t n)
 
 /* ---- what plugins call ---- */
 
-/* What the plugin knows as its LUN is our device. */
-static struct device *device_of(struct gotgt_lun *lun)
-{
-	return (struct device *)lun;
-}
-
 static struct log_fields fields(const struct device *dev)
 {
 	return (struct log_fields){ .target = dev->target, .has_lun = dev->target != NULL, .lun = dev->lun };
@@ -87,6 +81,7 @@ static void host_resized(struct gotgt_lun *lun, uint64_t size)
 
 	pthread_mutex_lock(&dev->lock);
 	if (!dev->opening) {
+		atomic_store(&dev->given_size, size);
 		size &= ~(uint64_t)(dev->info.block_size - 1);
 		if (atomic_exchange(&dev->size, size) != size && dev->resized)
 			dev->resized(dev->resized_data);
@@ -96,7 +91,7 @@ static void host_resized(struct gotgt_lun *lun, uint64_t size)
 
 static const void *host_extension(const char *id)
 {
-	return NULL;
+	return strcmp(id, GOTGT_EXT_THREADS) ? NULL : &device_threads;
 }
 
 const struct gotgt_host device_host = {
@@ -169,6 +164,7 @@ static void take_info(struct device *dev, const struct gotgt_dev_info *i, bool r
 	dev->max_io_size = i->max_io_size & ~(out->block_size - 1);
 	dev->mem_align = i->mem_align ? i->mem_align : 1;
 	atomic_store(&dev->size, out->size);
+	atomic_store(&dev->given_size, i->size);
 }
 
 /* A table of an extension: as much of it as both sides know.  NULL when it lacks what every release had. */
@@ -360,6 +356,32 @@ static struct last_flush *last_flush_new(struct device *dev)
 	return f;
 }
 
+/*
+ * Their memory is kept a while, as a plugin that answers twice may do so when the device is gone: the last that have gone,
+ * of all devices.
+ */
+#define GONE_MAX 16u
+static struct {
+	pthread_mutex_t lock;
+	struct last_flush *last[GONE_MAX];
+	unsigned next;
+} gone = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void last_flush_free(struct last_flush *f)
+{
+	struct last_flush *older;
+
+	pthread_mutex_destroy(&f->lock);
+	pthread_cond_destroy(&f->cond);
+	request_io_gone(&f->dio);
+	pthread_mutex_lock(&gone.lock);
+	older = gone.last[gone.next];
+	gone.last[gone.next] = f;
+	gone.next = (gone.next + 1) % GONE_MAX;
+	pthread_mutex_unlock(&gone.lock);
+	g_free(older);
+}
+
 /* A request like any other, so that it does not matter how the plugin works.  False: no answer in time. */
 static bool last_flush(struct device *dev, unsigned seconds)
 {
@@ -377,9 +399,7 @@ static bool last_flush(struct device *dev, unsigned seconds)
 	pthread_mutex_unlock(&f->lock);
 	if (!done)
 		return false;
-	pthread_mutex_destroy(&f->lock);
-	pthread_cond_destroy(&f->cond);
-	g_free(f);
+	last_flush_free(f);
 	if (status != GOTGT_OK)
 		log_error_of(fields(dev), "%s: could not flush before closing: data written last may be lost", dev->name);
 	return true;
@@ -415,6 +435,11 @@ const struct device_info *device_info(const struct device *dev)
 uint64_t device_size(const struct device *dev)
 {
 	return atomic_load_explicit(&dev->size, memory_order_relaxed);
+}
+
+uint64_t device_given_size(const struct device *dev)
+{
+	return atomic_load_explicit(&dev->given_size, memory_order_relaxed);
 }
 
 void device_look(struct device *dev)

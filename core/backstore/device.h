@@ -58,11 +58,13 @@ struct device_io {
 	atomic_bool canceled;
 	uint32_t op, flags;	/* of the pieces */
 	uint8_t how;
-	bool prepared, flush_due;
+	bool prepared, flush_due, tried;	/* tried: with GOTGT_IO_NOWAIT */
 	enum gotgt_status status;
 	struct buf *buf, *priv_buf;
 	uint64_t at;		/* bytes done */
+	uint64_t piece;		/* bytes of the one at the plugin */
 	uint32_t fill;		/* bytes of buf in use: a whole number of patterns */
+	uint32_t piece_op;
 	struct gotgt_io sub;	/* the piece the plugin is working on */
 	struct iovec sub_iov[DEVICE_SUB_IOV];
 	uint64_t priv[16];	/* gotgt_io.priv where it fits */
@@ -117,7 +119,9 @@ bool device_close_within(struct device *dev, unsigned seconds);
 void device_stuck(struct device *dev);
 
 const struct device_info *device_info(const struct device *dev);
-uint64_t device_size(const struct device *dev);	/* bytes, now.  [any] */
+uint64_t device_size(const struct device *dev);
+/* With what is over a block of the device, which is not used. */
+uint64_t device_given_size(const struct device *dev);	/* bytes, now.  [any] */
 /* Have the plugin look whether that is still so (gotgt.size/1); resized() comes within this call.  [any] */
 void device_look(struct device *dev);
 

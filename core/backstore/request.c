@@ -18,7 +18,7 @@
 #define PATTERN_BYTES 65536u
 #define BOUNCE_BYTES (1u << 20)
 
-enum { PIECE_NONE, PIECE_IN_SUBMIT, PIECE_FLYING, PIECE_DONE };	/* bits 0 to 7 of state; 8 up: the status */
+enum { PIECE_NONE, PIECE_IN_SUBMIT, PIECE_FLYING, PIECE_DONE, PIECE_GONE };	/* bits 0 to 7 of state; 8 up: the status */
 #define STATUS_SHIFT 8
 
 enum how { HOW_WHOLE, HOW_RANGE, HOW_SLICE, HOW_BOUNCE, HOW_ZEROES, HOW_PATTERN };
@@ -167,6 +167,9 @@ static bool prepare(struct device_io *dio)
 	} else {
 		return false;
 	}
+	dio->piece = dio->sub.length;
+	dio->piece_op = dio->sub.op;
+	dio->tried = false;
 	dio->prepared = true;
 	return true;
 }
@@ -329,6 +332,7 @@ static void run_on_worker(struct work *w)
 static void push_to_worker(struct device_io *dio)
 {
 	dio->sub.flags &= ~GOTGT_IO_NOWAIT;
+	dio->tried = false;
 	dio->work.run = run_on_worker;
 	device_to_worker(dio->dev, &dio->work);
 }
@@ -340,6 +344,13 @@ static void call_submit(struct device_io *dio)
 	atomic_store_explicit(&dio->state, PIECE_IN_SUBMIT, memory_order_release);
 	in_plugin++;
 	dev->ops->submit(dev->handle, &dio->sub);
+	in_plugin--;
+}
+
+void request_call(void (*fn)(void *arg), void *arg)
+{
+	in_plugin++;
+	fn(arg);
 	in_plugin--;
 }
 
@@ -359,10 +370,9 @@ static enum gotgt_status piece_status(struct device_io *dio)
 {
 	uint32_t status = atomic_load_explicit(&dio->state, memory_order_acquire) >> STATUS_SHIFT;
 
-	if (status > GOTGT_ERR_NO_MEMORY ||
-	    (status == GOTGT_ERR_CANCELED && !atomic_load_explicit(&dio->canceled, memory_order_relaxed)))
+	if (status == GOTGT_ERR_CANCELED && !atomic_load_explicit(&dio->canceled, memory_order_relaxed))
 		return GOTGT_ERR_IO;
-	if (status == GOTGT_ERR_AGAIN && !(dio->sub.flags & GOTGT_IO_NOWAIT))
+	if (status == GOTGT_ERR_AGAIN && !dio->tried)
 		return GOTGT_ERR_BUSY;
 	return (enum gotgt_status)status;
 }
@@ -372,11 +382,11 @@ static bool settle(struct device_io *dio, bool worker)
 {
 	enum gotgt_status status = piece_status(dio);
 
+	dio->prepared = false;
 	if (status == GOTGT_ERR_AGAIN) {
 		push_to_worker(dio);
 		return false;
 	}
-	dio->prepared = false;
 	if (status == GOTGT_ERR_UNSUPPORTED && dio->how == HOW_RANGE && dio->io.op != GOTGT_OP_UNMAP) {
 		dio->op = GOTGT_OP_ZERO;
 		dio->how = HOW_ZEROES;
@@ -386,9 +396,10 @@ static bool settle(struct device_io *dio, bool worker)
 		finish_from(dio, status, worker);
 		return false;
 	}
-	if (dio->how == HOW_BOUNCE && dio->sub.op == GOTGT_OP_READ)
-		copy_bounce(dio, dio->sub.length, false);
-	dio->at += dio->sub.length;
+	/* What a plugin has made of dio->sub does not matter. */
+	if (dio->how == HOW_BOUNCE && dio->piece_op == GOTGT_OP_READ)
+		copy_bounce(dio, dio->piece, false);
+	dio->at += dio->piece;
 	return true;
 }
 
@@ -417,6 +428,7 @@ static void run(struct device_io *dio, bool worker)
 				return;
 			}
 			dio->sub.flags |= GOTGT_IO_NOWAIT;
+			dio->tried = true;
 		}
 	} while (submit(dio) && settle(dio, worker));
 }
@@ -434,7 +446,12 @@ void request_io_done(struct gotgt_io *io, enum gotgt_status status)
 	struct device_io *dio = container_of(io, struct device_io, sub);
 	uint32_t old = atomic_load_explicit(&dio->state, memory_order_relaxed);
 
+	/* Before bits of it are lost. */
+	if ((uint32_t)status > GOTGT_ERR_NO_MEMORY)
+		status = GOTGT_ERR_IO;
 	do {
+		if (old == PIECE_GONE)	/* and so has the device */
+			return;
 		if (old != PIECE_IN_SUBMIT && old != PIECE_FLYING) {
 			device_breach(dio->dev, "answered a request twice");
 			return;
@@ -449,6 +466,11 @@ void request_io_done(struct gotgt_io *io, enum gotgt_status status)
 		piece_home(&dio->post);
 	else
 		reactor_post(dio->reactor, &dio->post);
+}
+
+void request_io_gone(struct device_io *dio)
+{
+	atomic_store(&dio->state, PIECE_GONE);
 }
 
 /* ---- the interface ---- */
@@ -507,7 +529,7 @@ bool device_try(struct device *dev, struct device_io *dio)
 {
 	enum gotgt_status status;
 
-	if (!(dev->ops->flags & GOTGT_PLUGIN_NOWAIT) || dio->io.op > GOTGT_OP_WRITE)
+	if (!(dev->ops->flags & GOTGT_PLUGIN_NOWAIT) || dev->info.flags & GOTGT_DEV_LATER || dio->io.op > GOTGT_OP_WRITE)
 		return false;
 	if (dev->ops->flags & GOTGT_PLUGIN_SERIAL && !device_serial_try(dev))
 		return false;
@@ -518,6 +540,7 @@ bool device_try(struct device *dev, struct device_io *dio)
 		if (dio->how == HOW_WHOLE && !dio->flush_due && equip(dio) == GOTGT_OK) {
 			prepare(dio);
 			dio->sub.flags |= GOTGT_IO_NOWAIT;
+			dio->tried = true;
 			status = submit_now(dio);
 		}
 	}

@@ -14,7 +14,7 @@
  *
  * Errors: a function that returns int returns 0, or a negative errno, and then gotgt_last_error() says in one
  * line what was wrong: -EINVAL what was asked for is wrong in itself, -ENOENT it is not there, -EEXIST it is
- * there already, -EBUSY not now, -EDEADLK not from a callback, -EIO it could not be done: an address that is
+ * there already, -EBUSY not now, -ESTALE a file was written by somebody else since, -EDEADLK not from a callback, -EIO it could not be done: an address that is
  * taken, a device that does not open.  A call that fails changes nothing.  As with GLib, which is used within,
  * a process that has no memory left ends.
  *
@@ -246,7 +246,8 @@ struct gotgt_config {
  * plugins with data, is added again by who had added it: the same, it stays untouched by gotgt_server_apply().
  * Or nothing changes: -EINVAL when anything in the file is wrong, or it cannot be read, all of which "wrong" is told;
  * with GOTGT_CONFIG_APPLY also what gotgt_server_apply() returns.  A plugin that does not load is told of at the start,
- * unless GOTGT_CONFIG_PLUGINS.  options NULL: as if all were 0.  A relative @include is looked for beside the file.
+ * unless GOTGT_CONFIG_PLUGINS.  A file that says nothing of targets may have been cut: with GOTGT_CONFIG_APPLY it is wrong while
+ * there are some; "targets = ();" ends all.  options NULL: as if all were 0.  A relative @include is looked for beside the file.
  * A file with JSON is one of gotgt in Go, see gotgt.conf(5); a library built without the control socket reads none.
  */
 GOTGT_EXPORT int gotgt_config_load(struct gotgt_server *server, const char *path, const struct gotgt_config *options);
@@ -254,7 +255,8 @@ GOTGT_EXPORT int gotgt_config_load(struct gotgt_server *server, const char *path
 GOTGT_EXPORT int gotgt_config_check(struct gotgt_server *server, const char *path, const struct gotgt_config *options);
 /*
  * Write the description to a file, at once and durably, secrets among it; with the mode the file has, or 0600.  Left
- * out are defaults, the "state_dir" it was loaded with, and logical units that a file cannot have.
+ * out are defaults, the "state_dir" it was loaded with, and logical units that a file cannot have.  -ESTALE: it is the file that
+ * was loaded, and somebody wrote it since.  One with comments or includes, which are lost, is kept as PATH~.
  */
 GOTGT_EXPORT int gotgt_config_save(struct gotgt_server *server, const char *path);
 

@@ -77,7 +77,11 @@ enum gotgt_status {
 
 /* gotgt_io.flags */
 #define GOTGT_IO_FUA       UINT32_C(1)	/* WRITE, ZERO: on stable storage before completion; only where native_fua */
-#define GOTGT_IO_NOWAIT    UINT32_C(2)	/* READ, WRITE: answer before submit() returns: the result, or GOTGT_ERR_AGAIN */
+/*
+ * READ, WRITE: do not block.  Answered before submit() returns, with the result or GOTGT_ERR_AGAIN; of a device that says
+ * GOTGT_DEV_LATER either may come later, from any thread.
+ */
+#define GOTGT_IO_NOWAIT    UINT32_C(2)
 #define GOTGT_IO_MAY_UNMAP UINT32_C(4)	/* ZERO: may free the range */
 
 /*
@@ -123,6 +127,7 @@ struct gotgt_param {
 #define GOTGT_DEV_WRITE_CACHE UINT32_C(2)	/* a completed write may need FLUSH, which it then has, to be stable */
 #define GOTGT_DEV_ROTATIONAL  UINT32_C(4)	/* seeking costs time */
 #define GOTGT_DEV_THIN        UINT32_C(8)	/* unmapped blocks take no space */
+#define GOTGT_DEV_LATER       UINT32_C(16)	/* a request with GOTGT_IO_NOWAIT may be answered after submit() */
 
 /*
  * What a device is.  Zeroed by the core, filled in by open(), read when that

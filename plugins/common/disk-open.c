@@ -26,6 +26,23 @@ static int refuse(struct disk *d, int err, const char *why)
 
 /* ---- create, grow ---- */
 
+/* A flush of the file does not promise its name. */
+static int sync_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, r, err;
+
+	free(folder);
+	if (fd < 0)
+		return -1;
+	r = fsync(fd);
+	err = errno;
+	close(fd);
+	errno = err;
+	return r;
+}
+
 static int create(struct disk *d, const struct disk_conf *conf, int flags)
 {
 	if (!conf->create)
@@ -33,16 +50,18 @@ static int create(struct disk *d, const struct disk_conf *conf, int flags)
 	if (!conf->size)
 		return refuse(d, EINVAL, "create needs a size");
 	if (conf->readonly)
-		return refuse(d, EINVAL, "create and readonly exclude each other for a missing file");
+		return refuse(d, EINVAL, "it is missing, and readonly: it is not made");
 	d->fd = open(conf->path, flags | O_CREAT | O_EXCL, CREATE_MODE);
 	if (d->fd < 0)
 		return refuse(d, errno, disk_strerror(errno));
-	if (ftruncate(d->fd, (off_t)conf->size) < 0) {
+	if (ftruncate(d->fd, (off_t)conf->size) < 0 || fsync(d->fd) < 0 || sync_folder(conf->path) < 0) {
 		int err = errno;
 
 		unlink(conf->path);
 		return refuse(d, err, disk_strerror(err));
 	}
+	/* Where there was one before, in a folder that is not mounted now, somebody will want to know. */
+	gotgt_info(d->lun, "%s: it was missing, and is made, empty, with %" PRIu64 " bytes", d->path, conf->size);
 	return 0;
 }
 
@@ -184,6 +203,7 @@ static int describe(struct disk *d, const struct disk_conf *conf, int open_flags
 	if (fstat(d->fd, &st) < 0)
 		return refuse(d, errno, disk_strerror(errno));
 	d->size = (uint64_t)st.st_size;
+	d->named = st.st_nlink > 0;
 	r = d->block_device ? about_block_device(d, &st, info) : 0;
 	if (!r)
 		r = fit(d, conf);

@@ -62,7 +62,13 @@ enum gotgt_status disk_failed(struct disk *d, const char *what, int err)
 
 /* ---- size ---- */
 
-static int size_now(const struct disk *d, uint64_t *size)
+static void see_names(struct disk *d, uint64_t names)
+{
+	if (!names && atomic_exchange_explicit(&d->named, false, memory_order_relaxed))
+		gotgt_warning(d->lun, "%s: it was deleted: what is in it is lost when this is closed", d->path);
+}
+
+static int size_now(struct disk *d, uint64_t *size)
 {
 	struct stat st;
 
@@ -70,6 +76,7 @@ static int size_now(const struct disk *d, uint64_t *size)
 		return ioctl(d->fd, BLKGETSIZE64, size);
 	if (fstat(d->fd, &st) < 0)
 		return -1;
+	see_names(d, st.st_nlink);
 	*size = (uint64_t)st.st_size;
 	return 0;
 }
@@ -172,7 +179,10 @@ static bool sync_end(struct disk_syncs *s, struct disk_sync *mine, bool failed)
 	pthread_mutex_lock(&s->lock);
 	s->failures += failed;
 	until = s->begun;
-	if (mine->own) {
+	if (mine->retire) {
+		s->n_files--;
+		close(mine->fd);
+	} else if (mine->own) {
 		s->files[s->n_unused++] = mine->fd;
 	} else {
 		sync_unlink(s, mine);
@@ -253,20 +263,31 @@ static bool fails_unsynced(const struct disk *d, const struct iovec *iov, int n,
 	return fails;
 }
 
+/*
+ * Not of a medium that lost something: memory that was out for a moment is no reason for all flushes to fail.  If it lost
+ * something all the same, the file that was told is closed, and the others still have it to tell.
+ */
+static bool is_of_medium(int err)
+{
+	return err == EIO || err == ENOSPC || err == EDQUOT;
+}
+
 static ssize_t write_synced(struct disk *d, const struct iovec *iov, int n, off_t at)
 {
 	struct disk_sync mine;
 	ssize_t r;
-	bool failed;
+	bool failed, good;
+	int err;
 
 	sync_begin(d, &mine);
 	r = pwritev2(mine.fd, iov, n, at, RWF_DSYNC);
 	failed = r < 0 && errno != EINTR && errno != EAGAIN && !fails_unsynced(d, iov, n, at);
-	if (!sync_end(&d->syncs, &mine, failed) && r >= 0) {
-		errno = EIO;
-		return -1;
-	}
-	return r;
+	mine.retire = failed && mine.own && !is_of_medium(errno);
+	failed &= !mine.retire;
+	err = errno;
+	good = sync_end(&d->syncs, &mine, failed);
+	errno = !good && r >= 0 ? EIO : err;
+	return good ? r : -1;
 }
 
 static ssize_t move(struct disk *d, bool write, const struct iovec *iov, int n, off_t at, int rwf)
@@ -276,6 +297,30 @@ static ssize_t move(struct disk *d, bool write, const struct iovec *iov, int n, 
 	return rwf & RWF_DSYNC ? write_synced(d, iov, n, at) : pwritev2(d->fd, iov, n, at, rwf);
 }
 
+/*
+ * A file that another program has truncated would be as long again by a write behind its end, and what was lost would read
+ * as zeroes, without an error.
+ */
+bool disk_lies_beyond(struct disk *d, uint64_t offset, uint64_t length)
+{
+	struct statx st;
+
+	/* What is known here: no file server is asked, which might not answer. */
+	if (d->block_device || statx(d->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE | STATX_NLINK, &st) < 0)
+		return false;
+	see_names(d, st.stx_nlink);
+	return offset + length > st.stx_size;
+}
+
+/* The same, and whoever asks is told of the size. */
+static bool has_shrunk(struct disk *d, const struct gotgt_io *io)
+{
+	if (!disk_lies_beyond(d, io->offset, io->length))
+		return false;
+	disk_look(d);
+	return true;
+}
+
 enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf)
 {
 	const bool write = io->op == GOTGT_OP_WRITE;
@@ -283,6 +328,8 @@ enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf)
 	int n = (int)io->iovcnt;
 	struct iovec rest[REST_IOV];
 
+	if (write && has_shrunk(d, io))
+		return disk_failed(d, "write past its end: it has shrunk", EIO);
 	for (uint64_t done = 0; done < io->length; ) {
 		off_t at = (off_t)(io->offset + done);
 		ssize_t r;
@@ -301,6 +348,20 @@ enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf)
 			return disk_failed(d, write ? "write" : "read", errno);
 	}
 	return GOTGT_OK;
+}
+
+/* A part that was done is done again with the whole: the bytes are the same. */
+enum gotgt_status disk_rw_now(struct disk *d, const struct gotgt_io *io)
+{
+	enum gotgt_status status;
+
+	if (io->flags & GOTGT_IO_FUA || atomic_load_explicit(&d->no_nowait[io->op], memory_order_relaxed))
+		return GOTGT_ERR_AGAIN;
+	status = disk_rw(d, io, RWF_NOWAIT);
+	if (status != GOTGT_ERR_UNSUPPORTED)
+		return status;
+	atomic_store_explicit(&d->no_nowait[io->op], true, memory_order_relaxed);
+	return GOTGT_ERR_AGAIN;
 }
 
 enum gotgt_status disk_flush(struct disk *d, const struct gotgt_io *io)
@@ -335,7 +396,7 @@ static int allocate(struct disk *d, const struct gotgt_io *io, int mode)
  */
 enum gotgt_status disk_unmap(struct disk *d, const struct gotgt_io *io)
 {
-	int r = allocate(d, io, FALLOC_FL_PUNCH_HOLE);
+	int r = has_shrunk(d, io) ? -EIO : allocate(d, io, FALLOC_FL_PUNCH_HOLE);
 
 	return r < 0 ? disk_failed(d, "unmap", -r) : GOTGT_OK;
 }
@@ -354,7 +415,7 @@ static int zero(struct disk *d, const struct gotgt_io *io)
 /* UNSUPPORTED, as on tmpfs: the core writes zeroes. */
 enum gotgt_status disk_zero(struct disk *d, const struct gotgt_io *io)
 {
-	int r = zero(d, io);
+	int r = has_shrunk(d, io) ? -EIO : zero(d, io);
 
 	if (r < 0)
 		return disk_failed(d, "zero", -r);
@@ -370,6 +431,10 @@ enum gotgt_status disk_copy(struct disk *from, uint64_t from_offset, struct disk
 	off_t in = (off_t)from_offset, out = (off_t)to_offset;
 	ssize_t n;
 
+	if (disk_lies_beyond(to, to_offset, length)) {
+		*copied = 0;
+		return GOTGT_ERR_UNSUPPORTED;
+	}
 	do
 		n = copy_file_range(from->fd, &in, to->fd, &out, (size_t)length, 0);
 	while (n < 0 && errno == EINTR);

@@ -39,7 +39,7 @@ struct disk_conf {
  * another program has been told of: the device's first, which does, is asked once for each.
  */
 #define DISK_SYNC_FILES 8
-struct disk_sync { struct disk_sync *next; uint64_t number, failures; int fd; bool own; };
+struct disk_sync { struct disk_sync *next; uint64_t number, failures; int fd; bool own, retire; };
 struct disk_syncs {
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
@@ -53,10 +53,12 @@ struct disk {
 	int fd;
 	bool block_device, readonly;
 	_Atomic uint64_t size;		/* bytes, as last seen */
+	atomic_bool named;		/* it had a name when last seen */
 	const char *path;		/* the configuration's */
 	struct gotgt_lun *lun;
 	_Atomic int64_t quiet_until_s;	/* one line an interval about failing I/O */
 	struct disk_syncs syncs;
+	atomic_bool no_nowait[2];	/* READ, WRITE: the file system does not know RWF_NOWAIT */
 };
 
 /* glibc keeps the text for each thread. */
@@ -75,6 +77,10 @@ void disk_syncs_end(struct disk_syncs *s);
 
 /* READ or WRITE, all of it.  rwf: RWF_*. */
 enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf);
+/* A range that the file does not have now: a write would make it longer. */
+bool disk_lies_beyond(struct disk *d, uint64_t offset, uint64_t length);
+/* With GOTGT_IO_NOWAIT: what the page cache has, or takes; GOTGT_ERR_AGAIN for the rest. */
+enum gotgt_status disk_rw_now(struct disk *d, const struct gotgt_io *io);
 enum gotgt_status disk_flush(struct disk *d, const struct gotgt_io *io);
 enum gotgt_status disk_unmap(struct disk *d, const struct gotgt_io *io);
 enum gotgt_status disk_zero(struct disk *d, const struct gotgt_io *io);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * file: a device in a file or on a block device.  What the page cache has, or takes, is answered
- * on the caller's thread with RWF_NOWAIT, or lent to be sent from there; the rest may block.
+ * on the caller's thread with RWF_NOWAIT, or lent to be sent from there; the rest may block.  With O_DIRECT every request
+ * waits for the medium: in io_uring where there is one, else on a worker.
  */
 #include "config.h"
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <gotgt/ext-memory.h>
 #include "../common/disk.h"
 #include "../common/resident.h"
+#include "../common/ring.h"
 
 #define LEND_MIN 4096u	/* less is copied for less than a PDU of its own for the status costs */
 
@@ -29,8 +31,8 @@ static const struct gotgt_param file_params[] = {
 
 struct file_dev {
 	struct disk disk;	/* first: disk_look() */
-	atomic_bool no_nowait[2];	/* READ, WRITE: the file system does not know RWF_NOWAIT */
 	struct resident cache;
+	bool direct, ring;	/* ring: of each thread, ring.h */
 };
 
 /* mincore() says yes to whatever is asked of a file that is neither the caller's nor writable by it. */
@@ -55,9 +57,12 @@ static int file_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_dev_
 		return r;
 	}
 	/* Without the cache every request waits for the medium. */
-	d->no_nowait[GOTGT_OP_READ] = d->no_nowait[GOTGT_OP_WRITE] = conf->direct;
+	d->disk.no_nowait[GOTGT_OP_READ] = d->disk.no_nowait[GOTGT_OP_WRITE] = conf->direct;
 	if (!conf->direct && may_look(&d->disk))
 		resident_open(&d->cache, d->disk.fd, (size_t)d->disk.size);
+	d->direct = conf->direct;
+	d->ring = d->direct && ring_join(lun);
+	info->flags |= d->ring ? GOTGT_DEV_LATER : 0;
 	*dev = d;
 	return 0;
 }
@@ -66,6 +71,8 @@ static void file_close(void *dev)
 {
 	struct file_dev *d = dev;
 
+	if (d->direct)
+		ring_leave(d->disk.lun);
 	resident_close(&d->cache);
 	disk_close(&d->disk);
 	free(d);
@@ -83,25 +90,19 @@ static uint32_t file_lend(void *dev, uint64_t offset, uint64_t length, int write
 	return 1;
 }
 
-/* A part that was done is done again with the whole: the bytes are the same. */
-static enum gotgt_status rw_now(struct file_dev *d, const struct gotgt_io *io)
-{
-	enum gotgt_status status;
-
-	if (io->flags & GOTGT_IO_FUA || atomic_load_explicit(&d->no_nowait[io->op], memory_order_relaxed))
-		return GOTGT_ERR_AGAIN;
-	status = disk_rw(&d->disk, io, RWF_NOWAIT);
-	if (status != GOTGT_ERR_UNSUPPORTED)
-		return status;
-	atomic_store_explicit(&d->no_nowait[io->op], true, memory_order_relaxed);
-	return GOTGT_ERR_AGAIN;
-}
-
 static enum gotgt_status rw(struct file_dev *d, const struct gotgt_io *io)
 {
 	if (io->flags & GOTGT_IO_NOWAIT)
-		return rw_now(d, io);
+		return disk_rw_now(&d->disk, io);
 	return disk_rw(&d->disk, io, io->flags & GOTGT_IO_FUA ? RWF_DSYNC : 0);
+}
+
+/* What is to be stable, or would make a file longer again that was cut, is for a worker. */
+static bool to_ring(struct file_dev *d, struct gotgt_io *io)
+{
+	if (io->flags & GOTGT_IO_FUA || (io->op == GOTGT_OP_WRITE && disk_lies_beyond(&d->disk, io->offset, io->length)))
+		return false;
+	return ring_submit(d->disk.fd, io);
 }
 
 static void file_submit(void *dev, struct gotgt_io *io)
@@ -111,6 +112,8 @@ static void file_submit(void *dev, struct gotgt_io *io)
 	};
 	struct file_dev *d = dev;
 
+	if (d->ring && io->flags & GOTGT_IO_NOWAIT && to_ring(d, io))
+		return;
 	gotgt_io_done(io, io->op <= GOTGT_OP_WRITE ? rw(d, io) : ops[io->op](&d->disk, io));
 }
 

@@ -12,6 +12,12 @@
 #include <gotgt/ext-memory.h>
 #include "../common/disk.h"
 
+/*
+ * Bytes.  A write to the mapping is a fault for each page that is clean, in which the file system is asked for it; from here
+ * on one write() of all the pages costs less, copied twice as the bytes are.  Both are the page cache's.
+ */
+#define WRITE_LEND_MAX 65536u
+
 static const struct gotgt_param mmap_params[] = { DISK_PARAMS, { NULL } };
 
 struct mmap_dev {
@@ -57,14 +63,11 @@ static void mmap_close(void *dev)
 	free(d);
 }
 
-/* With GOTGT_IO_NOWAIT too: memory is what this plugin is for. */
 static enum gotgt_status rw(struct disk *d, const struct gotgt_io *io)
 {
-	bool sync = io->flags & GOTGT_IO_FUA;
-
-	if (sync && io->flags & GOTGT_IO_NOWAIT)
-		return GOTGT_ERR_AGAIN;
-	return disk_rw(d, io, sync ? RWF_DSYNC : 0);
+	if (io->flags & GOTGT_IO_NOWAIT)
+		return disk_rw_now(d, io);
+	return disk_rw(d, io, io->flags & GOTGT_IO_FUA ? RWF_DSYNC : 0);
 }
 
 static void mmap_submit(void *dev, struct gotgt_io *io)
@@ -83,7 +86,7 @@ static uint32_t mmap_lend(void *dev, uint64_t offset, uint64_t length, int write
 {
 	struct mmap_dev *d = dev;
 
-	if (!iovmax || (write && d->disk.readonly))
+	if (!iovmax || (write && (d->disk.readonly || length >= WRITE_LEND_MAX)))
 		return 0;
 	/* What has come since the file was mapped is read and written. */
 	if (offset + length > d->len_bytes || offset + length > atomic_load(&d->disk.size))

@@ -17,6 +17,11 @@ void compare(struct gotgt_compare *compare) {}
 GOTGT_EXPORT void size(struct gotgt_size *size);
 void size(struct gotgt_size *size) {}
 #endif
+#if __has_include(<gotgt/ext-threads.h>)
+#include <gotgt/ext-threads.h>
+GOTGT_EXPORT void threads(struct gotgt_threads *threads);
+void threads(struct gotgt_threads *threads) {}
+#endif
 
 GOTGT_EXPORT void base(struct gotgt_plugin *plugin, struct gotgt_host *host, struct gotgt_io *io, struct gotgt_dev_info *info,
 		       struct gotgt_param *param);

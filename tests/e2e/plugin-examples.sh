@@ -3,6 +3,7 @@
 # The examples of plugins/examples built as their readers would, against the build tree; the plugin of the first
 # release (tests/abi): all through the suite, and served.
 . "${srcdir:-.}/tests/tap.sh"
+tap_not_tsan
 export LC_ALL=C
 build=$(cd "${G_TEST_BUILDDIR:-$PWD/tests}/.." && pwd)
 examples=$(cd "${srcdir:-.}/plugins/examples" && pwd)

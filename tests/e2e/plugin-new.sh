@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # gotgt plugin new: what it writes and refuses; and that what it writes builds, is tested, and is served.
 . "${srcdir:-.}/tests/tap.sh"
+tap_not_tsan
 export LC_ALL=C
 build=$(cd "${G_TEST_BUILDDIR:-$PWD/tests}/.." && pwd)
 
@@ -103,7 +104,8 @@ check "make distcheck" in_project make distcheck
 default_place()
 {
 	in_project ./configure >"$tap_tmp/configure.out" 2>&1 &&
-		has "$tap_tmp/configure.out" "will be installed in $(pkg-config --variable=plugindir gotgt)"
+		has "$tap_tmp/configure.out" "will be installed in $(pkg-config --variable=plugindir gotgt)" &&
+		has "$project/Makefile" "mandir = $(pkg-config --variable=mandir gotgt)"
 }
 check "without a prefix it goes where gotgt looks" default_place
 tap_end

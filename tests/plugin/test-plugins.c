@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <gotgt/ext-copy.h>
 #include <gotgt/ext-memory.h>
 #include <gotgt/ext-size.h>
 #include "sdk/suite.h"
@@ -112,7 +113,7 @@ static void test_create(gconstpointer plugin)
 	expect_refused(plugin, file_settings, "No such file or directory");
 	expect_refused(plugin, SETTINGS("size", "1M"), "No such file or directory");
 	expect_refused(plugin, SETTINGS("create", "yes"), "create needs a size");
-	expect_refused(plugin, SETTINGS("create", "yes", "size", "1M", "readonly", "yes"), "exclude each other");
+	expect_refused(plugin, SETTINGS("create", "yes", "size", "1M", "readonly", "yes"), "it is missing, and readonly");
 	g_assert_cmpint(g_stat(image, &st), <, 0);
 	expect_size(plugin, SETTINGS("create", "yes", "size", "1M"), 1 << 20);
 	g_assert_cmpint(g_stat(image, &st), ==, 0);
@@ -167,18 +168,32 @@ static void test_lock(gconstpointer plugin)
 
 static void test_truncated(gconstpointer plugin)
 {
+	struct module *m = load(plugin);
+	const struct gotgt_copy *copy;
 	g_autofree char *error = NULL;
+	uint64_t copied = 1;
 	static uint8_t data[4096];
 	struct suite_dev d;
 
 	make_image();
-	g_assert_true(suite_open(&d, load(plugin), file_settings, &error));
+	g_assert_true(suite_open(&d, m, file_settings, &error));
 	g_assert_cmpint(suite_io(&d, GOTGT_OP_READ, 0, 1 << 20, data, sizeof data), ==, GOTGT_OK);
 	g_assert_cmpint(truncate(image, 1 << 20), ==, 0);
 	g_assert_cmpint(suite_io(&d, GOTGT_OP_READ, 0, 1 << 20, data, sizeof data), ==, GOTGT_ERR_IO);
 	g_assert_cmpint(suite_io(&d, GOTGT_OP_READ, 0, (1 << 20) - 512, data, 1024), ==, GOTGT_ERR_IO);
 	g_assert_cmpint(suite_io(&d, GOTGT_OP_READ, 0, (1 << 20) - 512, data, 512), ==, GOTGT_OK);
+	/* Nor does a write behind it bring back as zeroes what was lost before that. */
+	g_assert_cmpint(suite_io(&d, GOTGT_OP_WRITE, 0, 2 << 20, data, sizeof data), ==, GOTGT_ERR_IO);
+	g_assert_cmpint(suite_io(&d, GOTGT_OP_WRITE, GOTGT_IO_FUA, (1 << 20) - 512, data, 1024), ==, GOTGT_ERR_IO);
+	g_assert_cmpint(suite_io(&d, GOTGT_OP_ZERO, 0, 2 << 20, NULL, 4096), ==, GOTGT_ERR_IO);
+	g_assert_cmpint(suite_io(&d, GOTGT_OP_UNMAP, 0, 2 << 20, NULL, 4096), ==, GOTGT_ERR_IO);
+	copy = m->ops.extension(GOTGT_EXT_COPY);
+	g_assert_cmpint(copy->copy(d.handle, 0, d.handle, 2 << 20, 4096, &copied), ==, GOTGT_ERR_UNSUPPORTED);
+	g_assert_cmpuint(copied, ==, 0);
+	g_assert_cmpint(suite_io(&d, GOTGT_OP_READ, 0, 1 << 20, data, sizeof data), ==, GOTGT_ERR_IO);
+	g_assert_cmpint(suite_io(&d, GOTGT_OP_WRITE, 0, (1 << 20) - 512, data, 512), ==, GOTGT_OK);
 	suite_close(&d);
+	expect_size(plugin, file_settings, 1 << 20);
 }
 
 /* Lent bytes that are gone: check() knows, a system call says EFAULT, and nobody dies. */

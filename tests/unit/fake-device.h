@@ -23,6 +23,7 @@ struct device {
 	bool hold;			/* requests wait for fake_let_go(), as queries always do */
 	bool post;			/* requests complete from the reactor's loop */
 	unsigned lend_pieces;		/* 0: one */
+	bool shrinks;			/* under requests: those beyond its end fail */
 	struct gotgt_extent extents[8];
 	uint32_t n_extents;
 

@@ -116,6 +116,8 @@ static void fake_submit(void *dev, struct gotgt_io *io)
 	enum gotgt_status status;
 
 	write_down(io);
+	if (fake.keeps)
+		fake.kept = io;
 	switch (fake.mode) {
 	case FAKE_ASYNC:
 		answer_later(io);
@@ -132,6 +134,12 @@ static void fake_submit(void *dev, struct gotgt_io *io)
 		pthread_mutex_lock(&fake.lock);
 		fake.in_submit--;
 		pthread_mutex_unlock(&fake.lock);
+		if (fake.mode == FAKE_SPOILS) {
+			io->op = 77;
+			io->flags = ~0u;
+			io->length = io->iovcnt = 0;
+			io->iov = NULL;
+		}
 		device_host.io_done(io, status);
 		if (fake.mode == FAKE_TWICE)
 			device_host.io_done(io, GOTGT_ERR_IO);

@@ -15,6 +15,7 @@ enum fake_mode {
 	FAKE_ASYNC,	/* answers from a thread of its own */
 	FAKE_HOLD,	/* answers when fake_release() or cancel() says so */
 	FAKE_TWICE,	/* answers twice in submit() */
+	FAKE_SPOILS,	/* changes what it may not, of the request */
 };
 
 struct fake_call {
@@ -41,6 +42,8 @@ struct fake {
 	unsigned n_compared;
 	uint64_t size_seen;		/* by look(); 0: as it was */
 	struct gotgt_lun *lun;
+	bool keeps;
+	struct gotgt_io *kept;		/* the last request, when it keeps that */
 
 	pthread_mutex_t lock;
 	struct fake_call calls[FAKE_CALLS];

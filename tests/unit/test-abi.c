@@ -7,6 +7,7 @@
 #include <gotgt/ext-extents.h>
 #include <gotgt/ext-memory.h>
 #include <gotgt/ext-size.h>
+#include <gotgt/ext-threads.h>
 
 #define F(s, f, off) { #s "." #f, offsetof(struct s, f), off }
 static const struct { const char *what; size_t is, must; } layout[] = {
@@ -68,11 +69,13 @@ static void test_numbers(void)
 	g_assert_cmpint(GOTGT_PARAM_SIZE, ==, 3);
 	g_assert_cmpint(GOTGT_PARAM_SECRET, ==, 4);
 	g_assert_cmpint(GOTGT_DEV_THIN, ==, 8);
+	g_assert_cmpint(GOTGT_DEV_LATER, ==, 16);
 	g_assert_cmpint(GOTGT_PLUGIN_NOWAIT, ==, 4);
 	g_assert_cmpint(GOTGT_IO_MAY_UNMAP, ==, 4);
 	g_assert_cmpint(GOTGT_EXTENT_ZERO, ==, 2);
 	g_assert_cmpstr(GOTGT_EXT_MEMORY, ==, "gotgt.memory/1");
 	g_assert_cmpstr(GOTGT_EXT_EXTENTS, ==, "gotgt.extents/1");
+	g_assert_cmpstr(GOTGT_EXT_THREADS, ==, "gotgt.threads/1");
 	g_assert_cmpstr(GOTGT_EXT_COPY, ==, "gotgt.copy/1");
 	g_assert_cmpstr(GOTGT_EXT_COMPARE, ==, "gotgt.compare/1");
 	g_assert_cmpstr(GOTGT_EXT_SIZE, ==, "gotgt.size/1");

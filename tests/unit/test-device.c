@@ -282,6 +282,61 @@ static void test_twice(void)
 	device_close(dev);
 }
 
+/* What is to be done is the core's, whatever a plugin makes of what it was given. */
+static void test_spoiled(void)
+{
+	static const uint32_t flags[] = { 0, GOTGT_PLUGIN_BLOCKING, GOTGT_PLUGIN_BLOCKING | GOTGT_PLUGIN_NOWAIT };
+
+	for (size_t f = 0; f < G_N_ELEMENTS(flags); f++)
+		for (unsigned align = 0; align < 2; align++) {
+			static uint8_t data[4096 + 1];
+			struct device *dev;
+
+			fake_reset();
+			fake.mode = FAKE_SPOILS;
+			fake.info.max_io_size = 512;
+			fake.info.mem_align = align ? 512 : 0;
+			dev = open_fake(flags[f]);
+			g_assert_cmpint(do_io(dev, GOTGT_OP_READ, 0, 512, data + 1, 4096), ==, GOTGT_OK);
+			g_assert_cmpmem(data + 1, 4096, fake.bytes + 512, 4096);
+			g_assert_cmpint(do_io(dev, GOTGT_OP_WRITE, GOTGT_IO_FUA, 8192, data + 1, 4096), ==, GOTGT_OK);
+			g_assert_cmpmem(data + 1, 4096, fake.bytes + 8192, 4096);
+			fake.mode = FAKE_SYNC;
+			device_close(dev);
+		}
+}
+
+/* No status that there is: an error, though its low bits are those of GOTGT_OK. */
+static void test_no_status(void)
+{
+	static const uint32_t values[] = { 0x01000000, 0x80000000, 0x01000004, 77, UINT32_MAX, GOTGT_ERR_CANCELED };
+	struct device *dev = open_fake(0);
+	uint8_t data[512];
+
+	for (size_t n = 0; n < G_N_ELEMENTS(values); n++)
+		for (uint32_t op = GOTGT_OP_READ; op <= GOTGT_OP_FLUSH; op++) {
+			fake.fail_with = (enum gotgt_status)values[n];
+			g_assert_cmpint(do_io(dev, op, 0, 0, op == GOTGT_OP_FLUSH ? NULL : data, op == GOTGT_OP_FLUSH ? 0 : 512),
+					==, GOTGT_ERR_IO);
+		}
+	fake.fail_with = GOTGT_OK;
+	device_close(dev);
+}
+
+/* The last flush is answered once more when the device has gone. */
+static void test_twice_at_close(void)
+{
+	struct device *dev = open_fake(0);
+
+	fake.mode = FAKE_TWICE;
+	device_close(dev);
+	fake.mode = FAKE_SYNC;
+	dev = open_fake(0);
+	fake.keeps = true;
+	device_close(dev);
+	device_host.io_done(fake.kept, GOTGT_OK);
+}
+
 /* ---- one at a time, and giving up ---- */
 
 static void test_serial_cancel(void)
@@ -495,6 +550,9 @@ int main(int argc, char **argv)
 		{ "/device/try", test_try },
 		{ "/device/many", test_many },
 		{ "/device/answered-twice", test_twice },
+		{ "/device/answered-twice/at-close", test_twice_at_close },
+		{ "/device/spoiled", test_spoiled },
+		{ "/device/no-status", test_no_status },
 		{ "/device/serial-cancel", test_serial_cancel },
 		{ "/device/cancel", test_cancel },
 		{ "/device/resized", test_resized },

@@ -93,7 +93,7 @@ static bool is_reserved(const struct field *f)
 /* ---- gotgt-plugin(3) ---- */
 
 static const char *const extensions[] = {
-	"ext-compare.h", "ext-copy.h", "ext-extents.h", "ext-memory.h", "ext-size.h",
+	"ext-compare.h", "ext-copy.h", "ext-extents.h", "ext-memory.h", "ext-size.h", "ext-threads.h",
 };
 
 static struct header *plugin_header(void)

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ring.c - see ring.h.  Each thread of the core that submits has a ring of its own, for all devices, and waits for what is done
+ * there with all that it waits for; so nothing here is locked, and no other thread is woken.
+ */
+#include "config.h"
+#include "ring.h"
+#ifdef HAVE_LIBURING
+#include <errno.h>
+#include <limits.h>
+#include <liburing.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <gotgt/ext-threads.h>
+
+#define DEPTH 256u	/* under way at once; what is more waits on workers */
+
+struct ring {
+	struct io_uring uring;
+	void *watch;
+	int done;		/* an eventfd: something may be done.  The ring's own descriptor says so only when it is asked. */
+	unsigned flying;
+};
+
+/* Of this thread; NULL: none, for no device or for want of something. */
+static _Thread_local struct ring *mine;
+static _Thread_local unsigned users;
+
+static const struct gotgt_threads *threads(void)
+{
+	return gotgt_host->extension(GOTGT_EXT_THREADS);
+}
+
+/* A part that was done is done again with the whole: the bytes are the same. */
+static void answer(struct ring *r, struct io_uring_cqe *cqe)
+{
+	struct gotgt_io *io = io_uring_cqe_get_data(cqe);
+	int64_t done = cqe->res;
+
+	io_uring_cqe_seen(&r->uring, cqe);
+	if (!io)
+		return;
+	r->flying--;
+	gotgt_io_done(io, done == (int64_t)io->length ? GOTGT_OK : GOTGT_ERR_AGAIN);
+}
+
+static void ready(void *arg)
+{
+	struct ring *r = arg;
+	struct io_uring_cqe *cqe;
+	uint64_t n;
+
+	/* Before it is looked at: what is done after that rings again. */
+	while (read(r->done, &n, sizeof n) < 0 && errno == EINTR)
+		continue;
+	io_uring_get_events(&r->uring);
+	while (io_uring_peek_cqe(&r->uring, &cqe) == 0)
+		answer(r, cqe);
+}
+
+/* All calls are this thread's; what is done is told when it asks, and interrupts nobody, since Linux 6.1. */
+static int set_up(struct ring *r)
+{
+	int err = io_uring_queue_init(DEPTH, &r->uring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+
+	return err == -EINVAL ? io_uring_queue_init(DEPTH, &r->uring, 0) : err;
+}
+
+static void ring_free(struct ring *r)
+{
+	if (r->watch)
+		threads()->unwatch(r->watch);
+	if (r->uring.ring_fd >= 0)
+		io_uring_queue_exit(&r->uring);
+	if (r->done >= 0)
+		close(r->done);
+	free(r);
+}
+
+static struct ring *ring_new(void)
+{
+	struct ring *r = calloc(1, sizeof *r);
+
+	if (!r)
+		return NULL;
+	r->done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r->done < 0 || set_up(r) < 0)
+		r->uring.ring_fd = -1;
+	else if (io_uring_register_eventfd(&r->uring, r->done) == 0)
+		r->watch = threads()->watch(r->done, ready, r);
+	if (r->watch)
+		return r;
+	ring_free(r);
+	return NULL;
+}
+
+static void join_one(void *failed)
+{
+	if (!users++)
+		mine = ring_new();
+	if (!mine)
+		atomic_store((atomic_bool *)failed, true);
+}
+
+static void leave_one(void *arg)
+{
+	if (--users || !mine)
+		return;
+	ring_free(mine);
+	mine = NULL;
+}
+
+bool ring_join(struct gotgt_lun *lun)
+{
+	atomic_bool failed = false;
+
+	if (!threads())
+		return false;
+	threads()->each(lun, join_one, &failed);
+	return !atomic_load(&failed);
+}
+
+void ring_leave(struct gotgt_lun *lun)
+{
+	if (threads())
+		threads()->each(lun, leave_one, NULL);
+}
+
+bool ring_submit(int fd, struct gotgt_io *io)
+{
+	struct io_uring_sqe *sqe = NULL;
+
+	if (mine && mine->flying < DEPTH && io->iovcnt <= IOV_MAX && io->length <= INT_MAX)
+		sqe = io_uring_get_sqe(&mine->uring);
+	if (!sqe)
+		return false;
+	if (io->op == GOTGT_OP_READ)
+		io_uring_prep_readv(sqe, fd, io->iov, io->iovcnt, io->offset);
+	else
+		io_uring_prep_writev(sqe, fd, io->iov, io->iovcnt, io->offset);
+	io_uring_sqe_set_data(sqe, io);
+	mine->flying++;
+	io_uring_submit(&mine->uring);
+	if (!io_uring_sq_ready(&mine->uring))
+		return true;
+	/* It is still in line, and goes with the next one: as nothing. */
+	mine->flying--;
+	io_uring_prep_nop(sqe);
+	io_uring_sqe_set_data(sqe, NULL);
+	return false;
+}
+
+#else
+
+bool ring_join(struct gotgt_lun *lun)
+{
+	return false;
+}
+
+void ring_leave(struct gotgt_lun *lun)
+{
+}
+
+bool ring_submit(int fd, struct gotgt_io *io)
+{
+	return false;
+}
+#endif
