@@ -26,6 +26,7 @@ struct daemon {
 	int socket_fd;		/* of the service manager; 0: there is none */
 	char **hosts, *token_file;	/* of --host and --token-file, or NULL */
 	char *level;		/* of --log, which the file does not change, or NULL */
+	bool told;		/* of something wrong in the file */
 	bool may_be_missing;	/* the file, at the start: then there is nothing to serve yet */
 	int port;		/* of --port, for a configuration of gotgt in Go; -1: its own */
 	gboolean single;	/* --block-multiple-hosts */
@@ -80,8 +81,9 @@ static void show_warning(void *data, const char *line)
 
 static void log_wrong(void *data, const char *line)
 {
-	const struct daemon *d = data;
+	struct daemon *d = data;
 
+	d->told = true;
 	gotgt_server_log(d->server, GOTGT_LOG_ERROR, line);
 }
 
@@ -111,7 +113,11 @@ static void reload(struct cli_loop *loop)
 	g_autofree char *text = NULL;
 
 	notify(began);
+	d->told = false;
 	if (gotgt_config_load(d->server, d->path, &o)) {
+		/* The file may be right, and what it asks for not be possible. */
+		if (!d->told)
+			gotgt_server_log(d->server, GOTGT_LOG_ERROR, gotgt_last_error());
 		text = g_strdup_printf("%s: not applied, everything stays as it was", d->path);
 		gotgt_server_log(d->server, GOTGT_LOG_ERROR, text);
 	}

@@ -32,7 +32,7 @@ static int write_out(const struct command *cmd, const struct conf *conf, const c
 		cli_complain(cmd, "%s: there is one already (--force writes over it)", path);
 		return EXIT_FAILURE;
 	}
-	return conf_save(conf, path, &error) ? EXIT_SUCCESS : complain(cmd, error);
+	return conf_save(conf, path, false, NULL, &error) ? EXIT_SUCCESS : complain(cmd, error);
 }
 
 static int convert(const struct command *cmd, const char *from, const char *to, const struct import_options *o, bool force)

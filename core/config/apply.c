@@ -26,6 +26,7 @@ struct undo {
 	struct run_target *rt;
 	const struct conf_lun *old;	/* in the configuration that runs; ADDED: what was left out there, or NULL */
 	uint32_t number;
+	struct file_id id;	/* CLOSED: of its file */
 };
 
 struct new_lun {
@@ -119,6 +120,11 @@ static bool prepare_lun(struct plan *p, struct run_target *rt, const struct conf
 			g_free(key);
 			return left_out(rt, conf, may_fail, g_steal_pointer(&why), error);
 		}
+	} else if (run_lun_is_lost_when_closed(p->s, key)) {
+		g_set_error(error, SERVER_ERROR, 0, "target %s lun %u: %s was deleted or replaced since it was opened: what is open would "
+			    "be lost; remove the LUN that has it first", rt->conf->iqn, conf->number, strchr(key, ':') + 1);
+		g_free(key);
+		return false;
 	}
 	if (key)
 		g_hash_table_add(p->files, key);
@@ -200,8 +206,9 @@ static void close_old(struct plan *p, struct run_target *rt)
 
 		if (!in_the_way(p, rt, rl))
 			continue;
-		run_lun_close(p->s, rt, old->number);
 		note(p, CLOSED, rt, old, old->number);
+		g_array_index(p->undo, struct undo, p->undo->len - 1).id = rl->id;
+		run_lun_close(p->s, rt, old->number);
 	}
 }
 
@@ -254,6 +261,18 @@ static bool switch_luns(struct plan *p, GError **error)
 	return true;
 }
 
+/* Nothing else in its place: a setting to make the file would make an empty one. */
+static bool open_again(struct plan *p, const struct undo *u, GError **error)
+{
+	g_autofree char *file = run_lun_file(p->s, u->old);
+
+	if (run_lun_file_stays(file, &u->id))
+		return run_lun_open(p->s, u->rt, u->old, NULL, error);
+	g_set_error(error, SERVER_ERROR, 0, "target %s lun %u: %s was deleted or replaced", u->rt->conf->iqn, u->number,
+		    strchr(file, ':') + 1);
+	return false;
+}
+
 static void undo_step(struct plan *p, const struct undo *u)
 {
 	g_autoptr(GError) error = NULL;
@@ -267,7 +286,7 @@ static void undo_step(struct plan *p, const struct undo *u)
 			run_lun_left_out(u->rt, u->old);
 		break;
 	case CLOSED:
-		ok = run_lun_open(p->s, u->rt, u->old, NULL, &error);
+		ok = open_again(p, u, &error);
 		if (!ok)
 			run_lun_left_out(u->rt, u->old);
 		break;

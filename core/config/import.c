@@ -457,6 +457,7 @@ struct conf *import_text(const char *path, const char *text, size_t len, const s
 	im.r.file = g_intern_string(path);
 	im.r.errors = own;
 	im.r.warnings = warnings;
+	im.conf->has_targets = true;	/* JSON that was cut is none */
 	im.conf->where.file = im.conf->chap_where.file = im.conf->iscsi_where.file = im.conf->targets_where.file = im.r.file;
 	im.storages = g_ptr_array_new_with_free_func(storage_free);
 	im.by_id = g_hash_table_new(g_int64_hash, g_int64_equal);

@@ -61,9 +61,12 @@ static const char *token_error(const char *text, size_t len, size_t *at)
 		char c = text[i];
 
 		*at = i;
-		if (string && c == '\\')
+		if (string && c == '\\') {
+			/* Which would end the text for whoever reads it. */
+			if (len - i >= 6 && !memcmp(text + i, "\\u0000", 6))
+				return "a string with a NUL";
 			i++;
-		else if (c == '"')
+		} else if (c == '"')
 			string = !string;
 		else if (string)
 			continue;

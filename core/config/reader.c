@@ -44,6 +44,7 @@ static void note_where(struct reader *r)
 	};
 
 	r->conf->where.file = g_intern_string(r->path);
+	r->conf->has_targets = config_setting_get_member(r->root, "targets") != NULL;
 	for (size_t i = 0; i < G_N_ELEMENTS(noted); i++) {
 		const config_setting_t *cs = config_setting_get_member(r->root, noted[i].name);
 

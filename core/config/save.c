@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* save.c - what reader.c reads, written by the schema. */
 #include "config.h"
+#include <errno.h>
 #include <libconfig.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "config/save.h"
 #include "config/server.h"
 #include "engine/statefile.h"
@@ -64,7 +66,7 @@ static bool write_object(struct writer *w, config_setting_t *group, enum conf_ob
 
 static bool write_list(struct writer *w, config_setting_t *group, const struct setting *s, const GPtrArray *list)
 {
-	config_setting_t *cs = list->len ? config_setting_add(group, s->name, CONFIG_TYPE_LIST) : NULL;
+	config_setting_t *cs = config_setting_add(group, s->name, CONFIG_TYPE_LIST);
 	void *defaults = schema_new(s->child);
 	bool ok = true;
 
@@ -111,16 +113,18 @@ static bool write_object(struct writer *w, config_setting_t *group, enum conf_ob
 {
 	const struct setting *s = NULL;
 
+	/* That there are no targets is said, too: who reads a file that does not takes it for a part of one. */
 	while ((s = schema_next(object, s)))
-		if (setting_is_set(s, obj) && (s->required || !setting_equal(s, obj, defaults)) &&
+		if (setting_is_set(s, obj) && (s->required || s->child == CONF_TARGET || !setting_equal(s, obj, defaults)) &&
 		    !write_setting(w, group, s, obj, defaults))
 			return false;
 	return true;
 }
 
+static const char header[] = "# gotgt.conf - written by gotgt, see gotgt.conf(5).\n";
+
 static char *print(const config_t *cfg, GError **error)
 {
-	static const char header[] = "# gotgt.conf - written by gotgt, see gotgt.conf(5).\n";
 	char *text = NULL, *all = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
@@ -152,17 +156,107 @@ char *conf_text(const struct conf *c, GError **error)
 	return text;
 }
 
-bool conf_save(const struct conf *c, const char *path, GError **error)
+/* What a person writes, who would miss it, and nothing here does: comments and includes, outside of strings. */
+static bool is_written_by_hand(const char *text, gsize len)
 {
-	char *text = conf_text(c, error);
+	static const char *const marks[] = { "#", "//", "/*", "@include" };
+	bool in_string = false;
+
+	/* Nothing that has a NUL is ours. */
+	if (strlen(text) != len)
+		return true;
+	for (const char *at = g_str_has_prefix(text, header) ? text + strlen(header) : text; *at; at++) {
+		if (in_string && *at == '\\' && at[1])
+			at++;
+		else if (*at == '"')
+			in_string = !in_string;
+		else
+			for (size_t i = 0; i < G_N_ELEMENTS(marks) && !in_string; i++)
+				if (g_str_has_prefix(at, marks[i]))
+					return true;
+	}
+	return false;
+}
+
+static char *fingerprint(const char *text, gsize len)
+{
+	return g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)text, len);
+}
+
+/* Of a regular file alone: what is read of a pipe is gone.  For wipe(). */
+static int read_file(const char *path, char **text, gsize *len)
+{
+	g_autoptr(GError) error = NULL;
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	errno = EIO;
+	return g_file_get_contents(path, text, len, &error) ? 0 : -errno;
+}
+
+static void wipe(char *text, gsize len)
+{
+	explicit_bzero(text, len);
+	g_free(text);
+}
+
+int conf_fingerprint(const char *path, char **sum)
+{
+	char *text;
+	gsize len;
+	int r = read_file(path, &text, &len);
+
+	if (r)
+		return r;
+	*sum = fingerprint(text, len);
+	wipe(text, len);
+	return 0;
+}
+
+static bool has_secrets(const GPtrArray *accounts)
+{
+	bool has = false;
+
+	for (unsigned i = 0; i < accounts->len; i++) {
+		const struct conf_account *a = accounts->pdata[i];
+
+		has |= a->secret || a->mutual_secret;
+	}
+	return has;
+}
+
+static bool is_secret(const struct conf *c)
+{
+	bool is = has_secrets(c->discovery.accounts);
+
+	for (unsigned i = 0; i < c->targets->len; i++)
+		is |= has_secrets(((const struct conf_target *)c->targets->pdata[i])->accounts);
+	return is;
+}
+
+bool conf_save(const struct conf *c, const char *path, bool keep, char **sum, GError **error)
+{
+	char *text = conf_text(c, error), *old;
+	gsize old_len;
 	int r;
 
 	if (!text)
 		return false;
-	r = statefile_replace_text(path, text);
-	explicit_bzero(text, strlen(text));
-	g_free(text);
+	r = read_file(path, &old, &old_len);
+	if (!r) {
+		keep |= is_written_by_hand(old, old_len);
+		wipe(old, old_len);
+	}
+	if (!r || r == -ENOENT)
+		r = statefile_replace_text(path, text, is_secret(c), keep ? "~" : NULL);
+	if (!r && sum)
+		*sum = fingerprint(text, strlen(text));
+	wipe(text, strlen(text));
 	if (r)
-		g_set_error(error, SERVER_ERROR, 0, "%s: %s", path, g_strerror(-r));
+		g_set_error(error, SERVER_ERROR, 0, "%s%s: %s", path, keep ? ", or keeping what was there with a ~" : "",
+			    g_strerror(-r));
 	return !r;
 }

@@ -3,6 +3,7 @@
 #ifndef GOTGT_SERVER_INTERNAL_H
 #define GOTGT_SERVER_INTERNAL_H
 
+#include <sys/types.h>
 #include "config/server.h"
 #include "iscsi/node.h"
 
@@ -11,10 +12,14 @@ struct run_portal {
 	struct portal *portal;
 };
 
+/* Which file it is, whatever its name is by now; all zero: unknown, or none. */
+struct file_id { dev_t dev; ino_t ino; };
+
 struct run_lun {
 	const struct conf_lun *conf;
 	struct lun *lun;	/* NULL: it did not open */
 	char *file;		/* run_lun_file() while it is open */
+	struct file_id id;	/* of that, when it was opened */
 };
 
 struct run_target {
@@ -49,6 +54,13 @@ struct device *run_lun_device(struct server *s, const struct conf_target *t, con
 			      GError **error);
 /* Plugin and path, or what holds its bytes: two LUNs with the same may not be able to be open together.  NULL: none. */
 char *run_lun_file(const struct server *s, const struct conf_lun *conf);
+/* It has the name that it was opened by. */
+bool run_lun_file_stays(const char *file, const struct file_id *id);
+/*
+ * A LUN that runs has this file open, and what is open has lost its name: closed, it would be gone, whatever comes of the change.  So it stays open, until
+ * somebody removes that LUN.
+ */
+bool run_lun_is_lost_when_closed(const struct server *s, const char *file);
 /* Remember that it did not open. */
 void run_lun_left_out(struct run_target *rt, const struct conf_lun *conf);
 /* Take it away from initiators and close its device. */

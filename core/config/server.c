@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server.c - the running set: engine, node, targets and their devices. */
 #include "config.h"
+#include <string.h>
+#include <sys/stat.h>
 #include "backstore/settings.h"
 #include "config/server-internal.h"
 #include "engine/log.h"
@@ -95,6 +97,39 @@ char *run_lun_file(const struct server *s, const struct conf_lun *conf)
 	return NULL;
 }
 
+static struct file_id file_id(const char *file)
+{
+	const char *path = file ? strchr(file, ':') : NULL;
+	struct stat st;
+
+	return path && stat(path + 1, &st) == 0 ? (struct file_id){ st.st_dev, st.st_ino } : (struct file_id){ 0 };
+}
+
+bool run_lun_file_stays(const char *file, const struct file_id *id)
+{
+	struct file_id now = file_id(file);
+
+	return !id->ino || (now.dev == id->dev && now.ino == id->ino);
+}
+
+bool run_lun_is_lost_when_closed(const struct server *s, const char *file)
+{
+	GHashTableIter targets, luns;
+	gpointer rt, rl;
+	bool lost = false;
+
+	g_hash_table_iter_init(&targets, s->targets);
+	while (g_hash_table_iter_next(&targets, NULL, &rt)) {
+		g_hash_table_iter_init(&luns, ((struct run_target *)rt)->luns);
+		while (g_hash_table_iter_next(&luns, NULL, &rl)) {
+			const struct run_lun *open = rl;
+
+			lost |= open->lun && open->file && g_str_equal(open->file, file) && !run_lun_file_stays(file, &open->id);
+		}
+	}
+	return lost;
+}
+
 /* One LUN more, or one less, has it open. */
 static void count_file(struct server *s, const char *file, int by)
 {
@@ -135,6 +170,7 @@ bool run_lun_open(struct server *s, struct run_target *rt, const struct conf_lun
 	}
 	rl = insert_lun(rt, conf, lun);
 	rl->file = run_lun_file(s, conf);
+	rl->id = file_id(rl->file);
 	count_file(s, rl->file, 1);
 	return true;
 }

@@ -290,7 +290,7 @@ static bool refused_json(struct request *r, const char *path)
 void change_save(struct request *r)
 {
 	struct control *c = r->control;
-	g_autofree char *path = save_path(r);
+	g_autofree char *path = save_path(r), *sum = NULL;
 	g_autoptr(GError) error = NULL;
 	struct conf *copy;
 	JsonObject *o;
@@ -298,15 +298,21 @@ void change_save(struct request *r)
 
 	if (!path || refused_json(r, path))
 		return;
+	if (c->options.may_save && !c->options.may_save(path, c->options.data, &error)) {
+		answer_problem(r, SOUP_STATUS_CONFLICT, NULL, "%s", error->message);
+		return;
+	}
 	copy = schema_dup(CONF_TOP, server_conf(c->options.server));
 	if (c->options.strip)
 		c->options.strip(copy, c->options.data);
-	ok = conf_save(copy, path, &error);
+	ok = conf_save(copy, path, !g_str_equal(path, c->config_path), &sum, &error);
 	conf_free(copy);
 	if (!ok) {
 		answer_problem(r, SOUP_STATUS_INTERNAL_SERVER_ERROR, NULL, "%s", error->message);
 		return;
 	}
+	if (c->options.saved)
+		c->options.saved(path, sum, c->options.data);
 	if (g_str_equal(path, c->config_path))
 		c->unsaved = false;
 	o = json_object_new();

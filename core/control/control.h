@@ -27,6 +27,9 @@ struct control_options {
 	/* Within these: may next be applied, and what it lacks; it has been applied.  Or NULL. */
 	bool (*prepare)(struct conf *next, void *data, GError **error);
 	void (*applied)(void *data);
+	/* Nobody else has written path since it was read; we have, what has this conf_fingerprint().  Or NULL. */
+	bool (*may_save)(const char *path, void *data, GError **error);
+	void (*saved)(const char *path, const char *sum, void *data);
 	void *data;
 };
 

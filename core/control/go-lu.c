@@ -84,8 +84,8 @@ static JsonObject *lu_object(const struct server *s, const struct conf_target *t
 	else
 		json_set_text(o, "deviceID", serial);
 	json_set_text(o, "path", path);
-	json_object_set_boolean_member(o, "online", l->online);
-	json_object_set_boolean_member(o, "thinProvisioning", l->thin);
+	json_object_set_boolean_member(o, "online", l->online != 0);
+	json_object_set_boolean_member(o, "thinProvisioning", l->thin != 0);
 	json_object_set_int_member(o, "blockShift", lun ? lun->block_shift : l->block_size == 4096 ? 12 : 9);
 	json_set_text(o, "target", t->iqn);
 	json_object_set_int_member(o, "lun", l->number);

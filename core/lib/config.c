@@ -201,8 +201,13 @@ static struct conf *read_any(struct gotgt_server *s, const char *path, const str
 	}
 	if (is_go(path, o))
 		return read_go(s, path, o, t);
-	if (!(o->flags & GOTGT_CONFIG_PORT))
-		return conf_read_text(path, o->text, t->errors);
+	if (!(o->flags & GOTGT_CONFIG_PORT)) {
+		struct conf *c = conf_read_text(path, o->text, t->errors);
+
+		if (c && !c->has_targets && !o->text && !(o->flags & GOTGT_CONFIG_APPLY))
+			conf_error(t->warnings, &where, "it says nothing of targets, so there is nothing to serve yet");
+		return c;
+	}
 	conf_error(t->errors, &where,
 		   "a port is for a configuration of gotgt in Go; the portals of this file have their ports");
 	return NULL;
@@ -258,6 +263,25 @@ static void keep_options(struct gotgt_server *s, const struct gotgt_config *o)
 	s->file_single = o->flags & GOTGT_CONFIG_SINGLE;
 }
 
+/* A file that was cut, or emptied, is not one that says that all is to end. */
+static bool ends_all(const struct gotgt_server *s, const struct conf *c, const struct gotgt_config *o, struct told *t)
+{
+	unsigned n = s->running ? server_conf(s->running)->targets->len : 0;
+
+	if (o->text || !(o->flags & GOTGT_CONFIG_APPLY) || !n || c->has_targets)
+		return false;
+	conf_error(t->errors, &c->where, "targets: is missing, and there are %u; to end all, write targets = ();", n);
+	lib_fail(EINVAL, "%s", (char *)t->errors->pdata[0]);
+	return true;
+}
+
+static void note_file(struct gotgt_server *s, const char *path, const char *sum)
+{
+	g_free(s->file_path);
+	s->file_path = g_canonicalize_filename(path, NULL);
+	set_text(&s->file_sum, sum);
+}
+
 /* A copy of what an option was, for when it does not come to anything. */
 static int load(struct gotgt_server *s, const char *path, const struct gotgt_config *o, struct told *t)
 {
@@ -267,10 +291,15 @@ static int load(struct gotgt_server *s, const char *path, const struct gotgt_con
 	const struct gotgt_config was = { .state_dir = state_dir, .log_level = level,
 					  .control_addresses = (const char *const *)addresses, .control_token_file = token,
 					  .flags = s->file_single ? GOTGT_CONFIG_SINGLE : 0 };
+	/* Before it is read: who writes it meanwhile has written it since. */
+	g_autofree char *sum = NULL;
+	int known = o->text ? -EINVAL : conf_fingerprint(path, &sum);
 	struct conf *c = read_conf(s, path, o, t), *before = s->draft;
 	bool was_checked = s->checked;
 	int r = 0;
 
+	if (c && ends_all(s, c, o, t))
+		g_clear_pointer(&c, conf_free);
 	if (!c)
 		return -EINVAL;
 	keep_options(s, o);
@@ -287,6 +316,9 @@ static int load(struct gotgt_server *s, const char *path, const struct gotgt_con
 		return r;
 	}
 	conf_free(before);
+	/* A pipe is not there to be saved to. */
+	if (!known || known == -ENOENT)
+		note_file(s, path, sum);
 	lib_sweep_stores(s);
 	if (o->flags & GOTGT_CONFIG_APPLY)
 		lib_control_reloaded(s->control);
@@ -345,17 +377,56 @@ int gotgt_config_check(struct gotgt_server *s, const char *path, const struct go
 
 /* ---- save ---- */
 
+/* By whatever name. */
+static bool is_file(const struct gotgt_server *s, const char *path)
+{
+	g_autofree char *full = g_canonicalize_filename(path, NULL);
+	char *real = realpath(path, NULL), *ours = s->file_path ? realpath(s->file_path, NULL) : NULL;
+	bool same = s->file_path && (g_str_equal(full, s->file_path) || (real && ours && g_str_equal(real, ours)));
+
+	free(real);
+	free(ours);
+	return same;
+}
+
+bool lib_may_save(const struct gotgt_server *s, const char *path, GError **error)
+{
+	g_autofree char *sum = NULL;
+	int r = is_file(s, path) ? conf_fingerprint(path, &sum) : -ENOENT;
+
+	if (r == -ENOENT || (!r && g_strcmp0(sum, s->file_sum) == 0))
+		return true;
+	if (r)
+		g_set_error(error, SERVER_ERROR, 0, "%s: whether it was changed since it was read cannot be told: %s", path,
+			    g_strerror(-r));
+	else
+		g_set_error(error, SERVER_ERROR, 0, "%s was changed since it was read: reload it, save to another file, or "
+			    "move it away", path);
+	return false;
+}
+
+void lib_saved(struct gotgt_server *s, const char *path, const char *sum)
+{
+	if (is_file(s, path))
+		set_text(&s->file_sum, sum);
+}
+
 static int save(struct gotgt_server *s, const char *path)
 {
-	struct conf *copy = conf_copy(s->draft ? s->draft : server_conf(s->running));
+	g_autofree char *sum = NULL;
 	GError *error = NULL;
+	struct conf *copy;
 	bool ok;
 
+	if (!lib_may_save(s, path, &error))
+		return lib_fail_error(ESTALE, error);
+	copy = conf_copy(s->draft ? s->draft : server_conf(s->running));
 	lib_strip(s, copy);
-	ok = conf_save(copy, path, &error);
+	ok = conf_save(copy, path, false, &sum, &error);
 	conf_free(copy);
 	if (!ok)
 		return lib_fail_error(EIO, error);
+	lib_saved(s, path, sum);
 	if (s->running && lib_is_applied(s))
 		lib_control_saved(s->control, path);
 	return 0;

@@ -79,6 +79,16 @@ static void strip(struct conf *c, void *data)
 	lib_strip(((struct lib_control *)data)->server, c);
 }
 
+static bool may_save(const char *path, void *data, GError **error)
+{
+	return lib_may_save(((struct lib_control *)data)->server, path, error);
+}
+
+static void saved(const char *path, const char *sum, void *data)
+{
+	lib_saved(((struct lib_control *)data)->server, path, sum);
+}
+
 /* ---- its thread ---- */
 
 static void *run(void *data)
@@ -199,6 +209,7 @@ static int listen_on(struct gotgt_server *s, const struct gotgt_control *o)
 		.server = s->running, .path = off ? NULL : path, .fd = o->fd, .remote = &conf->control,
 		.group = o->group ? o->group : conf->control.group, .config_path = file,
 		.complete = complete, .strip = strip, .enter = enter, .leave = leave, .prepare = prepare, .applied = applied,
+		.may_save = may_save, .saved = saved,
 	};
 	GError *error = NULL;
 

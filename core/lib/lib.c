@@ -147,6 +147,8 @@ void gotgt_server_free(struct gotgt_server *s)
 	conf_free(s->draft);
 	g_strfreev(s->plugin_dirs);
 	g_free(s->file_state_dir);
+	g_free(s->file_path);
+	g_free(s->file_sum);
 	g_strfreev(s->file_addresses);
 	g_free(s->file_token);
 	g_free(s->file_log_level);

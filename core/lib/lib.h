@@ -41,6 +41,7 @@ struct gotgt_server {
 	char *file_state_dir, *file_log_level;	/* of the last gotgt_config_load(), or NULL */
 	char **file_addresses, *file_token;	/* control_addresses and control_token_file of it */
 	bool file_single;			/* GOTGT_CONFIG_SINGLE of it */
+	char *file_path, *file_sum;		/* what it read, and conf_fingerprint() of that; NULL: no file, it was not there */
 	struct lib_control *control;	/* NULL: nobody listens */
 };
 
@@ -75,6 +76,9 @@ void lib_sweep_stores(struct gotgt_server *s);
 /* config.c: what loading adds to a configuration from outside, and what saving takes off one. */
 void lib_complete(const struct gotgt_server *s, struct conf *c);
 void lib_strip(const struct gotgt_server *s, struct conf *c);
+/* false with an error: somebody wrote the file since we read it.  Then: that we did. */
+bool lib_may_save(const struct gotgt_server *s, const char *path, GError **error);
+void lib_saved(struct gotgt_server *s, const char *path, const char *sum);
 /* Logical units over plugins of the program get them: by name, and, in the place they have in now, with their data. */
 void lib_adopt(const struct gotgt_server *s, struct conf *c, const struct conf *now);
 /* Is what is described what runs? */

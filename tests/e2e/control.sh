@@ -78,10 +78,76 @@ reload()
 	kill -HUP "$daemon_pid"
 	tap_wait "$log" "$1"
 }
+check 'what a person had written is beside it' grep -q comment "$conf~"
 check 'which a reload finds the same' reload 'nothing changed'
+echo '# a second comment' >>"$conf"
+check 'a file that was edited since is not saved over' ask POST /v1/config/save 409
+check 'and says why' has 'was changed since it was read'
+check 'but beside' ask POST /v1/config/save 200 '{"name": "beside.conf"}'
+check 'edited, it is as it was' grep -q 'second comment' "$conf"
+check 'when it has been read' reload 'nothing changed'
+check 'it is saved over again' ask POST /v1/config/save 200
+check 'and kept beside again' grep -q 'second comment' "$conf~"
+sed -i 's/^portals/log-level = "info"; # of joe\n&/' "$conf"
+check 'a comment behind something' reload 'nothing changed'
+mkdir "$conf~.d" && mv "$conf~" "$conf~.d/" && mkdir "$conf~"
+check 'what cannot be kept is not saved over' ask POST /v1/config/save 500
+check 'and it says what could not be' has 'or keeping what was there'
+check 'it is as it was' grep -q 'of joe' "$conf"
+rmdir "$conf~" && mv "$conf~.d/"* "$conf~" && rmdir "$conf~.d"
+ln "$conf~" "$tap_tmp/older"
+check 'when it can be, it is saved' ask POST /v1/config/save 200
+check 'and kept' grep -q 'of joe' "$conf~"
+check 'which leaves other links of what was kept before' grep -q 'second comment' "$tap_tmp/older"
+check 'a third time there is nothing to keep' ask POST /v1/config/save 200
+check 'and what is kept stays' grep -q 'of joe' "$conf~"
+ln -s "${conf##*/}" "$tap_tmp/link.conf"
+echo '# a fourth comment' >>"$conf"
+check 'edited, it is not saved over by another name either' ask POST /v1/config/save 409 '{"name": "link.conf"}'
+check 'and read again' reload 'nothing changed'
+cp "$conf" "$tap_tmp/whole.conf"
+sed '/targets/,$d' "$tap_tmp/whole.conf" >"$conf"
+check 'a file that was cut ends nothing' reload 'targets: is missing, and there are 1'
+: >"$conf"
+check 'nor does an empty one' reload 'targets: is missing, and there are 1'
+check 'the target is there' ask GET /v1/targets/$iqn 200
+cp "$tap_tmp/whole.conf" "$conf"
+check 'a whole one is as before' reload 'nothing changed'
 check 'a change that is not saved' ask DELETE /v1/targets/$iqn/luns/3 204
 check 'goes with a reload' reload 'changes that were not saved are gone'
 check 'and the LUN is back' ask GET /v1/targets/$iqn/luns/3 200
+# A file that lost its name is all there is of its data: it stays open.
+lost='{"plugin": "file", "settings": {"path": "'$tap_tmp/lost.img'", "size": "1M", "create": "yes"}'
+check 'a LUN whose file is made' ask PUT /v1/targets/$iqn/luns/6 201 "$lost}"
+check 'which is logged' said 'lost.img: it was missing, and is made, empty, with 1048576 bytes'
+rm "$tap_tmp/lost.img"
+check 'deleted, it is not closed for a change' ask PUT /v1/targets/$iqn/luns/6 422 "$lost, \"read-only\": true}"
+check 'and the reason is told' has 'lost.img was deleted or replaced since it was opened'
+not_made()
+{
+	[ ! -e "$tap_tmp/lost.img" ] && ls -l "/proc/$daemon_pid/fd" | grep -q 'lost.img (deleted)'
+}
+check 'what is open is still it' not_made
+sed 's/plugin = "null"/plugin = "nosuch"/' "$tap_tmp/whole.conf" >"$conf"
+check 'a reload that is refused says why' reload 'no nosuch.so'
+check 'and that it was' said 'not applied, everything stays as it was'
+cp "$tap_tmp/whole.conf" "$conf"
+check 'after which it is still open' not_made
+check 'it can be removed' ask DELETE /v1/targets/$iqn/luns/6 204
+secret='{"user": "joe", "secret": "twelve bytes!"}'
+chmod 644 "$conf"
+check 'a secret' ask PUT /v1/targets/$iqn/accounts/joe 201 "$secret"
+check 'is saved' ask POST /v1/config/save 200
+mode_is()
+{
+	[ "$(stat -c %a "$conf")" = "$1" ]
+}
+check 'and not for everybody any more' mode_is 640
+check 'without it' ask DELETE /v1/targets/$iqn/accounts/joe 204
+check 'it is saved again' ask POST /v1/config/save 200
+echo precious >"$tap_tmp/precious.conf"
+check 'another file' ask POST /v1/config/save 200 '{"name": "precious.conf"}'
+check 'is kept' grep -q precious "$tap_tmp/precious.conf~"
 second()
 {
 	"$gotgt" daemon --config "$conf" --control "$sock" 2>"$tap_tmp/second"

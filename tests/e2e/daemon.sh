@@ -26,6 +26,10 @@ said()
 	grep -qF -e "$1" "$log" || { cat "$log"; return 1; }
 }
 
+tap_cleanup()
+{
+	[ -z "${daemon_pid-}" ] || kill -KILL "$daemon_pid" 2>/dev/null
+}
 start()
 {
 	: >"$log"
@@ -38,6 +42,9 @@ stop()
 {
 	kill -TERM "$daemon_pid"
 	tap_join "$daemon_pid"
+	stopped=$?
+	daemon_pid=
+	return $stopped
 }
 
 # The log of one reload alone.
@@ -63,6 +70,12 @@ targets = ( {
 END
 check "--check: a good file" check_conf 0
 
+echo 'workers = 2;' >"$tap_tmp/cut.conf"
+cut_warns()
+{
+	"$gotgt" daemon --check --config "$tap_tmp/cut.conf" 2>&1 | grep -q 'cut.conf: it says nothing of targets'
+}
+check "--check: a file without targets is one to be warned of" cut_warns
 check "--check: the example" "$gotgt" daemon --check --config "${srcdir:-.}/etc/gotgt.conf"
 
 sed 's/^workers.*/workers = 0;/; s/size = "1M"/size = "big"; speed = 1/; s/plugin = "null"/plugin = "null"; colour = 1/' "$conf" >"$tap_tmp/bad"
@@ -142,8 +155,22 @@ sed "s,plugin = \"null\"; settings: .*; }; },plugin = \"file\"; settings: { path
 	"$tap_tmp/good" >"$conf"
 check "start with a file" start
 truncate -s 3M "$tap_tmp/disk.img"
-check "reload sees that the file has grown" reload "example:one lun 0: it has 6144 blocks now"
+check "reload sees that the file has grown" reload "example:one lun 0: it has 6144 blocks now, and had 2048"
+truncate -s 2M "$tap_tmp/disk.img"
+check "and that it was cut, which is a warning" reload "gotgt: warn: target iqn.2016-09.com.example:one lun 0: it has 4096 blocks now, and had 6144"
 check "stop once more" stop
+
+mkfifo "$tap_tmp/fifo"
+from_pipe() # of which nothing is read but by who reads all
+{
+	cat "$tap_tmp/good" >"$tap_tmp/fifo" &
+	: >"$log"
+	"$gotgt" daemon --foreground --config "$tap_tmp/fifo" 2>"$log" &
+	daemon_pid=$!
+	tap_wait "$log" "1 targets" || { cat "$log"; return 1; }
+	stop
+}
+check "a file that is a pipe" from_pipe
 
 if command -v systemd-analyze >/dev/null && systemd-analyze --version | grep -qE '^systemd (2[5-9]|[3-9])'; then
 	sed "s,^Exec.*=.*gotgt daemon.*,ExecStart=/bin/true," "$G_TEST_BUILDDIR/../etc/gotgt.service" >"$tap_tmp/gotgt.service"

@@ -133,7 +133,7 @@ tidy()
 	for name in "$etc"/* "$etc"/.[!.]*; do
 		case $name in
 		"$conf" | "$etc/*" | "$etc/.[!.]*") ;;
-		"$conf.new") left=$((left + 1)) ;;
+		"$etc/.${conf##*/}.new") left=$((left + 1)) ;;
 		*) echo "kill $n: $name"; return 1 ;;
 		esac
 	done
@@ -142,7 +142,10 @@ tidy()
 old=0 new=0 left=0 next=old
 again_and_again()
 {
-	for n in $(seq "$kills"); do
+	n=0
+	# A machine that is slow now has not come to the second text by then: it gets more tries.
+	while [ $n -lt "$kills" ] || { [ $n -lt $((kills * 10)) ] && { [ $old -eq 0 ] || [ $new -eq 0 ]; }; }; do
+		n=$((n + 1))
 		kill_it && whole && tidy && start || return 1
 	done
 }

@@ -216,6 +216,39 @@ static void test_skip_broken(void)
 	gotgt_server_free(s);
 }
 
+/* A file that somebody wrote meanwhile is not written over, and one that was cut ends nothing. */
+static void test_edited(struct gotgt_server *s, const char *loaded)
+{
+	const struct gotgt_config o = { .size = sizeof o, .flags = GOTGT_CONFIG_APPLY };
+	g_autofree char *text = NULL, *edited = NULL, *kept = g_strconcat(loaded, "~", NULL), *now = NULL;
+
+	OK(gotgt_config_save(s, loaded));
+	OK(gotgt_config_save(s, loaded));
+	g_assert_false(g_file_test(kept, G_FILE_TEST_EXISTS));
+	g_assert_true(g_file_get_contents(loaded, &text, NULL, NULL));
+	edited = g_strconcat(text, "// of a person\n", NULL);
+	g_assert_true(g_file_set_contents(loaded, edited, -1, NULL));
+	FAILS(gotgt_config_save(s, loaded), ESTALE, "was changed since it was read");
+	OK(gotgt_config_load(s, loaded, &o));
+	OK(gotgt_config_save(s, loaded));
+	g_assert_true(g_file_get_contents(kept, &now, NULL, NULL));
+	g_assert_cmpstr(now, ==, edited);
+	g_unlink(kept);
+	g_assert_true(g_file_set_contents(loaded, "", -1, NULL));
+	FAILS(gotgt_config_load(s, loaded, &o), EINVAL, "targets: is missing, and there are 1");
+	FAILS(gotgt_config_save(s, loaded), ESTALE, "was changed since it was read");
+	g_assert_true(g_file_set_contents(loaded, text, -1, NULL));
+	OK(gotgt_config_load(s, loaded, &o));
+	g_assert_true(g_file_set_contents(loaded, "portals = ( { address = \"127.0.0.1\"; port = 0; } );\ntargets = ();", -1, NULL));
+	OK(gotgt_config_load(s, loaded, &o));
+	g_unlink(loaded);
+	OK(gotgt_config_save(s, loaded));
+	/* What is saved without targets says so, and ends those that have come since. */
+	OK(gotgt_target_add(s, DISK));
+	OK(gotgt_server_apply(s));
+	OK(gotgt_config_load(s, loaded, &o));
+}
+
 /* What is saved is loaded as the same; what no file has is left out, and stays when it is added again. */
 static void test_save(void)
 {
@@ -254,6 +287,7 @@ static void test_save(void)
 	o.flags = GOTGT_CONFIG_APPLY;
 	OK(gotgt_config_load(s, saved, &o));
 	g_assert_cmpint(m->closed, ==, 1);
+	test_edited(s, saved);
 	ini_free(i);
 	gotgt_server_free(s);
 	g_free(m);

@@ -12,15 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "stores.h"
-
-/* Of a sanitizer's allocator the C library knows nothing, and its quarantine grows anyway; it finds leaks itself. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
+#include "engine/sanitized.h"
 
 /* ---- logs ---- */
 
@@ -318,10 +310,13 @@ static void once(struct memory *m, bool with_session)
 	gotgt_server_free(s);
 }
 
-/* Bytes; 0 where it cannot be told. */
+/*
+ * Bytes; 0 where it cannot be told: of a sanitizer's allocator the C library knows nothing, and its quarantine grows
+ * anyway; it finds leaks itself.
+ */
 static size_t in_use(void)
 {
-#if defined(HAVE_MALLINFO2) && !defined(SANITIZED)
+#if defined(HAVE_MALLINFO2) && !SANITIZED
 	return mallinfo2().uordblks;
 #else
 	return 0;

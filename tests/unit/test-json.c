@@ -93,6 +93,7 @@ static const struct {
 } bad[] = {
 	{ "empty", CONF_TOP, "", ": expected an object { }" },
 	{ "cut off", CONF_TOP, "{ \"workers\": 1", ": not JSON: it is cut off" },
+	{ "NUL", CONF_TOP, "{ \"state-dir\": \"/a\\\\\\u0000b\" }", ": a string with a NUL" },
 	{ "too many", CONF_TOP, "{ } }", ": not JSON" },
 	{ "comment", CONF_TOP, "/* \" */ { }", ": not JSON" },
 	{ "other quotes", CONF_TOP, "{ 'workers': 1 }", ": not JSON" },

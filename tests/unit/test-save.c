@@ -155,7 +155,7 @@ static void test_round_trip(void)
 		g_autofree char *text = NULL;
 		GError *error = NULL;
 
-		g_assert_true(conf_save(c, path, &error));
+		g_assert_true(conf_save(c, path, false, NULL, &error));
 		g_assert_no_error(error);
 		back = conf_read(path, errors);
 		g_file_get_contents(path, &text, NULL, NULL);
@@ -177,7 +177,7 @@ static void test_defaults(void)
 	g_autofree char *text = conf_text(c, &error);
 
 	g_assert_no_error(error);
-	g_assert_cmpstr(strchr(text, '\n'), ==, "\n");	/* the line that says who wrote it */
+	g_assert_cmpstr(strchr(text, '\n'), ==, "\ntargets = ( );\n");
 	conf_free(c);
 }
 
@@ -192,7 +192,7 @@ static void test_bad_name(void)
 	l->plugin = g_strdup("null");
 	l->settings = g_strdupv(pairs);
 	g_file_set_contents(path, "old", -1, NULL);
-	g_assert_false(conf_save(c, path, &error));
+	g_assert_false(conf_save(c, path, false, NULL, &error));
 	g_assert_nonnull(strstr(error->message, "a name;"));
 	g_clear_error(&error);
 	{
@@ -221,12 +221,12 @@ static void test_replace(void)
 	struct stat st;
 
 	g_unlink(path);
-	g_assert_cmpint(statefile_replace_text(path, "new\n"), ==, 0);
+	g_assert_cmpint(statefile_replace_text(path, "new\n", false, NULL), ==, 0);
 	g_assert_cmpint(stat(path, &st), ==, 0);
 	g_assert_cmpint(st.st_mode & 0777, ==, 0600);
 	g_assert_cmpint(chmod(path, 0640), ==, 0);
 	g_assert_cmpint(symlink("gotgt.conf", link), ==, 0);
-	g_assert_cmpint(statefile_replace_text(link, "through the link\n"), ==, 0);
+	g_assert_cmpint(statefile_replace_text(link, "through the link\n", false, NULL), ==, 0);
 	g_assert_cmpint(lstat(link, &st), ==, 0);
 	g_assert_true(S_ISLNK(st.st_mode));
 	g_assert_cmpint(stat(path, &st), ==, 0);
@@ -235,8 +235,8 @@ static void test_replace(void)
 	g_assert_cmpstr(text, ==, "through the link\n");
 	g_assert_cmpuint(count_files(), ==, 2);
 	g_unlink(link);
-	g_assert_cmpint(statefile_replace_text(dir, "x"), ==, -EINVAL);
-	g_assert_cmpint(statefile_replace_text("/nonexistent/dir/x", "x"), ==, -ENOENT);
+	g_assert_cmpint(statefile_replace_text(dir, "x", false, NULL), ==, -EINVAL);
+	g_assert_cmpint(statefile_replace_text("/nonexistent/dir/x", "x", false, NULL), ==, -ENOENT);
 }
 
 static void test_dup(void)
