@@ -114,6 +114,12 @@ struct lun_arg {
 bool lun_arg_parse(const char *text, const struct lun_arg *common, const char *const *plugin_dirs,
 		   struct conf_lun *lun, GError **error);
 
+/*
+ * The iSCSI name of a target that nobody named: the host's, and a hash of the machine and of luns (struct conf_lun).  Targets of
+ * other disks have others, since serial numbers are made from it; that of the same disks stays the same.  For g_free().
+ */
+char *serve_name(const GPtrArray *luns, const char *const *portals, const char *const *plugin_dirs);
+
 /* What --run's command is told. */
 struct run_env {
 	const char *uri, *uris, *portal, *iqn;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <glib/gstdio.h>
 #include <gotgt/gotgt.h>
@@ -16,6 +17,7 @@
 
 #define STOP_GRACE_MS 2000u
 #define DEFAULT_PORTAL "127.0.0.1:3260"
+#define PID_FILE_MAX 32	/* bytes */
 #define PORTAL_MAX 80	/* of "[ADDRESS]:PORT" */
 
 struct serve {
@@ -26,18 +28,11 @@ struct serve {
 	char *iqn, *size, *run, *pid_file, *dirs, *level, *format, *state_dir;
 	char *user, *secret_file, *mutual_user, *mutual_secret_file;
 	char **portals, **args, **allow;
+	GPtrArray *luns;	/* struct conf_lun, of args */
 	gboolean read_only;
 	GPid captive;		/* 0: none */
 	int status;
 };
-
-static char *default_iqn(void)
-{
-	g_autofree char *host = g_ascii_strdown(g_get_host_name(), -1);
-
-	g_strcanon(host, "abcdefghijklmnopqrstuvwxyz0123456789.-", '-');
-	return g_strdup_printf("iqn.2016-09.com.gotgt:%.180s", host);
-}
 
 /* What a function of libgotgt returned, as an exit status. */
 static int failed(const struct serve *s, int r)
@@ -99,18 +94,32 @@ static int add_lun(struct serve *s, const struct conf_lun *l, uint32_t number)
 
 static int add_luns(struct serve *s)
 {
-	const struct lun_arg common = { .size = s->size, .read_only = s->read_only };
 	int status = EXIT_SUCCESS;
 
-	for (unsigned i = 0; s->args[i] && !status; i++) {
-		struct conf_lun *l = schema_new(CONF_LUN);
-		GError *error = NULL;
-
-		status = lun_arg_parse(s->args[i], &common, (const char *const *)s->plugin_dirs, l, &error) ?
-			add_lun(s, l, i) : misused(s, error);
-		schema_free(CONF_LUN, l);
-	}
+	for (unsigned i = 0; i < s->luns->len && !status; i++)
+		status = add_lun(s, s->luns->pdata[i], i);
 	return status;
+}
+
+static void free_lun(void *l)
+{
+	schema_free(CONF_LUN, l);
+}
+
+static int parse_luns(struct serve *s)
+{
+	const struct lun_arg common = { .size = s->size, .read_only = s->read_only };
+	GError *error = NULL;
+
+	s->luns = g_ptr_array_new_with_free_func(free_lun);
+	for (char **arg = s->args; *arg; arg++) {
+		struct conf_lun *l = schema_new(CONF_LUN);
+
+		g_ptr_array_add(s->luns, l);
+		if (!lun_arg_parse(*arg, &common, (const char *const *)s->plugin_dirs, l, &error))
+			return misused(s, error);
+	}
+	return EXIT_SUCCESS;
 }
 
 /* For the disks, and for asking what there is. */
@@ -160,9 +169,12 @@ static int admit(struct serve *s)
 
 static int add_target(struct serve *s)
 {
-	const char *wrong = iscsi_name_check(s->iqn);
+	const char *wrong;
 	int r;
 
+	if (!s->iqn)
+		s->iqn = serve_name(s->luns, (const char *const *)s->portals, (const char *const *)s->plugin_dirs);
+	wrong = iscsi_name_check(s->iqn);
 	if (wrong)
 		return cli_usage(s->cmd, "--iqn %s: %s", s->iqn, wrong);
 	r = gotgt_target_add(s->server, s->iqn);
@@ -176,7 +188,7 @@ static void show_line(void *data, enum gotgt_log_level level, const char *line)
 
 static int describe(struct serve *s)
 {
-	static int (*const parts[])(struct serve *s) = { add_target, add_portals, add_luns, add_accounts, admit };
+	static int (*const parts[])(struct serve *s) = { parse_luns, add_target, add_portals, add_luns, add_accounts, admit };
 	const char *dirs = s->dirs ? s->dirs : g_getenv("GOTGT_PLUGIN_PATH");
 	const char *level = s->level ? s->level : "warn";
 	int status = EXIT_SUCCESS;
@@ -227,11 +239,28 @@ static void stop(struct cli_loop *loop)
 		captive_kill(s->captive, signals[loop->stops++ > 0]);
 }
 
+/* There is none, or it is one: a number, or nothing yet. */
+static bool may_be_pid_file(const char *path)
+{
+	g_autofree char *text = NULL;
+	struct stat st;
+	gsize len;
+
+	if (stat(path, &st) < 0)
+		return true;
+	return S_ISREG(st.st_mode) && st.st_size < PID_FILE_MAX && g_file_get_contents(path, &text, &len, NULL) &&
+	       strspn(text, "0123456789\n") == len;
+}
+
 static bool write_pid_file(struct serve *s)
 {
 	g_autofree char *text = g_strdup_printf("%ld\n", (long)getpid());
 	g_autoptr(GError) error = NULL;
 
+	if (s->pid_file && !may_be_pid_file(s->pid_file)) {
+		cli_complain(s->cmd, "--pid-file: %s: it is there, and has something else than a process ID", s->pid_file);
+		return false;
+	}
 	if (!s->pid_file || g_file_set_contents(s->pid_file, text, -1, &error))
 		return true;
 	cli_complain(s->cmd, "--pid-file: %s", error->message);
@@ -318,8 +347,6 @@ static int serve(struct serve *s)
 	}
 	if (!s->portals)
 		s->portals = activation_portals();
-	if (!s->iqn)
-		s->iqn = default_iqn();
 	s->server = gotgt_server_new();
 	status = describe(s);
 	if (status)
@@ -344,6 +371,8 @@ static void clear(struct serve *s)
 	g_strfreev(s->plugin_dirs);
 	g_strfreev(s->portals);
 	g_strfreev(s->args);
+	if (s->luns)
+		g_ptr_array_unref(s->luns);
 	g_strfreev(s->allow);
 	g_free(s->iqn);
 	g_free(s->size);

@@ -121,7 +121,32 @@ size_is()
 {
 	[ "$(wc -c <"$1")" -eq "$2" ]
 }
+check "bytes that are less than a block are told of" complains 0 "the last 272 bytes are less than a block" \
+	"$gotgt" serve -p 127.0.0.1:0 --size 10000 --run true "$tap_tmp/odd.img"
 check "of that size, and of that name" size_is "$tap_tmp/new,file.img" 3145728
+
+# The name of a target that nobody named: other disks have others, since their serial numbers are made from it.
+name_of() # PORTAL ARGUMENT...
+{
+	# shellcheck disable=SC2016
+	portal=$1 && shift && "$gotgt" serve -p "$portal" --run 'echo "$iqn"' "$@"
+}
+same() # FIRST SECOND
+{
+	[ -n "$1" ] && [ "$1" = "$2" ]
+}
+different() # NAME...
+{
+	[ "$(printf '%s\n' "$@" | sort | uniq -d)" = "" ]
+}
+mkdir "$tap_tmp/one" "$tap_tmp/two"
+ln -s "$tap_tmp/one" "$tap_tmp/link"
+first=$(name_of 127.0.0.1:0 --size 1M "$tap_tmp/one/disk.img")
+check "the name stays with the disk" same "$first" "$(name_of 127.0.0.2:0 "mmap:$tap_tmp/link/disk.img,read-only=yes")"
+check "others have others" different "$first" "$(name_of 127.0.0.1:0 --size 1M "$tap_tmp/two/disk.img")" \
+	"$(name_of 127.0.0.1:0 "$tap_tmp/one/disk.img" null:)" "$(name_of 127.0.0.1:0 null:)" "$(name_of 127.0.0.1:0 null:)" \
+	"$(name_of 127.77.3.1:3261 null:)" "$(name_of 127.77.3.1:3262 null:)" "$(name_of 127.77.3.1:3261 null:,size=2M)"
+check "without a path, it stays with how it was asked for" same "$(name_of 127.77.3.1:3261 null:)" "$(name_of 127.77.3.1:3261 null:)"
 
 # Start it, wait for its URL, stop it.
 start_stop() # SIGNAL
@@ -155,6 +180,10 @@ others_pid_file()
 }
 check "--pid-file: not another's" others_pid_file
 rm -f "$tap_tmp/pid"
+echo precious >"$tap_tmp/precious"
+check "--pid-file: not in place of something else" complains 1 "has something else than a process ID" \
+	"$gotgt" serve -p 127.0.0.1:0 --pid-file "$tap_tmp/precious" --run true null:
+check "which stays" grep -qx precious "$tap_tmp/precious"
 for signal in TERM INT; do
 	check "serve prints URLs and stops at SIG$signal" start_stop "$signal"
 done

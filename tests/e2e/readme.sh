@@ -11,6 +11,7 @@ if [ -z "${README_NETWORK-}" ] && unshare -rn true 2>/dev/null && command -v ip 
 	README_NETWORK=1 exec unshare -rn sh "$0" "$@"
 fi
 . "${srcdir:-.}/tests/tap.sh"
+tap_not_tsan
 if [ -z "${README_NETWORK-}" ]; then
 	echo "1..0 # SKIP no network namespaces, or no ip"
 	exit 0
@@ -23,8 +24,9 @@ box=$tap_tmp/box
 served=$tap_tmp/served
 ip link set lo up && ip addr add 192.0.2.1/24 dev lo
 mkdir -p "$tap_tmp/bin" "$tap_tmp/run" "$served"
-# What "gotgt serve" calls its target.
-iqn=$("$gotgt" serve -p 127.0.0.1:0 --run "echo \"\$iqn\"" null:,size=1M)
+# What "gotgt serve disk.img" calls its target there.
+mkdir "$box"
+iqn=$("$gotgt" serve -p 127.0.0.1:0 --size 1M --run "echo \"\$iqn\"" "$box/disk.img")
 fresh()
 {
 	rm -rf "$box"
