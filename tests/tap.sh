@@ -3,6 +3,7 @@
 #
 #   . "$(dirname "$0")/../tap.sh"
 #   tap_need CMD...          skip the whole test where one is absent
+#   tap_not_tsan             skip it in a build with ThreadSanitizer
 #   check 'what must hold' command args...
 #   tap_exits STATUS command args...
 #   tap_skip 'what' 'why'
@@ -24,6 +25,15 @@ tap_need()
 			exit 0
 		fi
 	done
+}
+
+# What has no threads to speak of need not take several times as long.
+tap_not_tsan()
+{
+	if grep -aq __tsan_init "$gotgt"; then
+		echo "1..0 # SKIP nothing for ThreadSanitizer"
+		exit 0
+	fi
 }
 
 tap_ok()
@@ -75,13 +85,13 @@ tap_exits() # STATUS COMMAND...
 # Wait for a line with TEXT in a file another process writes; false when it does not come within 20 seconds.
 tap_wait()
 {
-	timeout 20 tail -f -n +1 "$1" | grep -qF -m 1 -e "$2"
+	timeout 60 tail -f -n +1 "$1" | grep -qF -m 1 -e "$2"
 }
 
-# Wait for a child to end, which is killed when it does not within a minute; its status.
+# Wait for a child to end, which is killed when it does not within two minutes; its status.
 tap_join()
 {
-	timeout 60 tail --pid="$1" -f /dev/null || kill -KILL "$1"
+	timeout 120 tail --pid="$1" -f /dev/null || kill -KILL "$1"
 	wait "$1"
 }
 

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fail.c - preloaded into a server: a system call of the data path fails, as FAIL="CALL ERRNO EVERY COUNT" says: each
- * EVERY-th call, COUNT times.  ERRNO 0: it does a part of what it was asked for.  CALL dsync: what pwritev2() with
- * RWF_DSYNC writes, it does not make stable.  Nothing fails before the file
- * $FAIL_WHEN is there; after the last failure it is removed.  FAIL_SLOW=MS: each fdatasync() until then that does not
- * fail takes that long.  FAIL="seen ERRNO 1 COUNT": what was written before $FAIL_WHEN was there is lost, and another
- * program has been told: Linux tells each file that was opened before then, once, and none that is opened later.
+ * EVERY-th call, COUNT times.  ERRNO 0: it does a part of what it was asked for.  Nothing fails before the file
+ * $FAIL_WHEN is there; after the last failure it is removed.
+ *
+ * CALL is a call's name, or one of these: dsync, what pwritev2() with RWF_DSYNC writes it does not make stable; lseek, only
+ * of those for data or holes; mmap, only of memory without a file; wake, a write() of an eventfd's eight bytes; watch-conn,
+ * watch-portal, an epoll_ctl() that adds a socket that is connected, or listens.
+ *
+ * FAIL_SLOW=MS: each fdatasync() that does not fail takes until one has, or that long.  FAIL="seen ERRNO 1 COUNT": what was
+ * written before $FAIL_WHEN was there is lost, and another program has been told: Linux tells each file that was opened
+ * before then, once, and none that is opened later.
  */
 #include "config.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -18,7 +24,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -49,6 +57,7 @@ static bool fails(const char *call)
 {
 	int saved = errno;
 	bool armed;
+	unsigned n;
 
 	if (strcmp(call, which) || !atomic_load(&left))
 		return false;
@@ -56,9 +65,12 @@ static bool fails(const char *call)
 	errno = saved;
 	if (!armed || (atomic_fetch_add(&calls, 1) + 1) % every)
 		return false;
-	if (atomic_fetch_sub(&left, 1) == 1)
+	for (n = atomic_load(&left); n && !atomic_compare_exchange_weak(&left, &n, n - 1); )
+		continue;
+	if (n == 1)
 		unlink(when);
-	return true;
+	errno = saved;
+	return n != 0;
 }
 
 /* Half of the bytes of an array, into one of ours. */
@@ -124,6 +136,14 @@ static bool is_told(int fd)
 	return !strcmp(which, "seen") && access(when, F_OK) == 0 && !atomic_exchange(&knows_of_none[fd], true) && fails("seen");
 }
 
+static int open_file(const char *path, int flags, mode_t mode)
+{
+	if (!fails("open"))
+		return opened(REAL(open)(path, flags, mode));
+	errno = error;
+	return -1;
+}
+
 EXPORT int open(const char *path, int flags, ...)
 {
 	va_list rest;
@@ -132,14 +152,22 @@ EXPORT int open(const char *path, int flags, ...)
 	va_start(rest, flags);
 	mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
 	va_end(rest);
-	return opened(REAL(open)(path, flags, mode));
+	return open_file(path, flags, mode);
 }
 
 /* What open() is with _FORTIFY_SOURCE, where flags are not known by the compiler. */
 EXPORT int __open_2(const char *path, int flags);
 EXPORT int __open_2(const char *path, int flags)
 {
-	return opened(REAL(open)(path, flags));
+	return open_file(path, flags, 0);
+}
+
+EXPORT ssize_t write(int fd, const void *data, size_t len)
+{
+	if (len != sizeof(uint64_t) || !fails("wake"))
+		return REAL(write)(fd, data, len);
+	errno = error;
+	return -1;
 }
 
 EXPORT int fdatasync(int fd)
@@ -147,8 +175,8 @@ EXPORT int fdatasync(int fd)
 	bool slow = slow_ms && access(when, F_OK) == 0;
 
 	if (!fails("fdatasync") && !is_told(fd)) {
-		if (slow)
-			usleep(slow_ms * 1000);
+		for (unsigned i = 0; slow && i < slow_ms && access(when, F_OK) == 0; i += 10)
+			usleep(10000);
 		return REAL(fdatasync)(fd);
 	}
 	errno = error;
@@ -169,6 +197,67 @@ EXPORT int fallocate(int fd, int mode, off_t at, off_t len)
 		return REAL(fallocate)(fd, mode, at, len);
 	errno = error;
 	return -1;
+}
+
+EXPORT ssize_t copy_file_range(int from, off_t *in, int to, off_t *out, size_t len, unsigned flags)
+{
+	if (!fails("copy_file_range"))
+		return REAL(copy_file_range)(from, in, to, out, len, flags);
+	if (!error)
+		return REAL(copy_file_range)(from, in, to, out, (len + 1) / 2, flags);
+	errno = error;
+	return -1;
+}
+
+EXPORT int statx(int fd, const char *path, int flags, unsigned mask, struct statx *st)
+{
+	if (!fails("statx"))
+		return REAL(statx)(fd, path, flags, mask, st);
+	errno = error;
+	return -1;
+}
+
+EXPORT off_t lseek(int fd, off_t at, int whence)
+{
+	if ((whence != SEEK_DATA && whence != SEEK_HOLE) || !fails("lseek"))
+		return REAL(lseek)(fd, at, whence);
+	errno = error;
+	return -1;
+}
+
+EXPORT int mincore(void *bytes, size_t len, unsigned char *pages)
+{
+	if (!fails("mincore"))
+		return REAL(mincore)(bytes, len, pages);
+	errno = error;
+	return -1;
+}
+
+EXPORT void *mmap(void *bytes, size_t len, int prot, int flags, int fd, off_t at)
+{
+	if (fd >= 0 || !fails("mmap"))
+		return REAL(mmap)(bytes, len, prot, flags, fd, at);
+	errno = error;
+	return MAP_FAILED;
+}
+
+EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+	return fails("pthread_create") ? error : REAL(pthread_create)(thread, attr, run, arg);
+}
+
+EXPORT int epoll_ctl(int ep, int how, int fd, struct epoll_event *event)
+{
+	socklen_t len = sizeof(int);
+	int saved = errno, listens;
+
+	if (how == EPOLL_CTL_ADD && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 &&
+	    fails(listens ? "watch-portal" : "watch-conn")) {
+		errno = error;
+		return -1;
+	}
+	errno = saved;
+	return REAL(epoll_ctl)(ep, how, fd, event);
 }
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,6 +38,12 @@ int server_connect_tcp(struct server *s)
 	return fd;
 }
 
+/* It is not to outlive a test that fails. */
+static void in_child(gpointer data)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 struct life *life_begin(const char *const *argv, char **env)
 {
 	struct life *l = g_new0(struct life, 1);
@@ -46,7 +53,7 @@ struct life *life_begin(const char *const *argv, char **env)
 	int fd;
 
 	g_spawn_async_with_pipes(NULL, (char **)argv, env, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL,
-				 NULL, NULL, &l->pid, NULL, &fd, NULL, &error);
+				 in_child, NULL, &l->pid, NULL, &fd, NULL, &error);
 	g_assert_no_error(error);
 	f = fdopen(fd, "r");
 	g_assert_nonnull(fgets(line, sizeof line, f));
@@ -55,6 +62,19 @@ struct life *life_begin(const char *const *argv, char **env)
 	port = (uint16_t)atoi(at + strlen("127.0.0.1:"));
 	fclose(f);
 	return l;
+}
+
+unsigned life_files(const struct life *l)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/fd", l->pid);
+	GDir *dir = g_dir_open(path, 0, NULL);
+	unsigned n = 0;
+
+	g_assert_nonnull(dir);
+	while (g_dir_read_name(dir))
+		n++;
+	g_dir_close(dir);
+	return n;
 }
 
 static void *kill_later(void *arg)

@@ -7,6 +7,8 @@ struct life;
 
 /* Start argv, whose first line of output has the portal 127.0.0.1:PORT; env as g_spawn_async() has it. */
 struct life *life_begin(const char *const *argv, char **env);
+/* How many files and sockets it has open. */
+unsigned life_files(const struct life *l);
 /* SIGKILL, some time from now. */
 void life_kill_after(struct life *l, unsigned delay_us);
 /* Wait for that; it ended in no other way. */

@@ -19,21 +19,30 @@
 
 #define START_S 30
 #define STOP_S 60
+#define PORT 3260u
 
 const char *rig_program, *rig_folder;
 bool rig_sanitized;
+unsigned rig_patience_s = 20;
 int rig_pid;
 
-static uint16_t port;
+/* An address of this process alone: nobody takes its port while the daemon is down, as the source of a connection neither. */
+static uint32_t address;
 static char *conf_path, *log_path, *socket_path, *conf_text;
 
 /* ---- the daemon ---- */
 
+static char *rig_address(void)
+{
+	return g_strdup_printf("%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
+}
+
 static void write_conf(void)
 {
-	g_autofree char *text = g_strdup_printf("portals = ( { address = \"127.0.0.1\"; port = %u; } );\n"
-						"control: { socket = \"%s\"; };\nstate-dir = \"%s\";\n%s", port, socket_path,
-						rig_folder, conf_text);
+	g_autofree char *portal = rig_address();
+	g_autofree char *text = g_strdup_printf("portals = ( { address = \"%s\"; port = %u; } );\n"
+						"control: { socket = \"%s\"; };\nstate-dir = \"%s\";\n%s", portal, PORT,
+						socket_path, rig_folder, conf_text);
 
 	g_assert_true(g_file_set_contents(conf_path, text, -1, NULL));
 }
@@ -92,18 +101,12 @@ static void spawn(void)
 	}
 }
 
-/* One that is free now, so that the daemon can have it again. */
-static uint16_t free_port(void)
+void rig_image(const char *name, size_t bytes)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof at;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	g_autofree char *path = g_build_filename(rig_folder, name, NULL);
 
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	g_assert_cmpint(bind(fd, (struct sockaddr *)&at, sizeof at), ==, 0);
-	g_assert_cmpint(getsockname(fd, (struct sockaddr *)&at, &len), ==, 0);
-	close(fd);
-	return ntohs(at.sin_port);
+	g_assert_true(g_file_set_contents(path, "", 0, NULL));
+	g_assert_cmpint(truncate(path, (off_t)bytes), ==, 0);
 }
 
 void rig_start(const char *text)
@@ -116,7 +119,7 @@ void rig_start(const char *text)
 	log_path = g_build_filename(rig_folder, "log", NULL);
 	socket_path = g_build_filename(rig_folder, "sock", NULL);
 	conf_text = g_strdup(text);
-	port = free_port();
+	address = 0x7f400000u | ((uint32_t)getpid() & 0x3fffff);
 	write_conf();
 	spawn();
 }
@@ -158,7 +161,9 @@ void rig_kill(void)
 
 char *rig_portal(void)
 {
-	return g_strdup_printf("127.0.0.1:%u", port);
+	g_autofree char *portal = rig_address();
+
+	return g_strdup_printf("%s:%u", portal, PORT);
 }
 
 /* ---- what it uses ---- */
@@ -200,7 +205,7 @@ int rig_control(void)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	g_strlcpy(to.sun_path, socket_path, sizeof to.sun_path);
-	limit(fd, rig_sanitized ? 10 : 2);
+	limit(fd, rig_patience_s);
 	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
 		return fd;
 	close(fd);
@@ -233,8 +238,8 @@ unsigned rig_ask(const char *method, const char *path, const char *body)
 
 static int connect_to_portal(void)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT),
+				  .sin_addr.s_addr = htonl(address) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	if (fd < 0)
@@ -314,10 +319,12 @@ int raw_login(const char *target, uint8_t id, const char *extra)
 	return -1;
 }
 
-void raw_drain(int fd)
+size_t raw_drain(int fd)
 {
 	char rest[65536];
+	size_t all = 0;
 
-	while (recv(fd, rest, sizeof rest, MSG_DONTWAIT) > 0)
-		;
+	for (ssize_t n; (n = recv(fd, rest, sizeof rest, MSG_DONTWAIT)) > 0; )
+		all += (size_t)n;
+	return all;
 }

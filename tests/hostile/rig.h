@@ -15,6 +15,8 @@ extern const char *rig_program, *rig_folder;	/* gotgt; where files may be */
 extern bool rig_sanitized;			/* built with a sanitizer: memory is another's, and slow */
 extern int rig_pid;
 
+/* A file of zeroes, without any space of its own, in rig_folder. */
+void rig_image(const char *name, size_t bytes);
 /* Write the configuration (text after portals and control) and start it; wait until it listens. */
 void rig_start(const char *text);
 /* The same daemon again, at the port it had: after rig_kill() or rig_stop(). */
@@ -28,7 +30,8 @@ bool rig_said(const char *text);
 /* It has ended: a failure of the test. */
 void rig_check_alive(void);
 
-char *rig_portal(void);		/* "127.0.0.1:PORT" */
+extern unsigned rig_patience_s;	/* within which the control socket answers */
+char *rig_portal(void);		/* "ADDRESS:PORT" */
 size_t rig_rss_kib(void);
 unsigned rig_fds(void);
 /* METHOD and path with a body (or NULL) by the control socket; the status, 0 when there was no answer in two seconds. */
@@ -46,6 +49,6 @@ bool raw_recv(int fd, uint8_t bhs[BHS_LEN]);
 /* Logged in to target, with extra keys (';' for NUL); -1: not. */
 int raw_login(const char *target, uint8_t id, const char *extra);
 /* Bytes that are here are read and forgotten. */
-void raw_drain(int fd);
+size_t raw_drain(int fd);
 
 #endif

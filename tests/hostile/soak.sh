@@ -1,15 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Everything at once for SOAK_SECONDS (10): see test-soak.c.
-. "${srcdir:-.}/tests/tap.sh"
-here=${G_TEST_BUILDDIR:-$PWD/tests}/hostile
-if grep -aq -e __asan_init -e __tsan_init "$gotgt"; then
-	RIG_SANITIZED=1
-	ASAN_OPTIONS=quarantine_size_mb=16:${ASAN_OPTIONS:-}
-	export RIG_SANITIZED ASAN_OPTIONS
-fi
-trap - EXIT
-"$here/test-soak" --tap "$gotgt" "$tap_tmp" "${SOAK_SECONDS:-10}"
-status=$?
-rm -rf "$tap_tmp"
-exit $status
+. "${srcdir:-.}/tests/hostile/run.sh"
+start soak "${SOAK_SECONDS:-10}"

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "rig.h"
 
-enum { COMMANDS = 64, ABORT_TASK = 1, LUN_RESET = 5, GATE_BYTES = 4 << 20, END_S = 15 };
+enum { COMMANDS = 64, ABORT_TASK = 1, LUN_RESET = 5, GATE_BYTES = 4 << 20, END_S = 60 };
 
 static char *gate;
 
@@ -22,16 +22,12 @@ static void start(const char *fault)
 		"workers = 4;\n"
 		"targets = ( { iqn = \"" DISK "\"; open = true; luns = (\n"
 		"    { number = 0; plugin = \"file\"; settings: { path = \"%s/0\"; }; },\n"
-		"    { number = 1; plugin = \"faulty\"; io-timeout = 1; settings: { path = \"%s/1\"; fault = \"%s\"; }; } ); } );\n";
+		"    { number = 1; plugin = \"faulty\"; io-timeout = 3; settings: { path = \"%s/1\"; fault = \"%s\"; }; } ); } );\n";
 	g_autofree char *text = g_strdup_printf(conf, rig_folder, rig_folder, fault);
 
 	unlink(gate);
-	for (unsigned i = 0; i < 2; i++) {
-		g_autofree char *image = g_strdup_printf("%s/%u", rig_folder, i);
-
-		g_assert_true(g_file_set_contents(image, "", 0, NULL));
-		g_assert_cmpint(truncate(image, GATE_BYTES), ==, 0);
-	}
+	rig_image("0", GATE_BYTES);
+	rig_image("1", GATE_BYTES);
 	rig_start(text);
 }
 
@@ -110,7 +106,7 @@ static void test_hangs(void)
 		itt = command(i, n % 2, n);
 	others_go_on(other);
 	expect_timeouts(i, COMMANDS);
-	g_assert_cmpint(g_get_monotonic_time() - began, <, (rig_sanitized ? 10 : 5) * G_USEC_PER_SEC);
+	g_assert_cmpint(g_get_monotonic_time() - began, <, 60 * G_USEC_PER_SEC);
 	ini_tmf(i, ABORT_TASK, 1, itt);
 	EXPECT_TMF(i, 1);
 	ini_tmf(i, LUN_RESET, 1, TAG_NONE);
@@ -118,7 +114,7 @@ static void test_hangs(void)
 	others_go_on(other);
 	/* It answers again. */
 	unlink(gate);
-	until = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+	until = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
 	do {
 		itt = ini_test_unit_ready(i, 1);
 		EXPECT_PDU(i, OP_SCSI_RESPONSE);
@@ -213,6 +209,12 @@ static double cpu_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static void wait_said(const char *what)
+{
+	for (gint64 until = g_get_monotonic_time() + 60 * G_USEC_PER_SEC; !rig_said(what); g_usleep(10000))
+		g_assert_cmpint(g_get_monotonic_time(), <, until);
+}
+
 /* Connections leave some to the control socket; when it has none either it neither spins nor stays away afterwards. */
 static void test_few_files(void)
 {
@@ -229,18 +231,18 @@ static void test_few_files(void)
 	others_go_on(i);
 	g_assert_cmpuint(rig_ask("PUT", "/v1/targets/" OTHER, "{\"open\":true,\"luns\":[{\"number\":0,\"plugin\":\"null\"}]}"),
 			 ==, 201);
-	g_assert_true(rig_said("open files"));
+	wait_said("open files");
 	leave_files(3);
 	waiting = rig_control();
 	used_s = cpu_s();
 	g_usleep(G_USEC_PER_SEC / 2);
 	g_assert_cmpfloat(cpu_s() - used_s, <, 0.2);
-	g_assert_true(rig_said("Too many open files"));
+	wait_said("Too many open files");
 	leave_files(1024);
 	for (unsigned n = 0; n < G_N_ELEMENTS(fds); n++)
 		if (fds[n] >= 0)
 			close(fds[n]);
-	until = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+	until = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
 	while (rig_ask("GET", "/healthz", NULL) != 200)
 		g_assert_cmpint(g_get_monotonic_time(), <, until);
 	ini_free(i);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * verifier.c - see soak.h.  Each block has a stamp: its LBA, its owner, and the generation of the write.  A write without
- * GOOD may have happened or not: such a block has two generations it may be of, until it is read.
+ * GOOD may have happened or not: such a block has two generations it may be of, until it is read.  Generation 0 is of zeroes.
  */
 #include "config.h"
 #include <poll.h>
@@ -10,11 +10,14 @@
 #include "scsi/wire.h"
 #include "soak.h"
 
-enum { SLOTS = 8, SLOT_BLOCKS = 128, ABORT_TASK = 1, PATIENCE_MS = 100 };
+enum { SLOTS = 8, SLOT_BLOCKS = 128, ABORT_TASK = 1, PATIENCE_MS = 100, NOW_MAX = 8192 /* bytes of immediate data */ };
+#define NONE UINT32_MAX
 
+struct kind;
 struct slot {
-	uint32_t itt, lba, blocks, generation;
-	bool write, open, good, aborting;
+	const struct kind *kind;
+	uint32_t itt, lba, blocks, generation, len;	/* len: bytes of data, in either direction */
+	bool open, good, aborting;
 	uint8_t data[SLOT_BLOCKS * BLOCK];
 };
 
@@ -22,7 +25,7 @@ struct verifier {
 	struct ini *ini, *before;	/* before: a connection that was left open */
 	uint8_t id;
 	uint32_t lun, first, blocks, generation;
-	uint32_t *is, *or;		/* generations of a block; 0: none yet, or no second one */
+	uint32_t *is, *or;		/* generations of a block; or: NONE, or a second one that it may be of */
 	unsigned open, tmfs;
 	bool may_lose, lost, immediate, asked;	/* asked: to log out, by the daemon */
 	struct slot slots[SLOTS];
@@ -50,9 +53,9 @@ static void verify_block(struct verifier *v, const uint8_t *got, uint32_t lba)
 	uint8_t want[BLOCK] = { 0 };
 	uint32_t generation = get32(got + 8);
 
-	if (generation != *is(v, lba) && *or(v, lba) && generation == *or(v, lba))
+	if (generation == *or(v, lba))
 		*is(v, lba) = generation;
-	*or(v, lba) = 0;
+	*or(v, lba) = NONE;
 	if (*is(v, lba))
 		stamp(v, want, lba, *is(v, lba));
 	if (memcmp(got, want, BLOCK))
@@ -62,22 +65,133 @@ static void verify_block(struct verifier *v, const uint8_t *got, uint32_t lba)
 
 /* ---- commands ---- */
 
+static void block_of(const struct verifier *v, uint8_t *block, uint32_t lba, uint32_t generation)
+{
+	if (generation)
+		stamp(v, block, lba, generation);
+	else
+		memset(block, 0, BLOCK);
+}
+
+static void fill_new(struct verifier *v, struct slot *s, uint8_t *cdb)
+{
+	for (uint32_t i = 0; i < s->blocks; i++)
+		block_of(v, s->data + i * BLOCK, s->lba + i, s->generation);
+	s->len = s->blocks * BLOCK;
+}
+
+static void fill_old(struct verifier *v, struct slot *s, uint8_t *cdb)
+{
+	for (uint32_t i = 0; i < s->blocks; i++)
+		block_of(v, s->data + i * BLOCK, s->lba + i, *is(v, s->lba + i));
+	s->len = s->blocks * BLOCK;
+}
+
+static void fill_compare(struct verifier *v, struct slot *s, uint8_t *cdb)
+{
+	s->blocks = 1;
+	block_of(v, s->data, s->lba, *is(v, s->lba));
+	block_of(v, s->data + BLOCK, s->lba, s->generation);
+	s->len = 2 * BLOCK;
+	put32(cdb + 10, 0);
+	cdb[13] = 1;
+}
+
+static void fill_unmap(struct verifier *v, struct slot *s, uint8_t *cdb)
+{
+	s->len = 24;
+	memset(s->data, 0, s->len);
+	s->data[1] = 22;
+	s->data[3] = 16;
+	put32(s->data + 12, s->lba);
+	put32(s->data + 16, s->blocks);
+	memset(cdb + 1, 0, 15);
+	cdb[8] = (uint8_t)s->len;
+}
+
+static void fill_read(struct verifier *v, struct slot *s, uint8_t *cdb)
+{
+	s->len = s->blocks * BLOCK;
+}
+
+static void fill_nothing(struct verifier *v, struct slot *s, uint8_t *cdb)
+{
+	s->len = 0;
+}
+
+/* What does not look at blocks: a CDB with its allocation length where it has it. */
+static void fill_look(struct verifier *v, struct slot *s, uint8_t *cdb)
+{
+	static const uint8_t at[] = { [0x12] = 4, [0x1a] = 4, [0x5e] = 8, [0x9e] = 13, [0xa0] = 9 };
+
+	s->len = 96;
+	memset(cdb + 1, 0, 15);
+	if (cdb[0] == 0x1a)
+		cdb[2] = 0x3f;
+	if (cdb[0] == 0x9e)
+		cdb[1] = 0x12, put32(cdb + 6, s->lba);
+	cdb[at[cdb[0]]] = (uint8_t)s->len;
+}
+
+/* READS: blocks come, and are looked at; WRITES: they are of the slot's generation then; KEEPS: neither. */
+enum does { READS, WRITES, ZEROES, KEEPS };
+
+static const struct kind {
+	uint8_t opcode, flags;
+	enum does does;
+	bool is_out;
+	void (*fill)(struct verifier *v, struct slot *s, uint8_t *cdb);
+	unsigned often;
+} kinds[] = {
+	{ 0x28, 0x00, READS, false, fill_read, 150 }, { 0x88, 0x00, READS, false, fill_read, 50 },
+	{ 0x28, 0x08, READS, false, fill_read, 3 },				/* FUA */
+	{ 0x2a, 0x00, WRITES, true, fill_new, 125 }, { 0x8a, 0x00, WRITES, true, fill_new, 50 },
+	{ 0x2a, 0x08, WRITES, true, fill_new, 3 }, { 0x2e, 0x00, WRITES, true, fill_new, 2 },	/* FUA; WRITE AND VERIFY */
+	{ 0x89, 0x00, WRITES, true, fill_compare, 4 },				/* COMPARE AND WRITE */
+	{ 0x42, 0x00, ZEROES, true, fill_unmap, 4 },				/* UNMAP */
+	{ 0x93, 0x01, ZEROES, false, fill_nothing, 2 }, { 0x93, 0x09, ZEROES, false, fill_nothing, 2 },	/* WRITE SAME, NDOB */
+	{ 0x2f, 0x02, KEEPS, true, fill_old, 3 },				/* VERIFY, BYTCHK 1 */
+	{ 0x35, 0x00, KEEPS, false, fill_nothing, 2 }, { 0x34, 0x00, KEEPS, false, fill_nothing, 1 },	/* SYNCHRONIZE CACHE, PRE-FETCH */
+	{ 0x12, 0, KEEPS, false, fill_look, 1 }, { 0x1a, 0, KEEPS, false, fill_look, 1 }, { 0x5e, 0, KEEPS, false, fill_look, 1 },
+	{ 0x9e, 0, KEEPS, false, fill_look, 1 }, { 0xa0, 0, KEEPS, false, fill_look, 1 },
+};
+
+static bool is_read(const struct slot *s) { return s->kind->does == READS; }
+static bool changes(const struct slot *s) { return s->kind->does == WRITES || s->kind->does == ZEROES; }
+
+static const struct kind *any_kind(void)
+{
+	unsigned n, all = 0;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++)
+		all += kinds[i].often;
+	n = (unsigned)g_random_int_range(0, (gint32)all);
+	for (unsigned i = 0; ; n -= kinds[i++].often)
+		if (n < kinds[i].often)
+			return &kinds[i];
+}
+
 static void send_slot(struct verifier *v, struct slot *s)
 {
-	uint8_t cdb[16] = { s->write ? 0x2a : 0x28 };
-	uint32_t len = s->blocks * BLOCK, now = s->write && v->immediate && len <= 8192 && g_random_boolean() ? len : 0;
+	uint8_t cdb[16] = { s->kind->opcode, s->kind->flags };
+	uint32_t now;
 
-	put32(cdb + 2, s->lba);
-	put16(cdb + 7, (uint16_t)s->blocks);
-	if (s->write)
-		for (uint32_t i = 0; i < s->blocks; i++)
-			stamp(v, s->data + i * BLOCK, s->lba + i, s->generation);
-	else
-		memset(s->data, 0xee, len);
+	if (cdb[0] >> 5 == 4) {		/* of 16 bytes */
+		put32(cdb + 6, s->lba);
+		put32(cdb + 10, s->blocks);
+	} else {
+		put32(cdb + 2, s->lba);
+		put16(cdb + 7, (uint16_t)s->blocks);
+	}
+	s->kind->fill(v, s, cdb);
+	if (is_read(s))
+		memset(s->data, 0xee, s->len);
 	s->open = true;
 	s->good = s->aborting = false;
 	v->open++;
-	s->itt = ini_command(v->ini, s->write ? FINAL | WRITE : FINAL | READ, v->lun, len, cdb, s->data, now);
+	now = s->kind->is_out && v->immediate && s->len <= NOW_MAX && g_random_boolean() ? s->len : 0;
+	s->itt = ini_command(v->ini, !s->len ? FINAL : s->kind->is_out ? FINAL | WRITE : FINAL | READ, v->lun, s->len, cdb,
+			     s->data, now);
 	atomic_fetch_add(&soak.commands, 1);
 }
 
@@ -108,7 +222,7 @@ static void answer_r2t(struct verifier *v, const struct slot *s)
 {
 	uint32_t ttt = get32(v->ini->bhs + 20), offset = get32(v->ini->bhs + 40), len = get32(v->ini->bhs + 44), sn = 0;
 
-	g_assert_cmpuint(offset + len, <=, s->blocks * BLOCK);
+	g_assert_cmpuint(offset + len, <=, s->len);
 	for (uint32_t at = 0; at < len; sn++) {
 		uint32_t n = MIN(len - at, 16384);
 
@@ -137,7 +251,7 @@ static void take(struct verifier *v)
 			answer_r2t(v, s);
 	} else if (op == OP_DATA_IN) {
 		g_assert_nonnull(s);
-		g_assert_cmpuint(get32(i->bhs + 40) + i->data_len, <=, s->blocks * BLOCK);
+		g_assert_cmpuint(get32(i->bhs + 40) + i->data_len, <=, s->len);
 		memcpy(s->data + get32(i->bhs + 40), i->data, i->data_len);
 		if (i->bhs[1] & FLAG_STATUS)
 			ended(v, s, i->bhs[3]);
@@ -209,20 +323,20 @@ static void settle(struct verifier *v, struct slot *s)
 	for (uint32_t i = 0; i < s->blocks; i++) {
 		uint32_t lba = s->lba + i;
 
-		if (s->write && s->good)
-			*is(v, lba) = s->generation, *or(v, lba) = 0;
-		else if (s->write)
+		if (changes(s) && s->good)
+			*is(v, lba) = s->generation, *or(v, lba) = NONE;
+		else if (changes(s))
 			*or(v, lba) = s->generation;
-		else if (s->good)
+		else if (is_read(s) && s->good)
 			verify_block(v, s->data + i * BLOCK, lba);
 	}
 }
 
-/* Of blocks that may be of two generations there is no write before they have been read. */
+/* Of blocks that may be of two generations nothing is said, and there is no write, before they have been read. */
 static bool unsure(struct verifier *v, const struct slot *s)
 {
 	for (uint32_t i = 0; i < s->blocks; i++)
-		if (*or(v, s->lba + i))
+		if (*or(v, s->lba + i) != NONE)
 			return true;
 	return false;
 }
@@ -239,9 +353,8 @@ void verifier_round(struct verifier *v)
 
 		s->blocks = (uint32_t)g_random_int_range(1, g_random_int_range(0, 4) ? 17 : SLOT_BLOCKS + 1);
 		s->lba = v->first + n * each + (uint32_t)g_random_int_range(0, (gint32)(each - s->blocks + 1));
-		s->write = !unsure(v, s) && g_random_boolean();
-		if (s->write)
-			s->generation = ++v->generation;
+		s->kind = unsure(v, s) ? &kinds[0] : any_kind();
+		s->generation = s->kind->does == WRITES ? ++v->generation : 0;
 		send_slot(v, s);
 	}
 	for (unsigned n = 0; abort && n < SLOTS; n += 3)
@@ -260,7 +373,7 @@ void verifier_check(struct verifier *v)
 	struct slot *s = &v->slots[0];
 
 	for (uint32_t lba = v->first; lba < v->first + v->blocks; ) {
-		s->write = false;
+		s->kind = &kinds[0];
 		s->lba = lba;
 		s->blocks = MIN(SLOT_BLOCKS, v->first + v->blocks - lba);
 		send_slot(v, s);
@@ -275,12 +388,12 @@ void verifier_check(struct verifier *v)
 
 void verifier_login(struct verifier *v)
 {
-	static const char *const kinds[] = {
+	static const char *const texts[] = {
 		"", "HeaderDigest=CRC32C;", "DataDigest=CRC32C;", "HeaderDigest=CRC32C;DataDigest=CRC32C;",
 		"InitialR2T=No;ImmediateData=Yes;", "InitialR2T=Yes;ImmediateData=No;", "MaxOutstandingR2T=4;MaxBurstLength=16384;",
 	};
 	struct ini *old = v->ini;
-	g_autofree char *text = g_strconcat(kinds[g_random_int_range(0, G_N_ELEMENTS(kinds))],
+	g_autofree char *text = g_strconcat(texts[g_random_int_range(0, G_N_ELEMENTS(texts))],
 					    "MaxRecvDataSegmentLength=65536;", NULL);
 
 	switch (old ? g_random_int_range(0, 3) : 0) {
@@ -322,7 +435,9 @@ struct verifier *verifier_new(uint8_t id, uint32_t lun, uint32_t first_lba, uint
 	v->first = first_lba;
 	v->blocks = blocks;
 	v->is = g_new0(uint32_t, blocks);
-	v->or = g_new0(uint32_t, blocks);
+	v->or = g_new(uint32_t, blocks);
+	for (uint32_t i = 0; i < blocks; i++)
+		v->or[i] = NONE;
 	return v;
 }
 

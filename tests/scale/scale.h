@@ -7,17 +7,7 @@
 #ifdef HAVE_MALLINFO2
 #include <malloc.h>
 #endif
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
+#include "engine/sanitized.h"
 
 /* Bytes; 0 where nobody can tell. */
 static inline size_t in_use(void)

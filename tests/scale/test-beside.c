@@ -20,7 +20,7 @@
 #define LUNS 100u
 #define PACE 64u		/* commands for a change */
 #define TIMES_MAX 2u		/* the 99th percentile of quiet times */
-#define TRIES 5u
+#define TRIES 20u
 
 /* A session that knows what is in each of its slots. */
 struct load {
