@@ -25,7 +25,8 @@ AC_DEFUN([GOTGT_WARNINGS], [
 AC_DEFUN([GOTGT_PKG], [
   PKG_CHECK_MODULES([$1], [$2], [], [AC_MSG_ERROR([$2 not found: install $3])])
 ])
-# GOTGT_LTO(CFLAGS-VAR, LDFLAGS-VAR): gcc's, with objects that ar and other linkers know what to do with; or an error.
+# GOTGT_LTO(CFLAGS-VAR, LDFLAGS-VAR, NOT-LDFLAGS-VAR, [OTHERWISE]): gcc's, with objects that ar and other linkers know what to
+# do with, and what keeps a program that is linked with those from being optimised so.
 AC_DEFUN([GOTGT_LTO], [
   AC_MSG_CHECKING([whether $CC optimises at link time])
   gotgt_save_CFLAGS=$CFLAGS
@@ -34,10 +35,11 @@ AC_DEFUN([GOTGT_LTO], [
 #ifdef __clang__
 #error its objects need its own ar and linker
 #endif
-]])], [AC_MSG_RESULT([yes]); $1="-flto=auto -ffat-lto-objects"; $2=-flto=auto],
-    [AC_MSG_RESULT([no]); AC_MSG_ERROR([--enable-lto wants gcc with its linker plugin])])
+]])], [AC_MSG_RESULT([yes]); $1="-flto=auto -ffat-lto-objects"; $2=-flto=auto; $3=-fno-lto],
+    [AC_MSG_RESULT([no]); $4])
   CFLAGS=$gotgt_save_CFLAGS
 ])
+
 # GOTGT_HARDENING(CFLAGS-VAR, LDFLAGS-VAR, PIE-LDFLAGS-VAR): libtool makes objects of programs, too, for libraries,
 # so that they can be linked as a PIE.  _FORTIFY_SOURCE wants optimisation, and sanitizers have checks of their own.
 AC_DEFUN([GOTGT_HARDENING], [

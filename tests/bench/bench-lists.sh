@@ -13,7 +13,7 @@ blast_row()
 not_started()
 {
 	tell '# gotgt did not start:'
-	cat "$work/gotgt.out"
+	cat "$said"
 	stop_all
 	: >"$work/servers"
 }
@@ -134,6 +134,12 @@ bench_poll()
 # All sessions of this blast are logged in: it waits for what they have to say.
 has_begun() { ls -l "/proc/$1/fd" | grep -q eventpoll; }
 
+median_cpu() # LABEL
+{
+	awk -v label="$1" '$4 == label { print $7 }' "$work/rows" | sort -n |
+		awk '{ v[NR] = $1 } END { if (NR) print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+}
+
 # The cost of one command among many: logical units, sessions, reactors.
 bench_scale()
 {
@@ -172,9 +178,9 @@ bench_scale()
 	done
 	table "$work/rows" 'One among many (CPU is to be within 1.1 of the first line'"'"'s)'
 	# What two reactors could do where nobody takes their CPUs: two divided by the CPU time of a command.
-	awk '$4 ~ /^reactors/ { sum[$4] += $7 } END { if (sum["reactors-2"])
-		printf "two reactors: %.2f times what one can do, the client left out (aim: 1.8)\n",
-			2 * sum["reactors-1"] / sum["reactors-2"] }' "$work/rows" | tee -a "$out/report.txt"
+	one=$(median_cpu reactors-1) two=$(median_cpu reactors-2)
+	[ -z "$one" ] || [ -z "$two" ] || tell "two reactors: $(awk -v one="$one" -v two="$two" 'BEGIN { printf "%.2f", 2 * one / two }')" \
+		'times what one can do, the client left out (aim: 1.8)'
 	start_daemon 'reactors = 1;' "$(null_lun 0)" || { not_started; return; }
 	"$bench/blast" -q 0 -c 50 -t 0.1 "$addr" "$iqn" 0 >/dev/null
 	before=$(rss_kib "$pid")
