@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What shells complete: the words that gotgt offers, and bash, without a terminal, that asks it.
 . "${srcdir:-.}/tests/tap.sh"
+tap_not_tsan
 . "${srcdir:-.}/tests/e2e/ask.sh"
 
 one=iqn.2016-09.com.example:one

@@ -72,14 +72,14 @@ has_size() # MEBIBYTES
 		$(($1 << 20)) ]
 }
 
-# Its size changes, over and over, while data goes there and comes back.
+# It grows, over and over, while data goes there and comes back: what a client has been told is there stays there.
 resized_under_load()
 {
 	there_and_back >"$tap_tmp/load" 2>&1 &
 	load=$!
 	n=0
 	while kill -0 "$load" 2>/dev/null; do
-		echo $((100 + n % 100)) >&3
+		echo $((100 + (n < 99 ? n : 99))) >&3
 		n=$((n + 1))
 		# As long as a client that was told takes to ask again: a loop without pauses would tell it of nothing else.
 		qemu-img info -f raw "$url" >"$tap_tmp/info" || break

@@ -82,5 +82,10 @@ check "having been asked for the clients" asks 'libiscsi-utils .*qemu-img .*qemu
 check "but not for the tests" not asks 'sg3_utils'
 check "apt that fails ends it" not run debian "" serve
 check "having been asked for the clients" asks 'libiscsi-bin .*qemu-utils .*qemu-block-extra'
+: >"$tap_tmp/config.status"
+rm "$tap_tmp/broken"
+check "a build in its own folder ends it" not run debian "" serve
+check "and it says what to do" grep -q '"make distclean" first' "$tap_tmp/err"
+rm "$tap_tmp/config.status"
 check "too many words" not run debian "" nonsense
 tap_end

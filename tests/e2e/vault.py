@@ -113,7 +113,7 @@ def login(user, secret, more=""):
 
 # What is over has been freed once connections have ended: not at once.
 def until(good, what, texts):
-    for _ in range(100):
+    for _ in range(1200):
         found, kept = scan(daemon.pid, texts)
         if good(found, kept):
             break
