@@ -183,18 +183,21 @@ static char *fingerprint(const char *text, gsize len)
 	return g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)text, len);
 }
 
-/* Of a regular file alone: what is read of a pipe is gone.  For wipe(). */
-static int read_file(const char *path, char **text, gsize *len)
+/* Of a regular file alone: what is read of a pipe is gone.  For wipe(); NULL: *err is a negative errno. */
+static char *read_file(const char *path, gsize *len, int *err)
 {
 	g_autoptr(GError) error = NULL;
+	char *text = NULL;
 	struct stat st;
 
-	if (stat(path, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
 	errno = EIO;
-	return g_file_get_contents(path, text, len, &error) ? 0 : -errno;
+	if (stat(path, &st) == 0) {
+		errno = EINVAL;
+		if (S_ISREG(st.st_mode))
+			g_file_get_contents(path, &text, len, &error);
+	}
+	*err = text ? 0 : errno ? -errno : -EIO;
+	return text;
 }
 
 static void wipe(char *text, gsize len)
@@ -205,11 +208,11 @@ static void wipe(char *text, gsize len)
 
 int conf_fingerprint(const char *path, char **sum)
 {
-	char *text;
-	gsize len;
-	int r = read_file(path, &text, &len);
+	gsize len = 0;
+	int r;
+	char *text = read_file(path, &len, &r);
 
-	if (r)
+	if (!text)
 		return r;
 	*sum = fingerprint(text, len);
 	wipe(text, len);
@@ -240,17 +243,17 @@ static bool is_secret(const struct conf *c)
 bool conf_save(const struct conf *c, const char *path, bool keep, char **sum, GError **error)
 {
 	char *text = conf_text(c, error), *old;
-	gsize old_len;
+	gsize old_len = 0;
 	int r;
 
 	if (!text)
 		return false;
-	r = read_file(path, &old, &old_len);
-	if (!r) {
+	old = read_file(path, &old_len, &r);
+	if (old) {
 		keep |= is_written_by_hand(old, old_len);
 		wipe(old, old_len);
 	}
-	if (!r || r == -ENOENT)
+	if (old || r == -ENOENT)
 		r = statefile_replace_text(path, text, is_secret(c), keep ? "~" : NULL);
 	if (!r && sum)
 		*sum = fingerprint(text, strlen(text));

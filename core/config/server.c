@@ -124,7 +124,7 @@ bool run_lun_is_lost_when_closed(const struct server *s, const char *file)
 		while (g_hash_table_iter_next(&luns, NULL, &rl)) {
 			const struct run_lun *open = rl;
 
-			lost |= open->lun && open->file && g_str_equal(open->file, file) && !run_lun_file_stays(file, &open->id);
+			lost |= open->lun && open->file && g_strcmp0(open->file, file) == 0 && !run_lun_file_stays(file, &open->id);
 		}
 	}
 	return lost;
