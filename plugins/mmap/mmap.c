@@ -9,14 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <gotgt/ext-memory.h>
 #include "../common/disk.h"
 
 /*
- * Bytes.  A write to the mapping is a fault for each page that is clean, in which the file system is asked for it; from here
- * on one write() of all the pages costs less, copied twice as the bytes are.  Both are the page cache's.
+ * A write to the mapping is a fault for each page that is clean, in which the file system is asked for it; from here on (bytes)
+ * one write() of all the pages costs less, copied twice as the bytes are.  Where that was lately the pages are dirty, and the
+ * mapping costs less again.  Both are the page cache's.
  */
 #define WRITE_LEND_MAX 65536u
+#define PIECE 65536u		/* bytes of the file that were written at one time, as far as we know */
+#define TICK_S 8u		/* the unit of that time */
+#define LATELY 3u		/* units: Linux leaves pages dirty for 30 s */
+#define TICKS 255u		/* they are counted from 1 to this, and again: what is that old may look new, and costs time */
 
 static const struct gotgt_param mmap_params[] = { DISK_PARAMS, { NULL } };
 
@@ -24,6 +30,7 @@ struct mmap_dev {
 	struct disk disk;	/* first: disk_look() */
 	uint8_t *bytes;
 	size_t len_bytes;
+	_Atomic uint8_t *written;	/* when, by pieces; 0: never */
 };
 
 static int mmap_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_dev_info *info, void **dev)
@@ -50,6 +57,8 @@ static int mmap_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_dev_
 		return r;
 	}
 	d->bytes = bytes;
+	/* Without it all long writes are the file's. */
+	d->written = conf->readonly ? NULL : calloc(d->len_bytes / PIECE + 1, 1);
 	*dev = d;
 	return 0;
 }
@@ -59,6 +68,7 @@ static void mmap_close(void *dev)
 	struct mmap_dev *d = dev;
 
 	munmap(d->bytes, d->len_bytes);
+	free((void *)d->written);
 	disk_close(&d->disk);
 	free(d);
 }
@@ -82,14 +92,35 @@ static void mmap_submit(void *dev, struct gotgt_io *io)
 	gotgt_io_done(io, status == GOTGT_OK ? ops[io->op](&d->disk, io) : status);
 }
 
+/* Was all of it written lately?  It is now. */
+static bool was_written(struct mmap_dev *d, uint64_t offset, uint64_t length)
+{
+	bool all = d->written;
+	struct timespec t;
+	uint8_t now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	now = (uint8_t)((uint64_t)t.tv_sec / TICK_S % TICKS + 1);
+	for (uint64_t p = offset / PIECE; d->written && p <= (offset + length - 1) / PIECE; p++) {
+		uint8_t last = atomic_load_explicit(&d->written[p], memory_order_relaxed);
+
+		all = all && last && (now + TICKS - last) % TICKS <= LATELY;
+		if (last != now)
+			atomic_store_explicit(&d->written[p], now, memory_order_relaxed);
+	}
+	return all;
+}
+
 static uint32_t mmap_lend(void *dev, uint64_t offset, uint64_t length, int write, struct iovec *iov, uint32_t iovmax)
 {
 	struct mmap_dev *d = dev;
 
-	if (!iovmax || (write && (d->disk.readonly || length >= WRITE_LEND_MAX)))
+	if (!iovmax || (write && d->disk.readonly))
 		return 0;
 	/* What has come since the file was mapped is read and written. */
 	if (offset + length > d->len_bytes || offset + length > atomic_load(&d->disk.size))
+		return 0;
+	if (write && length >= WRITE_LEND_MAX && !was_written(d, offset, length))
 		return 0;
 	iov[0].iov_base = d->bytes + offset;
 	iov[0].iov_len = (size_t)length;

@@ -230,6 +230,33 @@ static void test_mmap_shrunk(void)
 	close(fd);
 }
 
+/* Long writes have the mapping where all of it was written lately; short ones, and reads, always. */
+static void test_mmap_lends(void)
+{
+	struct module *m = load("mmap");
+	const struct gotgt_memory *memory = m->ops.extension(GOTGT_EXT_MEMORY);
+	const uint64_t longs = 128 << 10;
+	g_autofree char *error = NULL;
+	struct suite_dev d;
+	struct iovec iov;
+
+	make_image();
+	g_assert_true(suite_open(&d, m, file_settings, &error));
+	g_assert_cmpuint(memory->lend(d.handle, 0, 4096, 1, &iov, 1), ==, 1);
+	g_assert_cmpuint(memory->lend(d.handle, 0, longs, 0, &iov, 1), ==, 1);
+	g_assert_cmpuint(memory->lend(d.handle, 0, longs, 1, &iov, 1), ==, 0);
+	g_assert_cmpuint(memory->lend(d.handle, 0, longs, 1, &iov, 1), ==, 1);
+	g_assert_cmpuint(iov.iov_len, ==, longs);
+	/* The next was not, and a part that was does not do. */
+	g_assert_cmpuint(memory->lend(d.handle, longs, longs, 1, &iov, 1), ==, 0);
+	g_assert_cmpuint(memory->lend(d.handle, longs * 3 / 2, longs, 1, &iov, 1), ==, 0);
+	g_assert_cmpuint(memory->lend(d.handle, longs / 2, 2 * longs, 1, &iov, 1), ==, 1);
+	g_assert_cmpuint(memory->lend(d.handle, SIZE_BYTES - longs, longs, 1, &iov, 1), ==, 0);
+	g_assert_cmpuint(memory->lend(d.handle, SIZE_BYTES - longs, longs, 1, &iov, 1), ==, 1);
+	g_assert_cmpuint(memory->lend(d.handle, SIZE_BYTES - longs + 4096, longs, 1, &iov, 1), ==, 0);
+	suite_close(&d);
+}
+
 /* Wanted for the second time, within two seconds, and perhaps not in the same two: lent, or never. */
 static bool lent(const struct gotgt_memory *m, void *dev, uint64_t offset, uint64_t length, struct iovec *iov)
 {
@@ -368,6 +395,7 @@ int main(int argc, char **argv)
 	g_test_add_data_func("/plugin/file/sealed", "file", test_sealed);
 	g_test_add_func("/plugin/mmap/shrunk", test_mmap_shrunk);
 	g_test_add_func("/plugin/file/lends", test_file_lends);
+	g_test_add_func("/plugin/mmap/lends", test_mmap_lends);
 	rc = g_test_run();
 	g_unlink(image);
 	g_rmdir(folder);
