@@ -6,7 +6,8 @@
  *
  * CALL is a call's name, or one of these: dsync, what pwritev2() with RWF_DSYNC writes it does not make stable; lseek, only
  * of those for data or holes; mmap, only of memory without a file; wake, a write() of an eventfd's eight bytes; watch-conn,
- * watch-portal, an epoll_ctl() that adds a socket that is connected, or listens.
+ * watch-portal, an epoll_ctl() that adds a socket that is connected, or listens; uring, what hands requests to io_uring, and
+ * uring-io, one of those that it does.
  *
  * FAIL_SLOW=MS: each fdatasync() that does not fail takes until one has, or that long.  FAIL="seen ERRNO 1 COUNT": what was
  * written before $FAIL_WHEN was there is lost, and another program has been told: Linux tells each file that was opened
@@ -29,6 +30,9 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#ifdef HAVE_LIBURING
+#include <liburing.h>
+#endif
 
 #define EXPORT __attribute__((visibility("default")))
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -307,3 +311,20 @@ EXPORT int epoll_wait(int fd, struct epoll_event *events, int max, int timeout)
 	errno = error;
 	return -1;
 }
+
+#ifdef HAVE_LIBURING
+/* A plugin's library: its functions are for that plugin alone. */
+EXPORT int io_uring_submit(struct io_uring *ring)
+{
+	void *library = dlopen("liburing.so.2", RTLD_NOW | RTLD_NOLOAD);
+	int (*submit)(struct io_uring *ring) = (__typeof__(submit))dlsym(library, "io_uring_submit");
+
+	dlclose(library);
+	if (fails("uring"))
+		return -error;
+	if (fails("uring-io"))
+		for (unsigned i = ring->sq.sqe_head; i != ring->sq.sqe_tail; i++)
+			ring->sq.sqes[i & *ring->sq.kring_mask].fd = -1;
+	return submit(ring);
+}
+#endif

@@ -9,7 +9,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#ifdef HAVE_LIBURING
+#include <linux/io_uring.h>
+#endif
 #include "../e2e/life.h"
 #include "../wire/ini.h"
 #include "engine/sanitized.h"
@@ -31,6 +35,7 @@ static const struct row {
 	enum outcome outcome;
 	uint8_t key, asc, ascq;
 	unsigned first;	/* such a call is rare: the first ones fail, and not each third */
+	const char *settings;	/* of the plugin */
 } rows[] = {
 	{ "file", "preadv2", EIO, ENDS, 3, 0x11, 0 },
 	{ "file", "preadv2", EINTR, GOES_ON },
@@ -74,6 +79,12 @@ static const struct row {
 	{ "mmap", "pthread_create", EAGAIN, GOES_ON, .first = 4 },
 	{ "file", "mmap", ENOMEM, IS_BUSY, .first = 4 },
 	{ "mmap", "mmap", ENOMEM, IS_BUSY, .first = 4 },
+#ifdef HAVE_LIBURING
+	{ "file", "uring", EAGAIN, GOES_ON, .settings = ",direct=yes" },
+	{ "file", "uring", ENOMEM, GOES_ON, .settings = ",direct=yes" },
+	{ "file", "uring", EINTR, GOES_ON, .settings = ",direct=yes" },
+	{ "file", "uring-io", EBADF, GOES_ON, .settings = ",direct=yes" },
+#endif
 	{ "mmap", "fdatasync", EIO, IS_LOST, 3, 0x0c, 0 },
 	{ "mmap", "fallocate", EINTR, GOES_ON },
 	{ "mmap", "recvmsg", SHORT, GOES_ON },
@@ -353,7 +364,7 @@ static bool is_at_start(void)
 /* A server of a file of zeroes and the source of copies, with the folder `state`, in which the call of the row is to fail once `when` is there. */
 static struct life *serve(unsigned every, unsigned count, const char *slow_ms, const char *when)
 {
-	g_autofree char *image = g_build_filename(folder, "image", NULL), *lun = g_strdup_printf("%s:%s", row->plugin, image);
+	g_autofree char *image = g_build_filename(folder, "image", NULL), *lun = g_strdup_printf("%s:%s%s", row->plugin, image, row->settings ? row->settings : "");
 	g_autofree char *what = g_strdup_printf("%s %d %u %u", row->call, row->error, every, count);
 	g_autofree char *state = g_build_filename(folder, "state", NULL);
 	const char *argv[] = { program, "serve", "--iqn", DISK, "--portal", "127.0.0.1:0", "--state-dir", state,
@@ -393,6 +404,27 @@ static void expect_files(const struct life *l, unsigned max)
 	}
 }
 
+/* O_DIRECT, and io_uring where the row is of that. */
+static bool can_be_had(void)
+{
+	g_autofree char *path = g_build_filename(folder, "image", NULL);
+	int fd = open(path, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600), ring = 0;
+
+	if (fd < 0)
+		return false;
+	close(fd);
+#ifdef HAVE_LIBURING
+	if (g_str_has_prefix(row->call, "uring")) {
+		struct io_uring_params params = { 0 };
+
+		ring = (int)syscall(SYS_io_uring_setup, 1, &params);
+		if (ring >= 0)
+			close(ring);
+	}
+#endif
+	return ring >= 0;
+}
+
 static void test(gconstpointer arg)
 {
 	static const char *const of_logins[] = { "accept4", "watch-conn", "watch-portal", NULL };
@@ -406,6 +438,10 @@ static void test(gconstpointer arg)
 	row = arg;
 	if (SANITIZED_ADDRESS && !strcmp(row->call, "mmap")) {
 		g_test_skip("buffers are the sanitizer's");
+		return;
+	}
+	if (row->settings && !can_be_had()) {
+		g_test_skip("no O_DIRECT, or no io_uring");
 		return;
 	}
 	is_of_login = is_of(of_logins);
@@ -548,7 +584,8 @@ int main(int argc, char **argv)
 	folder = argv[3];
 	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
 		g_autofree char *how = g_strdelimit(g_strdup(rows[i].error ? g_strerror(rows[i].error) : "a part"), " /", '-');
-		g_autofree char *path = g_strdup_printf("/faults/%s/%s/%s", rows[i].plugin, rows[i].call, how);
+		g_autofree char *path = g_strdup_printf("/faults/%s%s/%s/%s", rows[i].plugin, rows[i].settings ? "-direct" : "",
+								  rows[i].call, how);
 
 		g_test_add_data_func(path, &rows[i], test);
 	}
