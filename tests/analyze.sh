@@ -7,7 +7,7 @@
 set -u
 export LC_ALL=C out=$1 flags=$2
 shift 2
-limit_s=120	# for a file, by one of them
+limit_s=300	# for a file, by one of them
 jobs=$(nproc 2>/dev/null || echo 2)
 export limit_s
 mkdir -p "$out"
