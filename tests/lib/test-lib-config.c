@@ -5,10 +5,9 @@
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
+#include "ask.h"
 #include "stores.h"
 
 #define OTHER "iqn.2016-09.com.example:other"
@@ -296,61 +295,8 @@ static void test_save(void)
 #ifdef HAVE_CONTROL
 /* ---- the control socket ---- */
 
-struct answer {
-	int status;
-	char *text;
-};
-
-static int dial(void)
-{
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	g_assert_cmpuint(strlen(sock), <, sizeof to.sun_path);
-	memcpy(to.sun_path, sock, strlen(sock));
-	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-/* False: the connection has ended. */
-static bool send_request(int fd, const char *method, const char *where, const char *body)
-{
-	g_autofree char *text = g_strdup_printf("%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s", method,
-						where, strlen(body), body);
-
-	return send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text);
-}
-
-static struct answer take_answer(int fd)
-{
-	GString *text = g_string_new(NULL);
-	struct answer a = { 0 };
-	char buf[4096];
-	ssize_t n;
-
-	while ((n = read(fd, buf, sizeof buf)) > 0)
-		g_string_append_len(text, buf, n);
-	close(fd);
-	a.text = g_string_free(text, FALSE);
-	if (g_str_has_prefix(a.text, "HTTP/1.1 "))
-		a.status = atoi(a.text + strlen("HTTP/1.1 "));
-
-	return a;
-}
-
-static struct answer ask(const char *method, const char *where, const char *body)
-{
-	int fd = dial();
-
-	g_assert_cmpint(fd, >=, 0);
-	g_assert_true(send_request(fd, method, where, body));
-	return take_answer(fd);
-}
-
 #define ASK(status_, part, ...) do { \
-	struct answer a_ = ask(__VA_ARGS__); \
+	struct answer a_ = ask(sock, __VA_ARGS__); \
 	g_assert_cmpint(a_.status, ==, (status_)); \
 	if (!strstr(a_.text, part)) \
 		g_error("\"%s\" has no \"%s\"", a_.text, (part)); \
@@ -474,7 +420,7 @@ static gpointer keep_asking(gpointer data)
 	struct asking *all = data;
 
 	while (!g_atomic_int_get(&all->end)) {
-		int fd = dial();
+		int fd = ask_dial(sock);
 		struct answer a;
 
 		if (fd < 0) {
@@ -482,9 +428,9 @@ static gpointer keep_asking(gpointer data)
 			g_usleep(100);
 			continue;
 		}
-		if (!send_request(fd, "PATCH", LUNS "/0", "{\"serial\":\"asked\"}"))
+		if (!ask_send(fd, "PATCH", LUNS "/0", "{\"serial\":\"asked\"}"))
 			g_atomic_int_inc(&all->refused);
-		a = take_answer(fd);
+		a = ask_take(fd);
 		if (a.status == 200)
 			g_atomic_int_inc(&all->answered);
 		else
