@@ -17,6 +17,12 @@
 
 #define DEPTH 256u	/* under way at once; what is more waits on workers */
 
+/*
+ * So much of what was read is answered in one turn.  Answers of a turn leave with its end, and new commands are seen then; while
+ * all that came at once is copied to sockets the device would have nothing to do, and all would come at once again.
+ */
+#define TURN_BYTES 32768u
+
 struct ring {
 	struct io_uring uring;
 	void *watch;
@@ -33,31 +39,44 @@ static const struct gotgt_threads *threads(void)
 	return gotgt_host->extension(GOTGT_EXT_THREADS);
 }
 
-/* A part that was done is done again with the whole: the bytes are the same. */
-static void answer(struct ring *r, struct io_uring_cqe *cqe)
+/* A part that was done is done again with the whole: the bytes are the same.  Returns what was read. */
+static uint64_t answer(struct ring *r, struct io_uring_cqe *cqe)
 {
 	struct gotgt_io *io = io_uring_cqe_get_data(cqe);
 	int64_t done = cqe->res;
+	uint64_t bytes;
 
 	io_uring_cqe_seen(&r->uring, cqe);
 	if (!io)
-		return;
+		return 0;
 	r->flying--;
+	bytes = io->op == GOTGT_OP_READ ? io->length : 0;
 	gotgt_io_done(io, done == (int64_t)io->length ? GOTGT_OK : GOTGT_ERR_AGAIN);
+	return bytes;
+}
+
+static void ring_again(struct ring *r)
+{
+	const uint64_t one = 1;
+
+	while (write(r->done, &one, sizeof one) < 0 && errno == EINTR)
+		continue;
 }
 
 static void ready(void *arg)
 {
 	struct ring *r = arg;
 	struct io_uring_cqe *cqe;
-	uint64_t n;
+	uint64_t n, bytes = 0;
 
 	/* Before it is looked at: what is done after that rings again. */
 	while (read(r->done, &n, sizeof n) < 0 && errno == EINTR)
 		continue;
 	io_uring_get_events(&r->uring);
-	while (io_uring_peek_cqe(&r->uring, &cqe) == 0)
-		answer(r, cqe);
+	while (bytes < TURN_BYTES && io_uring_peek_cqe(&r->uring, &cqe) == 0)
+		bytes += answer(r, cqe);
+	if (bytes >= TURN_BYTES && io_uring_cq_ready(&r->uring))
+		ring_again(r);
 }
 
 /* All calls are this thread's; what is done is told when it asks, and interrupts nobody, since Linux 6.1. */
