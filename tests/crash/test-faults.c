@@ -109,8 +109,8 @@ static const struct row {
 	{ "file", "watch-conn", ENOMEM, IS_CUT },
 	{ "file", "watch-portal", ENOMEM, GOES_ON },
 	{ "file", "epoll_wait", EINTR, GOES_ON },
-	{ "file", "wake", EINTR, GOES_ON },
-	{ "file", "wake", ENOMEM, GOES_ON },
+	{ "file", "wake", EINTR, GOES_ON, .first = 4 },
+	{ "file", "wake", ENOMEM, GOES_ON, .first = 4 },
 };
 
 static const struct row *row;
