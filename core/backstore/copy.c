@@ -112,7 +112,7 @@ static void read_in(struct device_io *dio, enum gotgt_status status)
 static void through_memory(struct device_copy *c)
 {
 	if (!c->buf)
-		c->buf = bufpool_get(reactor_pool(c->reactor), (size_t)MIN(c->length, COPY_BUF_BYTES));
+		c->buf = bufpool_get_data(reactor_pool(c->reactor), (size_t)MIN(c->length, COPY_BUF_BYTES));
 	if (!c->buf) {
 		finish(c, GOTGT_ERR_NO_MEMORY);
 		return;

@@ -274,7 +274,7 @@ static enum gotgt_status equip(struct device_io *dio)
 		want = MIN(dio->io.length, MAX(dio->pattern_len, PATTERN_BYTES));
 	if (!want)
 		return GOTGT_OK;
-	dio->buf = want <= BUF_MAX ? bufpool_get(pool, (size_t)want) : NULL;
+	dio->buf = want <= BUF_MAX ? bufpool_get_data(pool, (size_t)want) : NULL;
 	if (!dio->buf)
 		return GOTGT_ERR_NO_MEMORY;
 	if (dio->how == HOW_PATTERN)

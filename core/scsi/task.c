@@ -157,7 +157,7 @@ void task_fail_device(struct task *t, enum gotgt_status status)
 
 bool task_get_buf(struct task *t, struct buf **buf, size_t len)
 {
-	*buf = bufpool_get(reactor_pool(t->reactor), len);
+	*buf = bufpool_get_data(reactor_pool(t->reactor), len);
 	if (!*buf)
 		task_status(t, STATUS_BUSY);
 	return *buf;

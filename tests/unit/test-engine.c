@@ -259,9 +259,56 @@ static void use_pool(void *arg)
 #endif
 }
 
+/* Parts of slabs: none is a part of two buffers, and what is given back comes together again. */
+static void use_slabs(void *arg)
+{
+	enum { N = 200 };
+	struct bufpool *p = reactor_pool(arg);
+	struct buf *held[N] = { NULL };
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < 20000; i++) {
+		unsigned at = (unsigned)g_test_rand_int_range(0, N);
+		struct buf *b = held[at];
+
+		if (b) {
+			sum -= b->size;
+			for (size_t off = 0; off < b->size; off += 4096)
+				g_assert_cmpuint(b->data[off], ==, at);
+			bufpool_put(p, b);
+			held[at] = NULL;
+		} else {
+			size_t size = (size_t)1 << g_test_rand_int_range(12, 22);
+
+			b = held[at] = bufpool_get_data(p, size);
+			g_assert_cmpuint(b->size, ==, size);
+			g_assert_cmpuint((uintptr_t)b->data % 4096, ==, 0);
+			for (size_t off = 0; off < size; off += 4096)
+				b->data[off] = (uint8_t)at;
+			sum += size;
+		}
+		g_assert_cmpuint(bufpool_in_use(p), ==, sum);
+	}
+	for (unsigned i = 0; i < N; i++)
+		bufpool_put(p, held[i]);
+	g_assert_cmpuint(bufpool_in_use(p), ==, 0);
+	g_assert_cmpuint(bufpool_kept(p), >, 0);
+	g_assert_cmpuint(bufpool_kept(p), <=, 64 << 20);
+	/* One piece of 2 MiB fits again where many small ones were. */
+	sum = bufpool_kept(p);
+	held[0] = bufpool_get_data(p, 2 << 20);
+	g_assert_cmpuint(bufpool_kept(p), ==, sum - (2 << 20));
+	bufpool_put(p, held[0]);
+	/* What nobody has used between two looks goes back. */
+	bufpool_trim(p);
+	bufpool_trim(p);
+	g_assert_cmpuint(bufpool_kept(p), ==, 0);
+}
+
 static void test_bufpool(void)
 {
 	reactor_call(engine->reactors[1], use_pool, engine->reactors[1]);
+	reactor_call(engine->reactors[1], use_slabs, engine->reactors[1]);
 }
 
 static void test_log_quote(void)

@@ -6,18 +6,30 @@
 enum { BS = 512 };
 static uint8_t out[64 * BS];
 
-/* The linker gives us what the core calls bufpool_get(). */
+/* The linker gives us what the core calls bufpool_get() and bufpool_get_data(). */
 struct buf *__real_bufpool_get(struct bufpool *p, size_t size);
 struct buf *__wrap_bufpool_get(struct bufpool *p, size_t size);
+struct buf *__real_bufpool_get_data(struct bufpool *p, size_t size);
+struct buf *__wrap_bufpool_get_data(struct bufpool *p, size_t size);
 static int bufs_left = -1;
+
+static bool is_out(void)
+{
+	if (bufs_left > 0) {
+		bufs_left--;
+		return false;
+	}
+	return bufs_left == 0;
+}
 
 struct buf *__wrap_bufpool_get(struct bufpool *p, size_t size)
 {
-	if (bufs_left == 0)
-		return NULL;
-	if (bufs_left > 0)
-		bufs_left--;
-	return __real_bufpool_get(p, size);
+	return is_out() ? NULL : __real_bufpool_get(p, size);
+}
+
+struct buf *__wrap_bufpool_get_data(struct bufpool *p, size_t size)
+{
+	return is_out() ? NULL : __real_bufpool_get_data(p, size);
 }
 
 /* ---- a task by hand ---- */
