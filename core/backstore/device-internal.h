@@ -32,6 +32,7 @@ struct device {
 	struct settings *settings;
 	void *context;
 	struct workers_gate gate;	/* to the workers; work that device_close() has to outlive */
+	struct workers_gate writes;	/* the same for writes of GOTGT_DEV_ONE_WRITER: one at a time */
 
 	pthread_mutex_t lock;		/* the rest */
 	bool opening;
@@ -65,6 +66,8 @@ void request_call(void (*fn)(void *arg), void *arg);
 void request_io_gone(struct device_io *dio);
 /* Have a worker run it, with others of this device.  [any] */
 void device_to_worker(struct device *dev, struct work *work);
+/* The same for a plain write: one of them at a time where the device says GOTGT_DEV_ONE_WRITER.  [any] */
+void device_write_to_worker(struct device *dev, struct work *work);
 /* The plugin broke its contract: say so, once a device.  [any] */
 void device_breach(struct device *dev, const char *what);
 

@@ -108,9 +108,15 @@ void device_to_worker(struct device *dev, struct work *work)
 	workers_push(dev->engine->workers, work, &dev->gate);
 }
 
+void device_write_to_worker(struct device *dev, struct work *work)
+{
+	workers_push(dev->engine->workers, work, dev->info.flags & GOTGT_DEV_ONE_WRITER ? &dev->writes : &dev->gate);
+}
+
 void device_stuck(struct device *dev)
 {
 	workers_lose(dev->engine->workers, &dev->gate);
+	workers_lose(dev->engine->workers, &dev->writes);
 }
 
 void device_breach(struct device *dev, const char *what)
@@ -291,6 +297,7 @@ struct device *device_open_for(struct engine *e, const struct module *m, const c
 
 	pthread_mutex_init(&dev->lock, NULL);
 	dev->engine = e;
+	dev->writes.max = 1;
 	dev->ops = &m->ops;
 	dev->name = g_strdup(name);
 	dev->log_plugin = log_plugin_get(e->log, m->ops.name);
@@ -414,6 +421,7 @@ bool device_close_within(struct device *dev, unsigned seconds)
 		return false;
 	}
 	workers_drain(dev->engine->workers, &dev->gate);
+	workers_drain(dev->engine->workers, &dev->writes);
 	dev->ops->close(dev->handle);
 	discard(dev);
 	return true;

@@ -148,7 +148,7 @@ void workers_push(struct workers *w, struct work *work, struct workers_gate *gat
 
 	work->gate = gate;
 	pthread_mutex_lock(&w->lock);
-	if (gate && gate->n >= w->gate_max) {
+	if (gate && gate->n >= (gate->max ? gate->max : w->gate_max)) {
 		work->next = NULL;
 		if (gate->head)
 			gate->tail->next = work;

@@ -23,6 +23,7 @@ struct work {
 /* Zeroed before first use; embedded.  All is workers.c's, under its lock. */
 struct workers_gate {
 	struct work *head, *tail;	/* waiting */
+	unsigned max;			/* at once on threads; 0: as many as workers_new() was told */
 	unsigned n;			/* queued or on threads */
 	unsigned lost;			/* of those, replaced */
 };

@@ -12,7 +12,8 @@ enum suite_verdict case_info(struct suite *s)
 {
 	const struct gotgt_dev_info *i = &s->dev.info;
 	const uint32_t ops = GOTGT_OP_BIT(GOTGT_OP_ZERO + 1) - 1;
-	const uint32_t flags = GOTGT_DEV_READ_ONLY | GOTGT_DEV_WRITE_CACHE | GOTGT_DEV_ROTATIONAL | GOTGT_DEV_THIN | GOTGT_DEV_LATER;
+	const uint32_t flags = GOTGT_DEV_READ_ONLY | GOTGT_DEV_WRITE_CACHE | GOTGT_DEV_ROTATIONAL | GOTGT_DEV_THIN | GOTGT_DEV_LATER |
+			       GOTGT_DEV_ONE_WRITER;
 
 	if (i->ops & ~ops)
 		FAIL("ops has bits of no op: 0x%x", i->ops & ~ops);

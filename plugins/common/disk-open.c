@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include "disk.h"
 
@@ -126,6 +128,20 @@ static bool can_punch(const struct disk *d)
 			 PAGE_BYTES) == 0;
 }
 
+/* File systems that lock a file for a write into the page cache: who comes second burns a CPU or sleeps until the first is done. */
+static bool has_one_writer(const struct disk *d)
+{
+	static const unsigned types[] = { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC };
+	struct statfs st;
+
+	if (fstatfs(d->fd, &st) < 0)
+		return false;
+	for (unsigned i = 0; i < sizeof types / sizeof types[0]; i++)
+		if ((unsigned)st.f_type == types[i])
+			return true;
+	return false;
+}
+
 static void about_file(struct disk *d, const struct stat *st, struct gotgt_dev_info *info)
 {
 	/* The page cache takes any block whole: no write of one costs a read of others on the medium at once. */
@@ -219,6 +235,8 @@ static int describe(struct disk *d, const struct disk_conf *conf, int open_flags
 		info->ops |= GOTGT_OP_BIT(GOTGT_OP_WRITE) | GOTGT_OP_BIT(GOTGT_OP_FLUSH) | GOTGT_OP_BIT(GOTGT_OP_ZERO);
 		info->flags |= GOTGT_DEV_WRITE_CACHE;
 		info->native_fua = 1;
+		if (!d->block_device && !(open_flags & O_DIRECT) && has_one_writer(d))
+			info->flags |= GOTGT_DEV_ONE_WRITER;
 	}
 	return open_flags & O_DIRECT ? about_direct(d, info) : 0;
 }

@@ -128,6 +128,7 @@ static void fake_submit(void *dev, struct gotgt_io *io)
 		pthread_mutex_unlock(&fake.lock);
 		break;
 	default:
+		g_usleep(fake.takes_us);
 		status = perform(io);
 		/* As big as asked for, and ours. */
 		memset(io->priv, 0xa5, 64);

@@ -26,6 +26,7 @@ struct fake_call {
 
 struct fake {
 	enum fake_mode mode;
+	unsigned takes_us;		/* in submit(), of FAKE_SYNC */
 	bool miss;			/* GOTGT_IO_NOWAIT is answered with GOTGT_ERR_AGAIN */
 	uint32_t unsupported;		/* ops answered so, as bits */
 	enum gotgt_status fail_with;	/* of everything */

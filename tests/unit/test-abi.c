@@ -70,6 +70,7 @@ static void test_numbers(void)
 	g_assert_cmpint(GOTGT_PARAM_SECRET, ==, 4);
 	g_assert_cmpint(GOTGT_DEV_THIN, ==, 8);
 	g_assert_cmpint(GOTGT_DEV_LATER, ==, 16);
+	g_assert_cmpint(GOTGT_DEV_ONE_WRITER, ==, 32);
 	g_assert_cmpint(GOTGT_PLUGIN_NOWAIT, ==, 4);
 	g_assert_cmpint(GOTGT_IO_MAY_UNMAP, ==, 4);
 	g_assert_cmpint(GOTGT_EXTENT_ZERO, ==, 2);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Devices that wait on a descriptor: GOTGT_DEV_LATER, gotgt.threads/1. */
+/* Devices that say which threads call them: GOTGT_DEV_LATER, gotgt.threads/1, GOTGT_DEV_ONE_WRITER. */
 #include "config.h"
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -35,6 +35,40 @@ static void test_later(void)
 	fake.miss = false;
 	fake.mode = FAKE_SYNC;
 	device_close(dev);
+}
+
+/* GOTGT_DEV_ONE_WRITER: plain writes one at a time, and all else as ever. */
+static void test_one_writer(void)
+{
+	static const struct { uint32_t dev_flags, op, flags; bool one; } cases[] = {
+		{ GOTGT_DEV_ONE_WRITER, GOTGT_OP_WRITE, 0, true },
+		{ GOTGT_DEV_ONE_WRITER, GOTGT_OP_WRITE, GOTGT_IO_FUA, false },
+		{ GOTGT_DEV_ONE_WRITER, GOTGT_OP_READ, 0, false },
+		{ 0, GOTGT_OP_WRITE, 0, false },
+	};
+	static struct req all[16];
+	static uint8_t data[G_N_ELEMENTS(all)][512];
+
+	for (size_t c = 0; c < G_N_ELEMENTS(cases); c++) {
+		struct device *dev;
+
+		fake_reset();
+		fake.info.flags |= cases[c].dev_flags;
+		fake.info.native_fua = 1;
+		fake.takes_us = 10000;
+		dev = open_fake(GOTGT_PLUGIN_BLOCKING);
+		for (unsigned i = 0; i < G_N_ELEMENTS(all); i++) {
+			req_init(&all[i], dev, cases[c].op, i * 512, memset(data[i], (int)i, 512), 512);
+			all[i].dio.io.flags = cases[c].flags;
+			req_start(&all[i]);
+		}
+		for (unsigned i = 0; i < G_N_ELEMENTS(all); i++)
+			g_assert_cmpint(req_wait(&all[i]), ==, GOTGT_OK);
+		g_assert_cmpmem(data, sizeof data, fake.bytes, sizeof data);
+		g_assert_true((fake.most_in_submit == 1) == cases[c].one);
+		fake.takes_us = 0;
+		device_close(dev);
+	}
 }
 
 /* ---- gotgt.threads/1 ---- */
@@ -109,6 +143,7 @@ int main(int argc, char **argv)
 	static const struct device_test tests[] = {
 		{ "/device-later/answer", test_later },
 		{ "/device-later/threads", test_threads },
+		{ "/device-later/one-writer", test_one_writer },
 	};
 
 	return device_rig_main(argc, argv, tests, G_N_ELEMENTS(tests));
