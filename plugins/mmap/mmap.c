@@ -9,39 +9,73 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <gotgt/ext-memory.h>
 #include "../common/disk.h"
 
 /*
- * A write to the mapping is a fault for each page that is clean, in which the file system is asked for it; from here on (bytes)
- * one write() of all the pages costs less, copied twice as the bytes are.  Where that was lately the pages are dirty, and the
- * mapping costs less again.  Both are the page cache's.
+ * A write to the mapping is a fault for each page that is clean, or that this process has not yet written by the mapping, in which
+ * the file system is asked for it; from here on (bytes) one write() of all the pages costs less, copied twice as the bytes are.
+ * Where pages have been written by the mapping and stay dirty, it costs less again.  So what is written over and over is, until
+ * the faults of this thread tell that the kernel has cleaned the pages.  Both are the page cache's.
  */
 #define WRITE_LEND_MAX 65536u
-#define PIECE 65536u		/* bytes of the file that were written at one time, as far as we know */
-#define TICK_S 8u		/* the unit of that time */
+#define PIECE 65536u		/* bytes of the file of which one number is kept */
+#define REGION 256u		/* pieces */
+#define HOT 4u			/* writes to a piece before it is worth its faults */
+#define PARTS 4u		/* regions have that many times at which it is their turn for them */
+#define TICK_S 8u		/* the unit of a piece's time */
+#define TICKS 255u		/* it counts from 1 to this, and again: what is that old may look new, and costs time */
 #define LATELY 3u		/* units: Linux leaves pages dirty for 30 s */
-#define TICKS 255u		/* they are counted from 1 to this, and again: what is that old may look new, and costs time */
+#define PAGE_BYTES 4096u
+#define WINDOW (4u << 20)	/* bytes: faults are counted for so many */
+#define PAGES_A_FAULT 2u	/* fewer of a window are too few: the file is cheaper */
+#define SKIP_MIN 1024u		/* writes that are the file's then, before it is tried again */
+#define SKIP_MAX (256u << 10)
+#define SLOTS 8u		/* devices a thread keeps in mind */
 
 static const struct gotgt_param mmap_params[] = { DISK_PARAMS, { NULL } };
 
 struct mmap_dev {
 	struct disk disk;	/* first: disk_look() */
+	unsigned id;		/* of no other in this process, and not 0 */
 	uint8_t *bytes;
 	size_t len_bytes;
-	_Atomic uint8_t *written;	/* when, by pieces; 0: never */
+	atomic_uint epoch;	/* the kernel has cleaned pages, as far as we know: what was mapped before, is not any more */
+	_Atomic uint32_t *written;	/* struct piece, packed; 0: never.  What one of two at once says may get lost. */
 };
+
+struct piece {
+	uint8_t when;
+	uint8_t times;		/* since it was last left alone for long */
+	bool mapped;		/* by the mapping, in this time and epoch */
+};
+
+/* What this thread found when it wrote to mappings. */
+struct slot {
+	unsigned id;		/* 0: of none */
+	uint64_t bytes;		/* lent in this window */
+	uint64_t faults;	/* since its first */
+	unsigned skip, next;	/* writes that are still the file's; how many will be, next time */
+};
+static _Thread_local struct slot slots[SLOTS], *current;
+static _Thread_local unsigned n_slots;
+static _Thread_local uint64_t faults_seen;
 
 static int mmap_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_dev_info *info, void **dev)
 {
 	const struct disk_conf *conf = conf_;
 	struct mmap_dev *d = calloc(1, sizeof *d);
+	static atomic_uint ids;
 	void *bytes;
 	int r;
 
 	if (!d)
 		return -ENOMEM;
+	do
+		d->id = atomic_fetch_add(&ids, 1) + 1;
+	while (!d->id);
 	r = disk_open(&d->disk, lun, conf, 0, info);
 	if (r) {
 		free(d);
@@ -58,7 +92,7 @@ static int mmap_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_dev_
 	}
 	d->bytes = bytes;
 	/* Without it all long writes are the file's. */
-	d->written = conf->readonly ? NULL : calloc(d->len_bytes / PIECE + 1, 1);
+	d->written = conf->readonly ? NULL : calloc(d->len_bytes / PIECE + 1, sizeof *d->written);
 	*dev = d;
 	return 0;
 }
@@ -92,23 +126,115 @@ static void mmap_submit(void *dev, struct gotgt_io *io)
 	gotgt_io_done(io, status == GOTGT_OK ? ops[io->op](&d->disk, io) : status);
 }
 
-/* Was all of it written lately?  It is now. */
-static bool was_written(struct mmap_dev *d, uint64_t offset, uint64_t length)
+static struct slot *slot_of(unsigned id)
 {
-	bool all = d->written;
+	struct slot *s;
+
+	for (s = slots; s < slots + SLOTS; s++)
+		if (s->id == id)
+			return s;
+	s = &slots[n_slots++ % SLOTS];
+	*s = (struct slot){ .id = id, .next = SKIP_MIN };
+	return s;
+}
+
+static void count_faults(void)
+{
+	struct rusage use;
+	uint64_t now;
+
+	if (getrusage(RUSAGE_THREAD, &use) < 0)
+		return;
+	now = (uint64_t)use.ru_minflt;
+	if (current && current->bytes)
+		current->faults += now - faults_seen;
+	faults_seen = now;
+}
+
+/* Pages that were written by the mapping: are they still dirty, as far as this thread knows?  Other faults make that a guess. */
+static bool is_cheap(struct mmap_dev *d, struct slot *s, uint64_t length)
+{
+	count_faults();
+	if (s->bytes >= WINDOW) {
+		if (s->faults * PAGES_A_FAULT > s->bytes / PAGE_BYTES) {
+			s->skip = s->next;
+			s->next = s->next < SKIP_MAX ? s->next * 2 : SKIP_MAX;
+			atomic_fetch_add_explicit(&d->epoch, 1, memory_order_relaxed);
+		} else {
+			s->next = SKIP_MIN;
+		}
+		s->bytes = s->faults = 0;
+	}
+	if (s->skip)
+		return false;
+	current = s;
+	s->bytes += length;
+	return true;
+}
+
+/* Those faults are not counted. */
+static bool first_time(void)
+{
+	count_faults();
+	current = NULL;
+	return true;
+}
+
+static uint8_t epoch_of(const struct mmap_dev *d)
+{
+	return (uint8_t)atomic_load_explicit(&d->epoch, memory_order_relaxed);
+}
+
+static struct piece get_piece(const struct mmap_dev *d, uint64_t at, uint8_t now)
+{
+	uint32_t packed = atomic_load_explicit(&d->written[at], memory_order_relaxed);
+	struct piece p = { .when = packed & 0xff, .times = packed >> 8 & 0xff, .mapped = packed >> 16 & 1 };
+
+	p.mapped = p.mapped && packed >> 24 == epoch_of(d);
+
+	return p.when && (now + TICKS - p.when) % TICKS <= LATELY ? p : (struct piece){ 0 };
+}
+
+static void put_piece(struct mmap_dev *d, uint64_t at, struct piece p)
+{
+	atomic_store_explicit(&d->written[at], (uint32_t)p.when | (uint32_t)p.times << 8 | (uint32_t)p.mapped << 16 |
+			      (uint32_t)epoch_of(d) << 24, memory_order_relaxed);
+}
+
+/* Is a long write, which there is now, one for the mapping? */
+static bool by_mapping(struct mmap_dev *d, uint64_t offset, uint64_t length)
+{
+	const uint64_t first = offset / PIECE, last = (offset + length - 1) / PIECE;
+	struct slot *s = slot_of(d->id);
+	bool mapped = true, turn = true, yes = false;
 	struct timespec t;
 	uint8_t now;
 
+	if (!d->written)
+		return false;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
 	now = (uint8_t)((uint64_t)t.tv_sec / TICK_S % TICKS + 1);
-	for (uint64_t p = offset / PIECE; d->written && p <= (offset + length - 1) / PIECE; p++) {
-		uint8_t last = atomic_load_explicit(&d->written[p], memory_order_relaxed);
+	for (uint64_t at = first; at <= last; at++) {
+		struct piece p = get_piece(d, at, now);
 
-		all = all && last && (now + TICKS - last) % TICKS <= LATELY;
-		if (last != now)
-			atomic_store_explicit(&d->written[p], now, memory_order_relaxed);
+		mapped = mapped && p.mapped;
+		turn = turn && (p.mapped || (p.times >= HOT && (p.times + at / REGION) % PARTS == 0));
 	}
-	return all;
+	if (s->skip)
+		s->skip--;
+	else if (mapped)
+		yes = is_cheap(d, s, length);
+	else if (turn)
+		yes = first_time();
+	for (uint64_t at = first; at <= last; at++) {
+		struct piece p = get_piece(d, at, now);
+
+		p.when = now;
+		p.times += p.times < UINT8_MAX;
+		p.mapped = p.mapped || yes;
+		put_piece(d, at, p);
+	}
+	return yes;
 }
 
 static uint32_t mmap_lend(void *dev, uint64_t offset, uint64_t length, int write, struct iovec *iov, uint32_t iovmax)
@@ -120,7 +246,7 @@ static uint32_t mmap_lend(void *dev, uint64_t offset, uint64_t length, int write
 	/* What has come since the file was mapped is read and written. */
 	if (offset + length > d->len_bytes || offset + length > atomic_load(&d->disk.size))
 		return 0;
-	if (write && length >= WRITE_LEND_MAX && !was_written(d, offset, length))
+	if (write && length >= WRITE_LEND_MAX && !by_mapping(d, offset, length))
 		return 0;
 	iov[0].iov_base = d->bytes + offset;
 	iov[0].iov_len = (size_t)length;
