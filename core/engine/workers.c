@@ -61,6 +61,32 @@ static void call_next(struct workers *w)
 	pthread_cond_signal(&w->more);
 }
 
+/* Under the lock; NULL: there is nothing. */
+static struct work *dequeue(struct workers *w)
+{
+	struct work *work = w->head;
+
+	if (!work)
+		return NULL;
+	w->head = work->next;
+	if (!w->head)
+		w->tail = &w->head;
+	w->queued--;
+	return work;
+}
+
+/* Under the lock, but while it runs. */
+static void run_one(struct workers *w, struct work *work)
+{
+	struct workers_gate *gate = work->gate;
+
+	pthread_mutex_unlock(&w->lock);
+	work->run(work);	/* it may be gone, or queued again, when this returns */
+	pthread_mutex_lock(&w->lock);
+	if (gate)
+		came_back(w, gate);
+}
+
 static void *loop(void *arg)
 {
 	struct workers *w = arg;
@@ -69,8 +95,7 @@ static void *loop(void *arg)
 	log_enter(w->log);
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
-		struct work *work = w->head;
-		struct workers_gate *gate;
+		struct work *work = dequeue(w);
 
 		if (!work) {
 			if (w->stopping)
@@ -81,17 +106,8 @@ static void *loop(void *arg)
 			w->waking = false;
 			continue;
 		}
-		w->head = work->next;
-		if (!w->head)
-			w->tail = &w->head;
-		w->queued--;
-		gate = work->gate;
 		call_next(w);
-		pthread_mutex_unlock(&w->lock);
-		work->run(work);	/* it may be gone, or queued again, when this returns */
-		pthread_mutex_lock(&w->lock);
-		if (gate)
-			came_back(w, gate);
+		run_one(w, work);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -171,10 +187,12 @@ void workers_push(struct workers *w, struct work *work, struct workers_gate *gat
 	pthread_mutex_unlock(&w->lock);
 	if (!run_here)
 		return;
-	work->run(work);
 	pthread_mutex_lock(&w->lock);
-	if (gate)
-		came_back(w, gate);
+	run_one(w, work);
+	/* What waited behind it at its gate: for a thread, if there is one by now. */
+	call_next(w);
+	while (!w->n && (work = dequeue(w)))
+		run_one(w, work);
 	pthread_mutex_unlock(&w->lock);
 }
 
