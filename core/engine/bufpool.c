@@ -23,6 +23,7 @@
 #define UNITS 64u
 #define UNIT (SLAB / UNITS)
 #define ALL_UNITS UINT64_MAX
+#define SEARCHED 32u			/* slabs that are looked at for room */
 
 G_STATIC_ASSERT(BUF_MIN << (CLASSES - 1) == BUF_MAX);
 
@@ -171,21 +172,22 @@ static struct buf *take(struct bufpool *p, struct slab *s, unsigned at, unsigned
 
 struct buf *bufpool_get_data(struct bufpool *p, size_t size)
 {
-	unsigned n = 1, at;
+	unsigned n = 1, at, looked = 0;
 	struct slab *s;
 
 	if (SANITIZED_ADDRESS || size <= UNIT / 2 || size > SLAB)
 		return bufpool_get(p, size);
 	while ((size_t)n * UNIT < size)
 		n *= 2;
-	for (GList *l = p->slabs.head; l; l = l->next) {
+	for (GList *l = p->slabs.head; l && looked++ < SEARCHED; l = l->next) {
 		s = l->data;
 		at = find(s->free, n);
 		if (at < UNITS)
 			return take(p, s, at, n);
 	}
-	s = slab_new(p);
-	return s ? take(p, s, 0, n) : NULL;
+	s = p->whole ? g_queue_peek_tail(&p->slabs) : slab_new(p);
+	/* Less than a slab may still be had. */
+	return s ? take(p, s, 0, n) : bufpool_get(p, size);
 }
 
 static void give(struct bufpool *p, struct buf *b)
@@ -198,6 +200,9 @@ static void give(struct bufpool *p, struct buf *b)
 	p->slab_free += b->size;
 	if (s->free != ALL_UNITS) {
 		g_queue_push_head_link(&p->slabs, &s->link);
+		/* A few that are held must not keep all that lies around them. */
+		if (p->slab_free - (size_t)p->whole * SLAB > KEEP_BYTES)
+			madvise(b->data, b->size, MADV_DONTNEED);
 		return;
 	}
 	g_queue_push_tail_link(&p->slabs, &s->link);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "engine/engine.h"
 #include "engine/log.h"
@@ -99,6 +101,68 @@ static void wait_done(unsigned done)
 	pthread_mutex_unlock(&stuck.lock);
 }
 
+/* The linker gives us what the core calls thread_start(). */
+int __real_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
+int __wrap_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
+static atomic_bool no_threads;
+
+int __wrap_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg)
+{
+	return atomic_load(&no_threads) ? EAGAIN : __real_thread_start(thread, run, arg);
+}
+
+struct pusher { struct workers *workers; struct workers_gate *gate; struct work work; };
+
+static void *push(void *arg)
+{
+	struct pusher *p = arg;
+
+	workers_push(p->workers, &p->work, p->gate);
+	return NULL;
+}
+
+static void open_all(void)
+{
+	pthread_mutex_lock(&stuck.lock);
+	stuck.open = true;
+	pthread_cond_broadcast(&stuck.changed);
+	pthread_mutex_unlock(&stuck.lock);
+}
+
+/* A gate for one at a time; and where no thread can be had, who comes first does what waits behind it as well. */
+static void test_narrow_gate(void)
+{
+	for (unsigned none = 0; none < 2; none++) {
+		struct workers *w = workers_new(4);
+		struct workers_gate gate = { .max = 1 };
+		struct pusher first = { w, &gate, { .run = stay } };
+		struct work works[8];
+		pthread_t thread;
+
+		stuck.open = false;
+		stuck.most = stuck.done = 0;
+		atomic_store(&no_threads, none);
+		g_assert_cmpint(pthread_create(&thread, NULL, push, &first), ==, 0);
+		pthread_mutex_lock(&stuck.lock);
+		while (!stuck.here)
+			pthread_cond_wait(&stuck.changed, &stuck.lock);
+		pthread_mutex_unlock(&stuck.lock);
+		for (unsigned i = 0; i < G_N_ELEMENTS(works); i++) {
+			works[i] = (struct work){ .run = stay };
+			workers_push(w, &works[i], &gate);
+		}
+		open_all();
+		pthread_join(thread, NULL);
+		workers_drain(w, &gate);
+		g_assert_cmpuint(stuck.most, ==, 1);
+		g_assert_cmpuint(stuck.done, ==, 1 + G_N_ELEMENTS(works));
+		workers_free(w);
+	}
+	atomic_store(&no_threads, false);
+	stuck.open = false;
+	stuck.most = stuck.done = 0;
+}
+
 /* Each of WORKERS_GATES blocks all it can: only when that is known do others get threads, and they come back. */
 static void test_gates(void)
 {
@@ -121,11 +185,8 @@ static void test_gates(void)
 		workers_lose(w, &gates[g]);
 	wait_done(1);
 	workers_drain(w, &other);
-	pthread_mutex_lock(&stuck.lock);
 	g_assert_cmpuint(stuck.most, ==, WORKERS_GATES * MAX_EACH);
-	stuck.open = true;
-	pthread_cond_broadcast(&stuck.changed);
-	pthread_mutex_unlock(&stuck.lock);
+	open_all();
 	for (unsigned g = 0; g < WORKERS_GATES; g++)
 		workers_drain(w, &gates[g]);
 	workers_free(w);
@@ -305,8 +366,45 @@ static void use_slabs(void *arg)
 	g_assert_cmpuint(bufpool_kept(p), ==, 0);
 }
 
+/* One part of each slab is held, and the rest is no longer in use: nor in memory, but for what is kept. */
+static void hold_parts(void *arg)
+{
+	enum { N = 64, EACH = 64, PART = 32 << 10 };
+	struct bufpool *p = reactor_pool(arg);
+	struct buf **all = g_new(struct buf *, N * EACH);
+	unsigned there = 0;
+
+	for (unsigned i = 0; i < N * EACH; i++) {
+		all[i] = bufpool_get_data(p, PART);
+		memset(all[i]->data, 1, PART);
+	}
+	for (unsigned i = 0; i < N * EACH; i++) {
+		unsigned char is_there = 0;
+		uint8_t *data = all[i]->data;
+
+		if (i % EACH == EACH / 2)
+			continue;
+		bufpool_put(p, all[i]);
+#if !SANITIZED_ADDRESS
+		g_assert_cmpint(mincore(data, 4096, &is_there), ==, 0);
+#endif
+		there += is_there & 1;
+	}
+	g_assert_cmpuint(there, <=, (32 << 20) / PART);
+	for (unsigned i = EACH / 2; i < N * EACH; i += EACH) {
+		for (unsigned at = 0; at < PART; at++)
+			g_assert_cmpuint(all[i]->data[at], ==, 1);
+		bufpool_put(p, all[i]);
+	}
+	bufpool_trim(p);
+	bufpool_trim(p);
+	g_assert_cmpuint(bufpool_kept(p), ==, 0);
+	g_free(all);
+}
+
 static void test_bufpool(void)
 {
+	reactor_call(engine->reactors[1], hold_parts, engine->reactors[1]);
 	reactor_call(engine->reactors[1], use_pool, engine->reactors[1]);
 	reactor_call(engine->reactors[1], use_slabs, engine->reactors[1]);
 }
@@ -460,6 +558,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	engine = engine_new(2, 4, NULL);
 	g_test_add_func("/engine/workers-and-posts", test_workers_and_posts);
+	g_test_add_func("/engine/narrow-gate", test_narrow_gate);
 	g_test_add_func("/engine/gates", test_gates);
 	g_test_add_func("/engine/posts-in-order", test_posts_in_order);
 	g_test_add_func("/engine/timers", test_timers);
