@@ -334,8 +334,8 @@ static void push_to_worker(struct device_io *dio)
 	dio->sub.flags &= ~GOTGT_IO_NOWAIT;
 	dio->tried = false;
 	dio->work.run = run_on_worker;
-	/* What has many pieces would have all others wait for all of them. */
-	if (dio->sub.op == GOTGT_OP_WRITE && dio->how <= HOW_SLICE && !(dio->sub.flags & GOTGT_IO_FUA))
+	/* What has many pieces, or a flush behind it, would have all others wait for all of that. */
+	if (dio->sub.op == GOTGT_OP_WRITE && dio->how == HOW_WHOLE && !dio->flush_due && !(dio->sub.flags & GOTGT_IO_FUA))
 		device_write_to_worker(dio->dev, &dio->work);
 	else
 		device_to_worker(dio->dev, &dio->work);

@@ -129,8 +129,8 @@ struct gotgt_param {
 #define GOTGT_DEV_THIN        UINT32_C(8)	/* unmapped blocks take no space */
 #define GOTGT_DEV_LATER       UINT32_C(16)	/* a request with GOTGT_IO_NOWAIT may be answered after submit() */
 /*
- * Writes to it wait for each other, as those to most files do: of a plugin with GOTGT_PLUGIN_BLOCKING, WRITE without
- * GOTGT_IO_FUA and without GOTGT_IO_NOWAIT is called by one thread at a time.  It is no promise that makes locks needless.
+ * Writes to it wait for each other, as those to most files do: of a plugin with GOTGT_PLUGIN_BLOCKING the core has one worker
+ * at a time call the plain ones.  It is no promise: others, as with GOTGT_IO_FUA, come beside it.
  */
 #define GOTGT_DEV_ONE_WRITER  UINT32_C(32)
 

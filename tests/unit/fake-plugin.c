@@ -41,6 +41,9 @@ static int fake_open(struct gotgt_lun *lun, const void *conf, struct gotgt_dev_i
 
 static void fake_close(void *dev)
 {
+	pthread_mutex_lock(&fake.lock);
+	g_assert_cmpuint(fake.n_inside, ==, 0);
+	pthread_mutex_unlock(&fake.lock);
 	fake.n_closed++;
 }
 
@@ -106,6 +109,7 @@ static void write_down(const struct gotgt_io *io)
 		.op = io->op, .flags = io->flags, .iovcnt = io->iovcnt, .offset = io->offset, .length = io->length,
 		.on_reactor = reactor_self() != NULL,
 	};
+	fake.n_inside++;
 	fake.in_submit++;
 	fake.most_in_submit = MAX(fake.most_in_submit, fake.in_submit);
 	pthread_mutex_unlock(&fake.lock);
@@ -144,7 +148,11 @@ static void fake_submit(void *dev, struct gotgt_io *io)
 		device_host.io_done(io, status);
 		if (fake.mode == FAKE_TWICE)
 			device_host.io_done(io, GOTGT_ERR_IO);
+		g_usleep(fake.stays_us);
 	}
+	pthread_mutex_lock(&fake.lock);
+	fake.n_inside--;
+	pthread_mutex_unlock(&fake.lock);
 }
 
 static void fake_cancel(void *dev, struct gotgt_io *io)

@@ -27,6 +27,7 @@ struct fake_call {
 struct fake {
 	enum fake_mode mode;
 	unsigned takes_us;		/* in submit(), of FAKE_SYNC */
+	unsigned stays_us;		/* there, when it has answered */
 	bool miss;			/* GOTGT_IO_NOWAIT is answered with GOTGT_ERR_AGAIN */
 	uint32_t unsupported;		/* ops answered so, as bits */
 	enum gotgt_status fail_with;	/* of everything */
@@ -48,7 +49,7 @@ struct fake {
 
 	pthread_mutex_t lock;
 	struct fake_call calls[FAKE_CALLS];
-	unsigned n_calls, in_submit, most_in_submit, n_held;
+	unsigned n_calls, n_inside, in_submit, most_in_submit, n_held;
 	uint8_t *bytes;
 };
 

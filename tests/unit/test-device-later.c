@@ -71,6 +71,27 @@ static void test_one_writer(void)
 	}
 }
 
+/* It is not closed before submit() has returned, whatever was asked. */
+static void test_close_waits(void)
+{
+	static const uint32_t ops[] = { GOTGT_OP_WRITE, GOTGT_OP_READ };
+	uint8_t data[512] = { 0 };
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(ops); i++) {
+		struct device *dev;
+
+		fake_reset();
+		fake.info.flags |= GOTGT_DEV_ONE_WRITER;
+		fake.stays_us = 50000;
+		dev = open_fake(GOTGT_PLUGIN_BLOCKING);
+		g_assert_cmpint(do_io(dev, ops[i], 0, 0, data, sizeof data), ==, GOTGT_OK);
+		fake.info.flags = 0;
+		device_close(dev);
+		g_assert_cmpuint(fake.n_closed, ==, 1);
+		fake.stays_us = 0;
+	}
+}
+
 /* ---- gotgt.threads/1 ---- */
 
 static struct watched {
@@ -144,6 +165,7 @@ int main(int argc, char **argv)
 		{ "/device-later/answer", test_later },
 		{ "/device-later/threads", test_threads },
 		{ "/device-later/one-writer", test_one_writer },
+		{ "/device-later/close-waits", test_close_waits },
 	};
 
 	return device_rig_main(argc, argv, tests, G_N_ELEMENTS(tests));
