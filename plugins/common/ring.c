@@ -22,6 +22,7 @@
  * all that came at once is copied to sockets the device would have nothing to do, and all would come at once again.
  */
 #define TURN_BYTES 32768u
+#define TURN_PART 8u	/* and of all there is that part: with much beside, a turn may take its time to come */
 
 struct ring {
 	struct io_uring uring;
@@ -68,14 +69,16 @@ static void ready(void *arg)
 	struct ring *r = arg;
 	struct io_uring_cqe *cqe;
 	uint64_t n, bytes = 0;
+	unsigned least;
 
 	/* Before it is looked at: what is done after that rings again. */
 	while (read(r->done, &n, sizeof n) < 0 && errno == EINTR)
 		continue;
 	io_uring_get_events(&r->uring);
-	while (bytes < TURN_BYTES && io_uring_peek_cqe(&r->uring, &cqe) == 0)
+	least = io_uring_cq_ready(&r->uring) / TURN_PART;
+	for (unsigned done = 0; (bytes < TURN_BYTES || done < least) && io_uring_peek_cqe(&r->uring, &cqe) == 0; done++)
 		bytes += answer(r, cqe);
-	if (bytes >= TURN_BYTES && io_uring_cq_ready(&r->uring))
+	if (io_uring_cq_ready(&r->uring))
 		ring_again(r);
 }
 

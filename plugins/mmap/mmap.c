@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 #include <gotgt/ext-memory.h>
 #include "../common/disk.h"
 
@@ -28,12 +29,11 @@
 #define TICK_S 8u		/* the unit of a piece's time */
 #define TICKS 255u		/* it counts from 1 to this, and again: what is that old may look new, and costs time */
 #define LATELY 3u		/* units: Linux leaves pages dirty for 30 s */
-#define PAGE_BYTES 4096u
 #define WINDOW (4u << 20)	/* bytes: faults are counted for so many */
 #define PAGES_A_FAULT 2u	/* fewer of a window are too few: the file is cheaper */
 #define SKIP_MIN 1024u		/* writes that are the file's then, before it is tried again */
 #define SKIP_MAX (256u << 10)
-#define SLOTS 8u		/* devices a thread keeps in mind */
+#define SLOTS 64u		/* devices a thread keeps in mind, by their number */
 
 static const struct gotgt_param mmap_params[] = { DISK_PARAMS, { NULL } };
 
@@ -42,6 +42,7 @@ struct mmap_dev {
 	unsigned id;		/* of no other in this process, and not 0 */
 	uint8_t *bytes;
 	size_t len_bytes;
+	size_t page;		/* bytes */
 	atomic_uint epoch;	/* the kernel has cleaned pages, as far as we know: what was mapped before, is not any more */
 	_Atomic uint32_t *written;	/* struct piece, packed; 0: never.  What one of two at once says may get lost. */
 };
@@ -60,7 +61,6 @@ struct slot {
 	unsigned skip, next;	/* writes that are still the file's; how many will be, next time */
 };
 static _Thread_local struct slot slots[SLOTS], *current;
-static _Thread_local unsigned n_slots;
 static _Thread_local uint64_t faults_seen;
 
 static int mmap_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_dev_info *info, void **dev)
@@ -91,6 +91,7 @@ static int mmap_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_dev_
 		return r;
 	}
 	d->bytes = bytes;
+	d->page = (size_t)sysconf(_SC_PAGESIZE);
 	/* Without it all long writes are the file's. */
 	d->written = conf->readonly ? NULL : calloc(d->len_bytes / PIECE + 1, sizeof *d->written);
 	*dev = d;
@@ -128,13 +129,10 @@ static void mmap_submit(void *dev, struct gotgt_io *io)
 
 static struct slot *slot_of(unsigned id)
 {
-	struct slot *s;
+	struct slot *s = &slots[id % SLOTS];
 
-	for (s = slots; s < slots + SLOTS; s++)
-		if (s->id == id)
-			return s;
-	s = &slots[n_slots++ % SLOTS];
-	*s = (struct slot){ .id = id, .next = SKIP_MIN };
+	if (s->id != id)
+		*s = (struct slot){ .id = id, .next = SKIP_MIN };
 	return s;
 }
 
@@ -156,7 +154,7 @@ static bool is_cheap(struct mmap_dev *d, struct slot *s, uint64_t length)
 {
 	count_faults();
 	if (s->bytes >= WINDOW) {
-		if (s->faults * PAGES_A_FAULT > s->bytes / PAGE_BYTES) {
+		if (s->faults * PAGES_A_FAULT > s->bytes / d->page) {
 			s->skip = s->next;
 			s->next = s->next < SKIP_MAX ? s->next * 2 : SKIP_MAX;
 			atomic_fetch_add_explicit(&d->epoch, 1, memory_order_relaxed);
