@@ -422,7 +422,7 @@ const struct attack attacks[] = {
 	{ "aborts", aborts, 4, 64, 25 },
 	{ "no-data", no_data, 2, 320, 5 },
 	{ "wrong-data", wrong_data, 2, 64, 30 },
-	{ "half-data", half_data, 4, 80, 25 },
+	{ "half-data", half_data, 4, 64, 25 },
 	{ "comes-and-goes", comes_and_goes, 3, 128, 300 },
 	{ "long-commands", long_commands, 2, 64, 16 },
 	{ "control", control, 2, 64, 80 },
