@@ -240,8 +240,8 @@ bench_perf()
 # The same client for iSCSI and NBD.
 qemu_row() # NUMBER LABEL URL
 {
-	c=100000
-	s=$(qemu-img bench -f raw -c $c -d 32 -s 4k "$3" 2>/dev/null | sed -n 's/^Run completed in \([0-9.]*\) seconds.*/\1/p')
+	c=$(awk -v s="$seconds" 'BEGIN { c = int(50000 * s); print c < 2000 ? 2000 : c }')
+	s=$(timeout 60 qemu-img bench -f raw -c $c -d 32 -s 4k "$3" 2>/dev/null | sed -n 's/^Run completed in \([0-9.]*\) seconds.*/\1/p')
 	[ -z "$s" ] || echo "1 $1 4k-read-qd32 $2 $(awk -v c=$c -v s="$s" 'BEGIN { print c / s }') 0 -" >>"$work/rows"
 }
 

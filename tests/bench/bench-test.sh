@@ -47,8 +47,13 @@ check 'gotgt: writes with digests' row "$us" "$at_us" --header-digest --data-dig
 dd if=/dev/zero of="$tap_tmp/image" bs=1M count=64 status=none
 cp "$tap_tmp/image" "$tap_tmp/mapped"
 cp "$tap_tmp/image" "$tap_tmp/file"
+cp "$tap_tmp/image" "$tap_tmp/direct"
+# Not every file system knows O_DIRECT.
+direct=,direct=yes
+dd if="$tap_tmp/direct" of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null || direct=
 "$bench/limit" "$tap_tmp/image" >"$tap_tmp/port2" & mapped=$!
-"$gotgt" serve -n "$iqn" -p 127.0.0.1:0 "file:$tap_tmp/file" "mmap:$tap_tmp/mapped" >"$tap_tmp/out2" 2>&1 & data=$!
+"$gotgt" serve -n "$iqn" -p 127.0.0.1:0 "file:$tap_tmp/file" "mmap:$tap_tmp/mapped" "file:$tap_tmp/direct$direct" \
+	>"$tap_tmp/out2" 2>&1 & data=$!
 tap_cleanup() { kill "$limit" "$us" "$mapped" "$data" 2>/dev/null; wait "$limit" "$us" "$mapped" "$data" 2>/dev/null; }
 tap_wait "$tap_tmp/out2" iscsi:// || cat "$tap_tmp/out2" >&2
 tap_wait "$tap_tmp/port2" ""
@@ -62,10 +67,12 @@ verified() # ADDRESS LUN blast-options
 	awk -F'\t' 'NF != 12 || $12 < 1 { print; exit 1 }' "$tap_tmp/row"
 }
 check 'limit with a file: what is read was written' verified "$at_mapped" 0 -q 32
-for lun in 0 1; do
+for lun in 0 1 2; do
 	check "LUN $lun: small, at once" verified "$at_data" $lun -q 32
 	check "LUN $lun: large, with R2T, two sessions" verified "$at_data" $lun -q 8 -c 2 -b 524288 -t 1
 	check "LUN $lun: with digests, of 12 KiB" verified "$at_data" $lun -q 16 -b 12288 --header-digest --data-digest
+	check "LUN $lun: 128 KiB, over and over" verified "$at_data" $lun -s -q 8 -b 131072 -t 1
+	check "LUN $lun: more than a ring has room for" verified "$at_data" $lun -q 100 -c 4
 done
 check 'data that was not written is found' tap_exits 1 "$bench/blast" -t 0.3 -v -w mix "$at_limit" "$iqn" 0
 check 'and what for' grep -q 'wrong data at byte' "$tap_tmp/err"
@@ -90,5 +97,12 @@ if command -v fio >/dev/null; then
 	check 'the list sync' rows sync file 4k-mix-qd32
 else
 	tap_skip 'the list sync' 'fio is not installed'
+fi
+if command -v qemu-img >/dev/null; then
+	check 'the list qemu' rows qemu file 4k-read-qd32
+	check 'and what it is beside' grep -q '^4k-read-qd32 *limit' "$tap_tmp/report/report.txt"
+else
+	tap_skip 'the list qemu' 'qemu-img is not installed'
+	tap_skip 'and what it is beside' 'qemu-img is not installed'
 fi
 tap_end

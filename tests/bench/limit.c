@@ -2,10 +2,10 @@
 /*
  * limit - the least that any target can do, as a yardstick.
  *
- * It is no target: it agrees to any login, knows one size, and for READ(10) and WRITE(10) sends, or takes in, the right
- * number of bytes, with no lookup, no task, no LUN and no check of any kind.  What is read comes from one hot buffer,
- * what is written is thrown away; with FILE, both are the addresses asked for of the mapping of that file, which cost
- * their memory traffic to anybody.  One thread, epoll, one receive and one gathered send for each batch.
+ * It is no target: it agrees to any login, knows one size and as little else as clients want to know first, and for READ(10)
+ * and WRITE(10) sends, or takes in, the right number of bytes, with no lookup, no task, no LUN and no check of any kind.  What
+ * is read comes from one hot buffer, what is written is thrown away; with FILE, both are the addresses asked for of the mapping
+ * of that file, which cost their memory traffic to anybody.  One thread, epoll, one receive and one gathered send for each batch.
  *
  *	limit [FILE]		listens on a free port of 127.0.0.1, prints it, and serves until it is killed
  */
@@ -37,6 +37,7 @@ struct conn {
 	size_t rx_len, skip;
 	uint8_t *into;			/* where the data passed over goes, with FILE */
 	uint64_t byte_of_tag[TAGS];
+	uint8_t page[8];
 	int n_iov;
 	struct iovec iov[IOV_MOST];
 	uint8_t headers[IOV_MOST][BHS_LEN];
@@ -119,8 +120,37 @@ static void on_write(struct conn *c, const uint8_t *p, uint32_t len, uint64_t by
 	put32(h + 44, len - SEGMENT);
 }
 
+/* What clients want to know before they read; n is a multiple of four. */
+static void on_question(struct conn *c, const uint8_t *p, uint32_t len, const void *data, uint32_t n)
+{
+	uint8_t *h;
+
+	n = MIN(n, len);
+	h = reply(c, OP_DATA_IN, FINAL_BIT | (n < len ? 2 : 0) | 1, p, data, n);
+	put32(h + 20, TAG_NONE);
+	put32(h + 44, len - n);
+	c->stat_sn++;
+}
+
+static void on_inquiry(struct conn *c, const uint8_t *p, uint32_t len)
+{
+	static const uint8_t disk[36] = { 0, 0, 6, 2, 31, 0, 0, 2, 'g', 'o', 't', 'g', 't', ' ', ' ', ' ', 'l', 'i', 'm', 'i', 't' };
+	uint8_t *page = c->page;
+
+	if (!(p[33] & 1)) {
+		on_question(c, p, len, disk, sizeof disk);
+		return;
+	}
+	/* Any page is there, and empty; but for the list of them. */
+	memset(page, 0, sizeof c->page);
+	page[1] = p[34];
+	page[3] = p[34] ? 0 : 1;
+	on_question(c, p, len, page, sizeof c->page);
+}
+
 static void on_command(struct conn *c, const uint8_t *p)
 {
+	static const uint8_t mode[4] = { 3 };
 	static uint8_t capacity[32];
 	uint32_t len = get32(p + 20);
 	uint64_t byte = (uint64_t)get32(p + 34) * BLOCK;
@@ -138,8 +168,13 @@ static void on_command(struct conn *c, const uint8_t *p)
 		put32(capacity, (uint32_t)((blocks - 1) >> 32));
 		put32(capacity + 4, (uint32_t)(blocks - 1));
 		put32(capacity + 8, BLOCK);
-		reply(c, OP_DATA_IN, FINAL_BIT | 1, p, capacity, sizeof capacity);
-		c->stat_sn++;
+		on_question(c, p, len, capacity, sizeof capacity);
+		break;
+	case 0x12:
+		on_inquiry(c, p, len);
+		break;
+	case 0x1a:
+		on_question(c, p, len, mode, sizeof mode);
 		break;
 	default:
 		reply(c, OP_SCSI_RESPONSE, FINAL_BIT, p, NULL, 0);
@@ -213,6 +248,10 @@ static bool parse(struct conn *c)
 			break;
 		case OP_DATA_OUT:
 			on_data_out(c, p);
+			break;
+		case OP_LOGOUT_REQUEST:
+			reply(c, OP_LOGOUT_RESPONSE, FINAL_BIT, p, NULL, 0);
+			c->stat_sn++;
 			break;
 		default:
 			break;

@@ -231,6 +231,19 @@ static void test_mmap_shrunk(void)
 	close(fd);
 }
 
+/* As who reads the file finds them. */
+static void expect_bytes(uint64_t offset, int value, size_t length)
+{
+	int fd = open(image, O_RDONLY | O_CLOEXEC);
+	g_autofree uint8_t *bytes = g_malloc(length), *want = g_malloc(length);
+
+	g_assert_cmpint(fd, >=, 0);
+	g_assert_cmpint(pread(fd, bytes, length, (off_t)offset), ==, (gssize)length);
+	close(fd);
+	memset(want, value, length);
+	g_assert_cmpmem(bytes, length, want, length);
+}
+
 static bool lends_long(const struct gotgt_memory *memory, void *dev, uint64_t offset, struct iovec *iov)
 {
 	return memory->lend(dev, offset, 128 << 10, 1, iov, 1);
@@ -267,10 +280,19 @@ static void test_mmap_lends(void)
 		g_assert_cmpuint(n++, <, 8);
 	g_assert_cmpuint(n, >=, 4);
 	g_assert_cmpuint(iov.iov_len, ==, longs);
-	/* From then on, for more than faults are counted for. */
+	/* From then on, for more than faults are counted for; and they are the file's bytes. */
 	memset(iov.iov_base, 1, longs);
+	expect_bytes(0, 1, longs);
+	expect_bytes(longs, 0, longs);
 	for (unsigned i = 0; i < 100; i++)
 		g_assert_true(lends_long(memory, d.handle, 0, &iov));
+	n = 0;
+	while (!lends_long(memory, d.handle, 3 * longs, &iov))
+		g_assert_cmpuint(n++, <, 8);
+	memset(iov.iov_base, 3, longs);
+	expect_bytes(2 * longs, 0, longs);
+	expect_bytes(3 * longs, 3, longs);
+	expect_bytes(4 * longs, 0, longs);
 	/* What is half beside it is not, nor what is elsewhere. */
 	g_assert_false(lends_long(memory, d.handle, longs / 2, &iov));
 	g_assert_false(lends_long(memory, d.handle, SIZE_BYTES - longs, &iov));
