@@ -93,18 +93,19 @@ static void destroy(struct buf *b)
 static uint8_t *map_slab(void)
 {
 	/* NOLINTNEXTLINE(invalidFunctionArg): mmap(2) wants -1 with MAP_ANONYMOUS */
-	uint8_t *at = mmap(NULL, 2 * SLAB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *at = mmap(NULL, 2 * SLAB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *data;
 	size_t before;
 
 	if (at == MAP_FAILED)
 		return NULL;
 	before = (SLAB - (uintptr_t)at % SLAB) % SLAB;
+	data = at + before;
+	/* A system without huge pages says no; then it is as good as other memory. */
+	madvise(data, SLAB, MADV_HUGEPAGE);
+	munmap(data + SLAB, SLAB - before);
 	if (before)
 		munmap(at, before);
-	munmap(at + before + SLAB, SLAB - before);
-	/* A system without huge pages says no; then it is as good as other memory. */
-	madvise(at + before, SLAB, MADV_HUGEPAGE);
-	return at + before;
+	return data;
 }
 
 static struct slab *slab_new(struct bufpool *p)
