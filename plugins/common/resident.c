@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * resident.c - what is in the page cache, by mincore(2), which is asked once in two seconds for a piece of a file and only
- * when that was wanted before: a look costs more than the copy that it saves once.  An answer may have become wrong
- * meanwhile: who reads then waits for the medium, and has the right bytes.
+ * when that was wanted before, or much of it is: a look costs more than the copy of a few pages that it saves once.  An answer
+ * may have become wrong meanwhile: who reads then waits for the medium, and has the right bytes.
  */
 #include "config.h"
 #include <fcntl.h>
@@ -18,6 +18,7 @@
  * What follows has to be there, too: reading ahead, which sees nothing of what is read through a mapping, is then done.
  */
 #define AHEAD (2 * PIECE)
+#define MUCH ((uint64_t)64 << 10)
 #define SLOTS_MAX 16384u	/* pieces that are known at once: 4 GiB, 128 KiB of memory when all are used */
 #define PAGES_MAX 64u		/* of a piece: pages have 4 KiB at least */
 
@@ -100,20 +101,17 @@ static bool all_there(const struct resident *r, uint64_t piece)
 	return true;
 }
 
-static bool piece_has(const struct resident *r, uint64_t piece, uint64_t when)
+static bool piece_has(const struct resident *r, uint64_t piece, uint64_t when, bool much)
 {
 	_Atomic uint64_t *slot = &r->known[piece & r->slots];
 	uint64_t known = atomic_load_explicit(slot, memory_order_relaxed);
-	enum state state;
+	bool is_known = known >> STATE_BITS == word(piece, when, 0) >> STATE_BITS;
+	enum state state = is_known ? known & ((1u << STATE_BITS) - 1) : WANTED;
 
-	if (known >> STATE_BITS == word(piece, when, 0) >> STATE_BITS) {
-		state = known & ((1u << STATE_BITS) - 1);
-		if (state != WANTED)
-			return state == PRESENT;
+	if (is_known && state != WANTED)
+		return state == PRESENT;
+	if (is_known || much)
 		state = all_there(r, piece) ? PRESENT : ABSENT;
-	} else {
-		state = WANTED;
-	}
 	atomic_store_explicit(slot, word(piece, when, state), memory_order_relaxed);
 	return state == PRESENT;
 }
@@ -128,6 +126,6 @@ bool resident_has(const struct resident *r, uint64_t offset, uint64_t length)
 	end = r->len_bytes - end < AHEAD ? r->len_bytes : end + AHEAD;
 	when = now();
 	for (uint64_t piece = offset / PIECE; piece * PIECE < end; piece++)
-		all &= piece_has(r, piece, when);
+		all &= piece_has(r, piece, when, length >= MUCH);
 	return all;
 }

@@ -356,6 +356,8 @@ static void test_file_lends(void)
 	g_assert_cmpint(pread(fd, got, sizeof got, 0), ==, sizeof got);
 	g_assert_cmpmem(got, sizeof got, data, sizeof data);
 
+	/* What is long is at the first wish. */
+	g_assert_cmpuint(memory->lend(d.handle, 3 << 20, 1 << 20, 0, &iov, 1), ==, 1);
 	g_assert_true(lent(memory, d.handle, 0, 1 << 20, &iov));
 	g_assert_cmpuint(iov.iov_len, ==, 1 << 20);
 	g_assert_true(lent(memory, d.handle, SIZE_BYTES - 4096, 4096, &iov));
