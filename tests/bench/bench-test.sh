@@ -89,6 +89,11 @@ rows() # LIST LABEL [WORKLOAD]
 		-s 16M -l "$1" -w 4k-randread-qd32 -o "$tap_tmp/report" || return 1
 	grep -Eq "^${3:-4k-randread-qd32} +$2 .*(reached|not: )" "$tap_tmp/report/report.txt" && ! ls -A "$tap_tmp/scratch" | grep .
 }
+refused() { BUILD=${G_TEST_BUILDDIR:-$PWD/tests}/.. tap_exits 2 sh "${srcdir:-.}/tests/bench/bench.sh" -q -o "$tap_tmp/none" "$@"; }
+for wrong in '-l nosuch' '-w nosuch' '-r 0' '-t abc' '-s 1x' '-T bad'; do
+	check "bench.sh $wrong is wrong" refused $wrong
+done
+check 'and nothing was begun' [ ! -e "$tap_tmp/none/report.txt" ]
 check 'the list null' rows null null
 check 'the list mmap' rows mmap mmap
 check 'the list digests' rows digests digests

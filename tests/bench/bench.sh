@@ -23,7 +23,8 @@ usage()
 	exit "$1"
 }
 
-rounds=3 seconds=2 size=1G only='' lists='null mmap file digests disk sync poll scale qemu perf flames' out=bench-report others=yes
+all_lists='null mmap file digests disk sync poll scale qemu perf flames'
+rounds=3 seconds=2 size=1G only='' lists=$all_lists out=bench-report others=yes options="$*"
 targets='' n_daemons=0 began=$(date +%s)
 while getopts r:t:s:w:l:o:T:qh o; do
 	case $o in
@@ -31,6 +32,17 @@ while getopts r:t:s:w:l:o:T:qh o; do
 	o) out=$OPTARG ;; q) others=no ;;
 	T) targets="$targets $OPTARG" ;; h) usage 0 ;; *) usage 2 ;;
 	esac
+done
+refuse() { echo "bench.sh: $*" >&2; exit 2; }
+# Before anything is measured, or an older report is gone.
+case $rounds in *[!0-9]* | '' | 0) refuse "-r $rounds: not a number of rounds" ;; esac
+case $seconds in *[!0-9.]* | '' | *.*.* | . ) refuse "-t $seconds: not a number of seconds" ;; esac
+case $size in *[!0-9]?* | [!0-9]* | *[!0-9KMGT] | '') refuse "-s $size: not a size, as 256M" ;; esac
+for l in $lists; do
+	case " $all_lists " in *" $l "*) ;; *) refuse "-l $l: no such list" ;; esac
+done
+for t in $targets; do
+	case $t in ?*=?*,?*,?*,?*) ;; *) refuse "-T $t: not LABEL=ADDR:PORT,IQN,LUN,PID" ;; esac
 done
 build=${BUILD:?}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -125,9 +137,9 @@ start_tgtd() # FILE, or nothing for its null store
 {
 	have tgtd && have tgtadm && [ "$(id -u)" = 0 ] || return 1
 	addr=127.0.0.1:$(free_port)
-	tgtd -f -C 77 --iscsi portal="$addr" >"$work/tgtd.out" 2>&1 & pid=$!
+	tgtd -f -C $$ --iscsi portal="$addr" >"$work/tgtd.out" 2>&1 & pid=$!
 	pids="$pids $pid" lun=1
-	tgt() { tgtadm -C 77 --lld iscsi "$@"; }
+	tgt() { tgtadm -C $$ --lld iscsi "$@"; }
 	until_ok tgt --op show --mode target &&
 	tgt --op new --mode target --tid 1 -T "$iqn" &&
 	if [ -n "${1:-}" ]; then
@@ -189,7 +201,7 @@ serve() # LABEL START [ARG]
 	if "$start" "$@" && until_ok answers "$addr" "$lun"; then
 		echo "$label $addr $lun $pid $iqn" >>"$work/servers"
 	else
-		echo "# $label: not measured"
+		tell "# $label: not measured: $(cat "$work/$label.out" 2>/dev/null | tail -1)"
 	fi
 }
 
@@ -201,7 +213,7 @@ serve_given()
 	done
 }
 
-workloads="4k-randread-qd1 -q 1
+all_workloads="4k-randread-qd1 -q 1
 4k-randread-qd32 -q 32
 4k-randread-qd32x4 -q 32 -c 4
 4k-randwrite-qd32 -w write -q 32
@@ -210,6 +222,10 @@ workloads="4k-randread-qd1 -q 1
 128k-seqwrite-qd8 -s -w write -b 131072 -q 8
 1m-seqread-qd8 -s -b 1048576 -q 8
 4k-randread-qd1x64 -q 1 -c 64"
+workloads=$all_workloads
+for name in $only; do
+	echo "$all_workloads" | grep -q "^$name " || refuse "-w $name: no such workload"
+done
 
 # Rows "WORKLOAD LABEL IOPS P50 CPU" become the medians, and the ratios to the first label of the workload.
 table()
@@ -244,7 +260,7 @@ table()
 	# Of who measures up to us, the best.
 	function beside(name, label, m) {
 		if (label !~ /^(null|mmap|file)$/ || !(name in peer)) return ""
-		return sprintf(", %.1f times %s", m / peer[name], who[name])
+		return sprintf("%.1f times %s", m / peer[name], who[name])
 	}
 	{ key = $3 SUBSEP $4; if (!(key in iops)) order[++count] = key
 	  iops[key] = iops[key] " " $5; p50[key] = p50[key] " " $6
@@ -264,10 +280,11 @@ table()
 			p = median(p50[order[i]])
 			if (k[1] != now) { now = k[1]; base = best = m; cbase = c; pbase = p }
 			if (k[2] ~ /^fio-/ && m > best) best = m
-			printf "%-20s %-10s %10.0f %7.2f %9.1f", k[1], k[2], m, base ? m / base : 0, p
+			printf "%-20s %-10s %10.0f %7.2f %9s", k[1], k[2], m, base ? m / base : 0, p ? sprintf("%.1f", p) : "-"
 			if (c && cbase) printf " %9.2f %7.2f", c, c / cbase
 			else printf " %9s       -", c ? sprintf("%.2f", c) : "-"
-			print "  " verdict(k[1], k[2], m, p, c) beside(k[1], k[2], m)
+			reached = verdict(k[1], k[2], m, p, c); others = beside(k[1], k[2], m)
+			print "  " reached (reached != "" && others != "" ? ", " : "") others
 		}
 	}' | tee -a "$out/report.txt"
 }
@@ -288,7 +305,7 @@ measure() # TITLE [blast options for all]
 				# shellcheck disable=SC2086
 				row=$("$bench/blast" $args $(extra "$label") -t "$seconds" -p "$pid" "$addr" "$name_of_it" "$lun" 2>"$work/err" |
 					cut -f6,8,11)
-				[ -n "$row" ] || { echo "# $label, $name: $(head -1 "$work/err")" >&2; continue; }
+				[ -n "$row" ] || { tell "# $label, $name: $(head -1 "$work/err")"; continue; }
 				echo "$w $s $name $label $row" >>"$work/rows"
 			done <"$work/servers"
 		done
@@ -302,12 +319,14 @@ extra() { [ "$1" != digests ] || echo '--header-digest --data-digest'; }
 . "$here/bench-lists.sh"
 
 : >"$work/servers"
-{ echo "gotgt $("$build/core/gotgt" --version 2>/dev/null | head -1), $(uname -sr), $(nproc) CPUs"; date -u +%F; } >"$out/report.txt"
+{
+	echo "$("$build/core/gotgt" --version 2>/dev/null | head -1), $(uname -sr), $(nproc) CPUs"
+	echo "$(date -u '+%F %H:%M') UTC; bench.sh $options"
+} >"$out/report.txt"
 for l in $lists; do
 	case $l in
 	null | digests | disk | sync | poll | scale | qemu | perf | flames) "bench_$l" ;;
 	mmap | file) bench_disk_plugin "$l" ;;
-	*) echo "bench.sh: $l: no such list" >&2; exit 2 ;;
 	esac
 done
 echo "report: $out/report.txt, after $(($(date +%s) - began)) s"
