@@ -49,7 +49,7 @@ struct mmap_dev {
 
 struct piece {
 	uint8_t when;
-	uint8_t times;		/* since it was last left alone for long */
+	uint8_t times;		/* since it was last left alone for long; of more than 255, one of the last PARTS numbers */
 	bool mapped;		/* by the mapping, in this time and epoch */
 };
 
@@ -152,7 +152,9 @@ static void count_faults(void)
 /* Pages that were written by the mapping: are they still dirty, as far as this thread knows?  Other faults make that a guess. */
 static bool is_cheap(struct mmap_dev *d, struct slot *s, uint64_t length)
 {
-	count_faults();
+	/* A window is one device's, and one call. */
+	if (current != s || !s->bytes || s->bytes >= WINDOW)
+		count_faults();
 	if (s->bytes >= WINDOW) {
 		if (s->faults * PAGES_A_FAULT > s->bytes / d->page) {
 			s->skip = s->next;
@@ -173,7 +175,8 @@ static bool is_cheap(struct mmap_dev *d, struct slot *s, uint64_t length)
 /* Those faults are not counted. */
 static bool first_time(void)
 {
-	count_faults();
+	if (current)
+		count_faults();
 	current = NULL;
 	return true;
 }
@@ -189,7 +192,6 @@ static struct piece get_piece(const struct mmap_dev *d, uint64_t at, uint8_t now
 	struct piece p = { .when = packed & 0xff, .times = packed >> 8 & 0xff, .mapped = packed >> 16 & 1 };
 
 	p.mapped = p.mapped && packed >> 24 == epoch_of(d);
-
 	return p.when && (now + TICKS - p.when) % TICKS <= LATELY ? p : (struct piece){ 0 };
 }
 
@@ -204,7 +206,7 @@ static bool by_mapping(struct mmap_dev *d, uint64_t offset, uint64_t length)
 {
 	const uint64_t first = offset / PIECE, last = (offset + length - 1) / PIECE;
 	struct slot *s = slot_of(d->id);
-	bool mapped = true, turn = true, yes = false;
+	bool mapped = true, hot = true, yes = false;
 	struct timespec t;
 	uint8_t now;
 
@@ -216,19 +218,19 @@ static bool by_mapping(struct mmap_dev *d, uint64_t offset, uint64_t length)
 		struct piece p = get_piece(d, at, now);
 
 		mapped = mapped && p.mapped;
-		turn = turn && (p.mapped || (p.times >= HOT && (p.times + at / REGION) % PARTS == 0));
+		hot = hot && (p.mapped || p.times >= HOT);
 	}
 	if (s->skip)
 		s->skip--;
 	else if (mapped)
 		yes = is_cheap(d, s, length);
-	else if (turn)
+	else if (hot && (get_piece(d, first, now).times + first / REGION) % PARTS == 0)
 		yes = first_time();
 	for (uint64_t at = first; at <= last; at++) {
 		struct piece p = get_piece(d, at, now);
 
 		p.when = now;
-		p.times += p.times < UINT8_MAX;
+		p.times = (uint8_t)(p.times < UINT8_MAX ? p.times + 1u : UINT8_MAX + 1u - PARTS);	/* each turn comes again */
 		p.mapped = p.mapped || yes;
 		put_piece(d, at, p);
 	}
