@@ -14,17 +14,19 @@ struct device {
 	const struct gotgt_plugin *ops;
 	void *handle;			/* the plugin's */
 	struct device_info info;
+	/* So far one line of the cache, and here is the next: what a READ or WRITE looks at. */
+	_Atomic uint64_t size;
+	struct gotgt_memory memory;	/* copies, zero what the plugin lacks */
+	struct lend_check *checks;	/* one a reactor */
+	atomic_bool lent_fault, broken;	/* broken: a breach of the contract has been logged */
 	uint32_t max_io_size;		/* whole blocks, 0: any */
 	uint32_t mem_align;		/* 1: any */
-	_Atomic uint64_t size;
+
 	_Atomic uint64_t given_size;	/* with what is over a block, which is not used */
-	struct gotgt_memory memory;	/* copies, zero what the plugin lacks */
 	struct gotgt_extents extents;
 	struct gotgt_copy copy;
 	struct gotgt_compare compare;
 	struct gotgt_size look;
-	struct lend_check *checks;	/* one a reactor */
-	atomic_bool lent_fault, broken;	/* broken: a breach of the contract has been logged */
 	char *name;
 	char *target;			/* or NULL */
 	uint32_t lun;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "backstore/device-internal.h"
+#include "engine/lines.h"
 #include "engine/log.h"
 #include "engine/thread.h"
 
@@ -234,7 +235,7 @@ static void discard(struct device *dev)
 	g_free(dev->checks);
 	g_free(dev->name);
 	pthread_mutex_destroy(&dev->lock);
-	g_free(dev);
+	free(dev);
 }
 
 /* It did not open: r is its answer. */
@@ -293,7 +294,7 @@ struct device *device_open_for(struct engine *e, const struct module *m, const c
 			       const char *const *settings, bool read_only, const struct device_owner *owner,
 			       GError **error)
 {
-	struct device *dev = g_new0(struct device, 1);
+	struct device *dev = lines_new0(sizeof *dev);
 
 	pthread_mutex_init(&dev->lock, NULL);
 	dev->engine = e;
@@ -496,6 +497,12 @@ uint32_t device_lend(struct device *dev, struct reactor *r, uint64_t offset, uin
 		return n;
 	device_breach(dev, "lent more than there was room for");
 	return 0;
+}
+
+void device_fetch(const struct device *dev)
+{
+	__builtin_prefetch(dev);
+	__builtin_prefetch(&dev->size);
 }
 
 void device_reclaim(struct device *dev, const struct iovec *iov, uint32_t iovcnt)

@@ -146,6 +146,8 @@ void device_cancel(struct device *dev, struct device_io *dio);
  */
 uint32_t device_lend(struct device *dev, struct reactor *r, uint64_t offset, uint64_t length, bool write,
 		     struct iovec *iov, uint32_t iovmax, enum gotgt_status *status);
+/* It is about to be used: have the processor fetch what is looked at for each request.  [any] */
+void device_fetch(const struct device *dev);
 void device_reclaim(struct device *dev, const struct iovec *iov, uint32_t iovcnt);
 /* A system call on lent memory said EFAULT: log it and lend no more.  [any] */
 void device_lent_fault(struct device *dev);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stats.c - blocks of counters come, are summed, and go. */
 #include "config.h"
+#include "engine/lines.h"
 #include "engine/stats.h"
 
 struct stats *stats_new(void)
 {
-	struct stats *s = g_new0(struct stats, 1);
+	struct stats *s = lines_new0(sizeof *s);
 
 	s->refs = 1;
 	return s;
@@ -22,13 +23,13 @@ void stats_unref(struct stats *s)
 	if (!s || !g_atomic_int_dec_and_test(&s->refs))
 		return;
 	for (unsigned kind = 0; kind < STATS_KINDS; kind++)
-		g_free(atomic_load_explicit(&s->latency[kind], memory_order_relaxed));
-	g_free(s);
+		free(atomic_load_explicit(&s->latency[kind], memory_order_relaxed));
+	free(s);
 }
 
 struct stats_histogram *stats_histogram_new(struct stats *s, enum stats_kind kind)
 {
-	struct stats_histogram *h = g_new0(struct stats_histogram, 1);
+	struct stats_histogram *h = lines_new0(sizeof *h);
 
 	atomic_store_explicit(&s->latency[kind], h, memory_order_release);
 	return h;

@@ -54,12 +54,13 @@ static inline uint64_t stats_bucket_end_ns(unsigned bucket)
 
 /* One block; memory for a kind of commands comes with the first of it. */
 struct stats {
-	gint refs;
-	_Atomic uint64_t depth, depth_max;	/* commands begun and not ended; depth is 0 where somebody else has it */
-	_Atomic uint64_t counts[STATS_COUNTS];
-	_Atomic uint64_t bytes[STATS_KINDS];
-	_Atomic uint64_t opcodes[STATS_OPCODES], errors[STATS_ERRORS];
 	_Atomic(struct stats_histogram *) latency[STATS_KINDS];
+	_Atomic uint64_t depth, depth_max;	/* commands begun and not ended; depth is 0 where somebody else has it */
+	_Atomic uint64_t bytes[STATS_KINDS];
+	/* So far one line of the cache, all that a command touches but its opcode. */
+	_Atomic uint64_t opcodes[STATS_OPCODES], errors[STATS_ERRORS];
+	_Atomic uint64_t counts[STATS_COUNTS];
+	gint refs;
 };
 
 /* The end of n commands that are alike; bytes are those of all. */
@@ -108,6 +109,31 @@ static inline void stats_end(struct stats *s, const struct stats_end *e, unsigne
 	stats_add(&h->buckets[bucket], e->n);
 	stats_add(&h->sum_ns, e->ns * e->n);
 	stats_raise(&h->max_ns, e->ns);
+}
+
+/*
+ * Hints for the caches of who is about to call stats_end(); s may be NULL.  Each looks at what the one before has asked for.
+ */
+static inline void stats_fetch(const struct stats *s, unsigned opcode)
+{
+	if (s) {
+		__builtin_prefetch(s, 1);
+		__builtin_prefetch(&s->opcodes[opcode], 1);
+	}
+}
+
+static inline void stats_fetch_histogram(const struct stats *s, enum stats_kind kind)
+{
+	if (s)
+		__builtin_prefetch(atomic_load_explicit(&((struct stats *)s)->latency[kind], memory_order_relaxed), 1);
+}
+
+static inline void stats_fetch_bucket(const struct stats *s, enum stats_kind kind, unsigned bucket)
+{
+	const struct stats_histogram *h = s ? atomic_load_explicit(&((struct stats *)s)->latency[kind], memory_order_relaxed) : NULL;
+
+	if (h)
+		__builtin_prefetch(&h->buckets[bucket], 1);
 }
 
 /* ---- a block for each reactor ---- */

@@ -6,6 +6,7 @@
 #include "iscsi/cmd.h"
 #include "iscsi/count.h"
 #include "iscsi/portal.h"
+#include "scsi/ahead.h"
 #include "scsi/tally.h"
 
 /* Who counts a command. */
@@ -130,6 +131,16 @@ void count_end(struct cmd *cmd)
 	PROBE5(command__done, cmd->session->tsih, cmd->itt, cmd->task.cdb[0], cmd->task.status, run->end.ns);
 	if (!run->many)
 		settle(run);
+}
+
+bool count_ahead_pays(const struct conn *c)
+{
+	return c->session && c->session->nexus && ahead_pays(c->session->nexus);
+}
+
+void count_ahead(const struct cmd *cmd)
+{
+	ahead_count(&cmd->task, stats_bucket(reactor_last_ns(cmd->session->reactor) - cmd->begun_ns));
 }
 
 void count_many(struct conn *c)

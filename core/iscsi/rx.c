@@ -13,6 +13,7 @@
 #include "iscsi/pdu.h"
 #include "iscsi/rx.h"
 #include "iscsi/session.h"
+#include "scsi/ahead.h"
 
 #define LOG_DOMAIN LOGD_ISCSI
 
@@ -204,8 +205,29 @@ static bool parse_one(struct conn *c)
 	return true;
 }
 
+/* The commands that have come with the one at rx_at, when there are others between two of a logical unit. */
+static void look_ahead(const struct conn *c)
+{
+	struct ahead next[AHEAD_MAX];
+	unsigned n = 0;
+
+	if (unparsed(c) < 2 * BHS_LEN || !conn_is_full(c) || !c->session->nexus || !ahead_pays(c->session->nexus))
+		return;
+	for (uint32_t at = c->rx_at; n < AHEAD_MAX && at < c->rx_len && c->rx_len - at >= BHS_LEN; ) {
+		const uint8_t *bhs = c->rx->data + at;
+
+		if ((bhs[0] & OPCODE_MASK) == OP_SCSI_COMMAND)
+			next[n++] = (struct ahead){ bhs + 8, bhs + 32 };
+		at += header_len(c, bhs) + pad4(get24(bhs + 5)) + (c->data_digest && get24(bhs + 5) ? DIGEST_LEN : 0);
+	}
+	if (n > 1)
+		ahead_fetch(c->session->nexus, next, n);
+}
+
 void rx_parse(struct conn *c)
 {
+	unsigned handled = 0;
+
 	for (int left = TURN; c->state != CONN_CLOSING && !c->paused && !c->close_when_sent && !c->into.active; ) {
 		int takes = unparsed(c) ? cost(c) : 0;
 
@@ -214,6 +236,8 @@ void rx_parse(struct conn *c)
 				reactor_again(c->reactor, &c->go_on);
 			break;
 		}
+		if (handled++ % AHEAD_MAX == 0)
+			look_ahead(c);
 		if (!parse_one(c))
 			break;
 		left -= takes;

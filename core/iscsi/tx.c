@@ -224,6 +224,10 @@ static void advance(struct conn *c, struct txblk *b, size_t n)
 		b->iov[b->at_iov].iov_base = (uint8_t *)b->iov[b->at_iov].iov_base + n;
 		b->iov[b->at_iov].iov_len -= n;
 	}
+	if (b->n_done - b->at_done > 1 && count_ahead_pays(c))
+		for (uint32_t i = b->at_done; i < b->n_done && b->done[i].end <= b->sent; i++)
+			if (b->done[i].cmd)
+				count_ahead(b->done[i].cmd);
 	count_many(c);
 	while (b->at_done < b->n_done && b->done[b->at_done].end <= b->sent)
 		finish(c, &b->done[b->at_done++]);

@@ -308,7 +308,7 @@ static bool take_sizes(struct lun *lun, const struct lun_conf *conf, GError **er
 
 struct lun *lun_new(struct target *t, uint32_t number, struct device *dev, const struct lun_conf *conf, GError **error)
 {
-	struct lun *lun = g_malloc0(sizeof *lun + t->engine->n_reactors * sizeof lun->count[0]);
+	struct lun *lun = lines_new0(sizeof *lun + t->engine->n_reactors * sizeof lun->count[0]);
 
 	new_epoch(lun);
 	lun->target = t;
@@ -346,7 +346,7 @@ static void discard(struct lun *lun)
 	pthread_cond_destroy(&lun->drained);
 	pthread_mutex_destroy(&lun->save_lock);
 	pthread_mutex_destroy(&lun->lock);
-	g_free(lun);
+	free(lun);
 }
 
 void lun_free(struct lun *lun)

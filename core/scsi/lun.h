@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "engine/lines.h"
 #include "engine/log.h"
 #include "engine/stats.h"
 #include "scsi/alua.h"
@@ -63,10 +64,10 @@ struct lun_count {
 	atomic_uint n;
 	bool draining;
 	struct range *ranges;
-	struct post arm;		/* range.c's */
-	struct task *watched, *last_watched;	/* watch.c's, as the rest: by the time they began */
-	struct timer watch;
 	_Atomic(struct stats *) stats;	/* NULL: no command has come */
+	struct task *watched, *last_watched;	/* watch.c's, as its timer: by the time they began */
+	struct timer watch;
+	struct post arm;		/* range.c's */
 	char apart[128 - 8 - 4 * sizeof(void *) - sizeof(struct post) - sizeof(struct timer)];
 };
 
@@ -108,7 +109,7 @@ struct lun {
 	uint64_t stuck_ms;			/* since when there are such */
 	atomic_uint io_timeout_s;		/* 0: none */
 	_Atomic uint64_t told_blocks;		/* as many as the log was last told of */
-	struct lun_count count[];	/* by reactor */
+	_Alignas(LINE_BYTES) struct lun_count count[];	/* by reactor */
 };
 
 /* Published whole; indexed by LUN. */

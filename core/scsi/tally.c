@@ -43,7 +43,7 @@ void tally_task(const struct task *t, struct stats_end *e)
 
 	e->n = 1;
 	e->opcode = op ? cdb_row(op) : TALLY_UNKNOWN;
-	e->kind = op ? cdb_kinds[e->opcode] : STATS_OTHER;
+	e->kind = tally_kind(e->opcode);
 	e->error = G_LIKELY(good) ? 0 : error_row(t);
 	e->bytes = !good || e->kind == STATS_OTHER ? 0 : e->kind == STATS_READ ? t->in_len : t->out_len;
 }

@@ -4,11 +4,17 @@
 #define GOTGT_TALLY_H
 
 #include "engine/stats.h"
+#include "scsi/cdb.h"
 #include "scsi/task.h"
 
 #define TALLY_UNKNOWN (STATS_OPCODES - 1)	/* operation codes, or service actions, that are not here */
 #define TALLY_NAME_MAX 40
 
+/* What kind of commands a row is.  [any] */
+static inline enum stats_kind tally_kind(unsigned row)
+{
+	return row == TALLY_UNKNOWN ? STATS_OTHER : cdb_kinds[row];
+}
 /* How an ended task counts, but for the time it took.  [reactor] */
 void tally_task(const struct task *t, struct stats_end *e);
 /* Its logical unit's block on its reactor; NULL: it has none.  [reactor] */

@@ -134,10 +134,16 @@ bench_poll()
 # All sessions of this blast are logged in: it waits for what they have to say.
 has_begun() { ls -l "/proc/$1/fd" | grep -q eventpoll; }
 
-median_cpu() # LABEL
+median_cpu() # LABEL [WORKLOAD]
 {
-	awk -v label="$1" '$4 == label { print $7 }' "$work/rows" | sort -n |
+	awk -v label="$1" -v of="${2:-}" '$4 == label && (of == "" || $3 == of) { print $7 }' "$work/rows" | sort -n |
 		awk '{ v[NR] = $1 } END { if (NR) print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+}
+
+# How much more a command takes where a thousand sessions have one each.
+grown() # LABEL
+{
+	echo "$(median_cpu "$1" 4k-read-qd1x1000) $(median_cpu "$1" 4k-read-qd1x100)" | awk '{ if ($2) printf "%.2f", $1 / $2; else print "?" }'
 }
 
 # The cost of one command among many: logical units, sessions, reactors.
@@ -167,16 +173,22 @@ bench_scale()
 		for many in 1 100 1000; do
 			s=$((s + 1))
 			blast_row 3 $s 4k-read-one-of "sessions-$many" -i $((many - 1))
-			[ $many = 1 ] || blast_row 4 $s 4k-read-qd1-all-of "sessions-$many" -c $many -q 1
+			[ $many = 1 ] || blast_row $((3 + s)) 2 "4k-read-qd1x$many" all-sessions -c $many -q 1
+		done
+		stop_all
+		start_limit || { not_started; return; }
+		for many in 100 1000; do
+			blast_row $((many == 100 ? 5 : 6)) 1 "4k-read-qd1x$many" limit -c $many -q 1
 		done
 		stop_all
 		for many in 1 2; do
 			start_daemon "reactors = $many;" "$(null_lun 0)" || { not_started; return; }
-			blast_row 5 $many 4k-read-qd32x4 "reactors-$many" -c 4
+			blast_row 7 $many 4k-read-qd32x4 "reactors-$many" -c 4
 			stop_all
 		done
 	done
 	table "$work/rows" 'One among many (CPU is to be within 1.1 of the first line'"'"'s)'
+	tell "commands of 1,000 sessions at once cost $(grown all-sessions) times those of 100; those of the yardstick $(grown limit) times"
 	# What two reactors could do where nobody takes their CPUs: two divided by the CPU time of a command.
 	one=$(median_cpu reactors-1) two=$(median_cpu reactors-2)
 	[ -z "$one" ] || [ -z "$two" ] || tell "two reactors: $(awk -v one="$one" -v two="$two" 'BEGIN { printf "%.2f", 2 * one / two }')" \
