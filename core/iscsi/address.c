@@ -117,3 +117,12 @@ bool address_format(char out[ADDRESS_MAX], const struct sockaddr_storage *a)
 	g_snprintf(out, ADDRESS_MAX, plain.ss_family == AF_INET6 ? "[%s]" : "%s", text);
 	return true;
 }
+
+/* Packets to an address of our own never leave the machine, whichever interface has it. */
+bool address_is_here(const struct sockaddr_storage *from, const struct sockaddr_storage *local)
+{
+	char there[ADDRESS_MAX], here[ADDRESS_MAX];
+
+	return address_format(there, from) && address_format(here, local) &&
+	       (!strcmp(there, here) || g_str_has_prefix(there, "127.") || !strcmp(there, "[::1]"));
+}
