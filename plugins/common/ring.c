@@ -16,19 +16,28 @@
 #include <gotgt/ext-threads.h>
 
 #define DEPTH 256u	/* under way at once; what is more waits on workers */
+/*
+ * With so many under way the device has something to do, and what comes waits for the thread's next turn, with what else comes
+ * until then: one call for all, and a virtual disk is rung once.
+ */
+#define ENOUGH 4u
 
 /*
  * So much of what was read is answered in one turn.  Answers of a turn leave with its end, and new commands are seen then; while
  * all that came at once is copied to sockets the device would have nothing to do, and all would come at once again.
  */
-#define TURN_BYTES 32768u
-#define TURN_PART 8u	/* and of all there is that part: with much beside, a turn may take its time to come */
+#define TURN_BYTES 262144u
+#define TURN_PART 2u	/* and of all there is that part */
+
+struct waiting { struct gotgt_io *io; struct io_uring_sqe *sqe; };
 
 struct ring {
 	struct io_uring uring;
 	void *watch;
 	int done;		/* an eventfd: something may be done.  The ring's own descriptor says so only when it is asked. */
-	unsigned flying;
+	unsigned flying;	/* requests not answered */
+	unsigned n_waiting;	/* the last of them, which the kernel has not been told of */
+	struct waiting waiting[DEPTH];
 };
 
 /* Of this thread; NULL: none, for no device or for want of something. */
@@ -56,12 +65,35 @@ static uint64_t answer(struct ring *r, struct io_uring_cqe *cqe)
 	return bytes;
 }
 
-static void ring_again(struct ring *r)
+/* Have ready() called once more.  False: it will not be. */
+static bool ring_again(struct ring *r)
 {
 	const uint64_t one = 1;
+	ssize_t n;
 
-	while (write(r->done, &one, sizeof one) < 0 && errno == EINTR)
-		continue;
+	do
+		n = write(r->done, &one, sizeof one);
+	while (n < 0 && errno == EINTR);
+	return n == sizeof one;
+}
+
+/* Tell the kernel.  What it does not take is still in line, and goes with the next ones as nothing; a worker has to do it. */
+static void hand_over(struct ring *r)
+{
+	struct gotgt_io *refused[DEPTH];
+	unsigned left, n = 0;
+
+	io_uring_submit(&r->uring);
+	left = io_uring_sq_ready(&r->uring);
+	for (unsigned i = left < r->n_waiting ? r->n_waiting - left : 0; i < r->n_waiting; i++) {
+		io_uring_prep_nop(r->waiting[i].sqe);
+		io_uring_sqe_set_data(r->waiting[i].sqe, NULL);
+		refused[n++] = r->waiting[i].io;
+	}
+	r->n_waiting = 0;
+	r->flying -= n;
+	for (unsigned i = 0; i < n; i++)
+		gotgt_io_done(refused[i], GOTGT_ERR_AGAIN);
 }
 
 static void ready(void *arg)
@@ -74,12 +106,15 @@ static void ready(void *arg)
 	/* Before it is looked at: what is done after that rings again. */
 	while (read(r->done, &n, sizeof n) < 0 && errno == EINTR)
 		continue;
+	if (r->n_waiting)
+		hand_over(r);
 	io_uring_get_events(&r->uring);
 	least = io_uring_cq_ready(&r->uring) / TURN_PART;
 	for (unsigned done = 0; (bytes < TURN_BYTES || done < least) && io_uring_peek_cqe(&r->uring, &cqe) == 0; done++)
 		bytes += answer(r, cqe);
-	if (io_uring_cq_ready(&r->uring))
-		ring_again(r);
+	if (io_uring_cq_ready(&r->uring) && !ring_again(r))
+		while (io_uring_peek_cqe(&r->uring, &cqe) == 0)
+			answer(r, cqe);
 }
 
 /* All calls are this thread's; what is done is told when it asks, and interrupts nobody, since Linux 6.1. */
@@ -163,15 +198,10 @@ bool ring_submit(int fd, struct gotgt_io *io)
 	else
 		io_uring_prep_writev(sqe, fd, io->iov, io->iovcnt, io->offset);
 	io_uring_sqe_set_data(sqe, io);
-	mine->flying++;
-	io_uring_submit(&mine->uring);
-	if (!io_uring_sq_ready(&mine->uring))
-		return true;
-	/* It is still in line, and goes with the next one: as nothing. */
-	mine->flying--;
-	io_uring_prep_nop(sqe);
-	io_uring_sqe_set_data(sqe, NULL);
-	return false;
+	mine->waiting[mine->n_waiting++] = (struct waiting){ io, sqe };
+	if (mine->flying++ < ENOUGH || (mine->n_waiting == 1 && !ring_again(mine)))
+		hand_over(mine);
+	return true;
 }
 
 #else
