@@ -499,6 +499,8 @@ uint32_t device_lend(struct device *dev, struct reactor *r, uint64_t offset, uin
 	return 0;
 }
 
+G_STATIC_ASSERT(sizeof(void *) != 8 || offsetof(struct device, size) == LINE_BYTES);
+
 void device_fetch(const struct device *dev)
 {
 	__builtin_prefetch(dev);

@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <glib.h>
 
@@ -63,6 +64,8 @@ struct stats {
 	gint refs;
 };
 
+G_STATIC_ASSERT(sizeof(void *) != 8 || offsetof(struct stats, opcodes) == 64);
+
 /* The end of n commands that are alike; bytes are those of all. */
 struct stats_end {
 	enum stats_kind kind;
@@ -114,7 +117,7 @@ static inline void stats_end(struct stats *s, const struct stats_end *e, unsigne
 /*
  * Hints for the caches of who is about to call stats_end(); s may be NULL.  Each looks at what the one before has asked for.
  */
-static inline void stats_fetch(const struct stats *s, unsigned opcode)
+static inline void stats_fetch(struct stats *s, unsigned opcode)
 {
 	if (s) {
 		__builtin_prefetch(s, 1);
@@ -122,15 +125,15 @@ static inline void stats_fetch(const struct stats *s, unsigned opcode)
 	}
 }
 
-static inline void stats_fetch_histogram(const struct stats *s, enum stats_kind kind)
+static inline void stats_fetch_histogram(struct stats *s, enum stats_kind kind)
 {
 	if (s)
-		__builtin_prefetch(atomic_load_explicit(&((struct stats *)s)->latency[kind], memory_order_relaxed), 1);
+		__builtin_prefetch(atomic_load_explicit(&s->latency[kind], memory_order_relaxed), 1);
 }
 
-static inline void stats_fetch_bucket(const struct stats *s, enum stats_kind kind, unsigned bucket)
+static inline void stats_fetch_bucket(struct stats *s, enum stats_kind kind, unsigned bucket)
 {
-	const struct stats_histogram *h = s ? atomic_load_explicit(&((struct stats *)s)->latency[kind], memory_order_relaxed) : NULL;
+	const struct stats_histogram *h = s ? atomic_load_explicit(&s->latency[kind], memory_order_relaxed) : NULL;
 
 	if (h)
 		__builtin_prefetch(&h->buckets[bucket], 1);

@@ -21,7 +21,7 @@ void address_target(char out[ADDRESS_MAX], const char *text, uint16_t port);
  * for; the scope of a link-local one, which means something on this machine alone, is left out.  False: no address.
  */
 bool address_format(char out[ADDRESS_MAX], const struct sockaddr_storage *a);
-/* Who is connected to `local` from there is on this machine: it came by the loopback interface.  False when in doubt. */
+/* Who is connected to `local` from there is on this machine: a loopback address, or the same one.  False when in doubt. */
 bool address_is_here(const struct sockaddr_storage *from, const struct sockaddr_storage *local);
 /* An IPv4 address mapped into IPv6 becomes what it stands for. */
 void address_unmap(struct sockaddr_storage *a);

@@ -8,7 +8,7 @@
 #include "iscsi/rx.h"
 
 /* Bits of byte 1 of a SCSI Command (RFC 7143 11.3.1). */
-enum { ATTR_MASK = 0x07 };
+enum { READ_BIT = 0x40, WRITE_BIT = 0x20, ATTR_MASK = 0x07 };
 
 static struct cmd **bucket(struct session *s, uint32_t itt)
 {

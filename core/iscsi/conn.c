@@ -403,8 +403,9 @@ static void watch_peer(const struct node *n, int fd)
 }
 
 /*
- * Within a machine there is nothing to be congested, and an algorithm that paces what it sends, as BBR does, waits for
- * timers instead: 128 KiB at a time come at a third of the speed.  Between machines it is as the system is set up.
+ * Within a machine there is nothing to be congested, and an algorithm that paces what it sends by what it has measured, as
+ * BBR does, waits for timers instead: 128 KiB at a time come at a third of the speed.  Between machines, and network
+ * namespaces, it is as the system is set up.
  */
 static void do_not_pace(int fd, const struct sockaddr_storage *from, const struct sockaddr_storage *local)
 {

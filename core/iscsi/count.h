@@ -18,8 +18,9 @@ struct task;
 void count_begin(struct cmd *cmd);
 /* It goes; the time is reactor_last_ns(). */
 void count_end(struct cmd *cmd);
-/* Hints for the caches, before commands are counted: of a connection where they are worth it, each of those. */
+/* Are hints for the caches worth their time, for the commands of this connection? */
 bool count_ahead_pays(const struct conn *c);
+/* The hint: it is about to be counted. */
 void count_ahead(const struct cmd *cmd);
 /* Between these, what goes may be counted later, before count_many_end() returns. */
 void count_many(struct conn *c);

@@ -205,7 +205,10 @@ static bool parse_one(struct conn *c)
 	return true;
 }
 
-/* The commands that have come with the one at rx_at, when there are others between two of a logical unit. */
+/*
+ * More than one command is here, for a target with many LUNs.  Nothing of these bytes has been checked, not even a digest:
+ * nothing but hints may be made of them.
+ */
 static void look_ahead(const struct conn *c)
 {
 	struct ahead next[AHEAD_MAX];

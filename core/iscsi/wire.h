@@ -21,7 +21,6 @@ enum opcode {
 	OP_DATA_IN = 0x25, OP_LOGOUT_RESPONSE = 0x26, OP_R2T = 0x31, OP_ASYNC = 0x32, OP_REJECT = 0x3f,
 };
 enum { OPCODE_MASK = 0x3f, IMMEDIATE_BIT = 0x40, FINAL_BIT = 0x80, CONTINUE_BIT = 0x40 };
-enum { READ_BIT = 0x40, WRITE_BIT = 0x20 };	/* of a SCSI Command (11.3.1) */
 
 /* 11.17.1 */
 enum reject_reason {

@@ -6,14 +6,14 @@
 #include "scsi/lun.h"
 #include "scsi/tally.h"
 
-#define MANY 64u	/* the state of fewer logical units stays in the caches by itself */
+#define MANY 64u	/* LUNs: the state of fewer logical units stays in the caches by itself */
 
 bool ahead_pays(const struct nexus *n)
 {
 	return atomic_load_explicit(&n->target->map, memory_order_acquire)->n > MANY;
 }
 
-static const struct stats *block_of(struct lun *lun, unsigned reactor)
+static struct stats *block_of(struct lun *lun, unsigned reactor)
 {
 	return atomic_load_explicit(&lun->count[reactor].stats, memory_order_relaxed);
 }

@@ -15,7 +15,7 @@ struct task;
 #define AHEAD_MAX 32u
 struct ahead { const uint8_t *lun_addr, *cdb; };	/* SAM-5 4.7: 8 bytes; 16 bytes */
 
-/* Its target has so many logical units that this is worth its time.  [reactor of the nexus] */
+/* Its target has LUNs up to so high a number that this is worth its time.  [reactor of the nexus] */
 bool ahead_pays(const struct nexus *n);
 /* The next commands, up to AHEAD_MAX, of which the first is about to begin.  [reactor of the nexus] */
 void ahead_fetch(struct nexus *n, const struct ahead *next, unsigned count);

@@ -17,8 +17,8 @@
 
 #define DEPTH 256u	/* under way at once; what is more waits on workers */
 /*
- * With so many under way the device has something to do, and what comes waits for the thread's next turn, with what else comes
- * until then: one call for all, and a virtual disk is rung once.
+ * With so many of the thread's under way there is something to do, and what comes waits for its next turn, with what else
+ * comes until then: one call for all, and a virtual disk is rung once.
  */
 #define ENOUGH 4u
 
@@ -185,12 +185,20 @@ void ring_leave(struct gotgt_lun *lun)
 		threads()->each(lun, leave_one, NULL);
 }
 
+/* NULL: all places are taken by what the kernel has refused, and still does. */
+static struct io_uring_sqe *get_sqe(struct ring *r)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->uring);
+
+	return sqe || r->n_waiting || io_uring_submit(&r->uring) <= 0 ? sqe : io_uring_get_sqe(&r->uring);
+}
+
 bool ring_submit(int fd, struct gotgt_io *io)
 {
 	struct io_uring_sqe *sqe = NULL;
 
 	if (mine && mine->flying < DEPTH && io->iovcnt <= IOV_MAX && io->length <= INT_MAX)
-		sqe = io_uring_get_sqe(&mine->uring);
+		sqe = get_sqe(mine);
 	if (!sqe)
 		return false;
 	if (io->op == GOTGT_OP_READ)

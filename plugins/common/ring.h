@@ -11,8 +11,9 @@ bool ring_join(struct gotgt_lun *lun);
 /* It has, and nothing is under way; only after ring_join(), whatever that returned.  [main] */
 void ring_leave(struct gotgt_lun *lun);
 /*
- * READ or WRITE.  It is answered later, on this thread: with GOTGT_OK when all of it was done, with GOTGT_ERR_AGAIN when it
- * was not, for whatever reason, which who does it again, and waits, will find out.  False: it is not for here.  [io]
+ * READ or WRITE.  It is answered on this thread, perhaps before this returns: with GOTGT_OK when all of it was done, with
+ * GOTGT_ERR_AGAIN when it was not, for whatever reason, which who does it again, and waits, will find out.  Among others it
+ * may wait for the thread's next turn before it is begun.  False: it is not for here.  [io]
  */
 bool ring_submit(int fd, struct gotgt_io *io);
 

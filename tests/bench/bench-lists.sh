@@ -7,7 +7,7 @@ blast_row()
 {
 	key="$1 $2 $3 $4"
 	shift 4
-	row=$("$bench/blast" -t "$seconds" -p "$pid" "$@" "$addr" "$iqn" "$lun" 2>"$work/err" | cut -f6,8,11)
+	row=$("$bench/blast" -t "$seconds" -p "$pid" "$@" "$addr" "$iqn" "$lun" 2>"$work/err" | cut -f6,8,11,12)
 	[ -n "$row" ] && echo "$key $row" >>"$work/rows" || echo "# $key: $(head -1 "$work/err")" >&2
 }
 not_started()
@@ -80,7 +80,7 @@ bench_disk()
 			start_gotgt "file:$work/disk.img,direct=yes" || return
 			# shellcheck disable=SC2086
 			echo "$w 3 $name file $("$bench/blast" $args -q "$depth" -t "$seconds" -p "$pid" "$addr" "$iqn" "$lun" |
-				cut -f6,8,11)" >>"$work/rows"
+				cut -f6,8,11,12)" >>"$work/rows"
 			stop_all
 		done <<-'END'
 			4k-randread-qd32 randread 4k 32

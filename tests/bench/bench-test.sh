@@ -18,14 +18,14 @@ tap_wait "$tap_tmp/port" ""
 at_limit=127.0.0.1:$(cat "$tap_tmp/port")
 at_us=$(grep -o '127\.0\.0\.1:[0-9]*' "$tap_tmp/out" | head -1)
 
-# Eleven columns, a rate, and that many bytes a second.
+# Twelve columns, a rate, and that many bytes a second.
 row() # PID ADDRESS blast-options
 {
 	pid=$1 at=$2
 	shift 2
 	"$bench/blast" -t 0.3 -p "$pid" "$@" "$at" "$iqn" 0 >"$tap_tmp/row" || return 1
 	cat "$tap_tmp/row"
-	awk -F'\t' 'NF != 11 || $6 <= 0 || $8 > $9 || $9 > $10 || $11 !~ /^[0-9.]+$/ { exit 1 }
+	awk -F'\t' 'NF != 12 || $6 <= 0 || $12 > 101 || $8 > $9 || $9 > $10 || $11 !~ /^[0-9.]+$/ { exit 1 }
 		{ mib = $3 / 1048576; d = $6 * mib - $7; exit d > 0.1 + mib || d < -0.1 - mib }' "$tap_tmp/row"
 }
 
@@ -64,7 +64,7 @@ verified() # ADDRESS LUN blast-options
 	at=$1 lun=$2
 	shift 2
 	"$bench/blast" -t 0.3 -v -w mix "$@" "$at" "$iqn" "$lun" >"$tap_tmp/row" || return 1
-	awk -F'\t' 'NF != 12 || $12 < 1 { print; exit 1 }' "$tap_tmp/row"
+	awk -F'\t' 'NF != 13 || $13 < 1 { print; exit 1 }' "$tap_tmp/row"
 }
 check 'limit with a file: what is read was written' verified "$at_mapped" 0 -q 32
 for lun in 0 1 2; do

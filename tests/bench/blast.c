@@ -4,8 +4,9 @@
  *
  * It logs in to one target with one or more sessions and keeps a fixed number of commands under way on each, with one
  * thread.  One row of tab-separated values comes out: label, workload, bytes, depth, sessions, commands a second, MiB
- * a second, microseconds for half, 99 % and 99.9 % of the commands, and CPU microseconds of the server for each
- * command, "-" where its process was not given.  With -v the number of reads whose data was compared is a twelfth.
+ * a second, microseconds for half, 99 % and 99.9 % of the commands, CPU microseconds of the server for each command, "-"
+ * where its process was not given, and how much of the time this thread was busy, in percent: where that is all of it, the
+ * server is not what gets measured.  With -v the number of reads whose data was compared is a thirteenth.
  *
  * Status: 0; 1 the server did something wrong, a command that did not end in GOOD included; 2 usage.
  */
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -350,6 +352,15 @@ static double cpu_seconds(void)
 	return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
 
+/* Of this thread, which is all there is. */
+static double own_seconds(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
 static double percentile(double q)
 {
 	uint64_t want = (uint64_t)((double)n_done * q), sum = 0;
@@ -362,7 +373,7 @@ static double percentile(double q)
 	return 0;
 }
 
-static void report(double seconds, double cpu)
+static void report(double seconds, double cpu, double own)
 {
 	double rate = (double)n_done / seconds;
 
@@ -373,6 +384,7 @@ static void report(double seconds, double cpu)
 		printf("%.2f", cpu * 1e6 / (double)n_done);
 	else
 		putchar('-');
+	printf("\t%.0f", 100 * own / seconds);
 	if (o.verify)
 		printf("\t%" PRIu64, n_verified);
 	putchar('\n');
@@ -383,7 +395,7 @@ static void run(struct session *all)
 	int ep = epoll_create1(EPOLL_CLOEXEC), n;
 	uint64_t from = now_ns() + (uint64_t)(MIN(RAMP_S, o.seconds / 2) * 1e9), until = UINT64_MAX, now;
 	struct epoll_event ev[64];
-	double cpu = 0;
+	double cpu = 0, own = 0;
 
 	for (int i = 0; i < o.sessions; i++) {
 		struct epoll_event e = { .events = EPOLLIN | EPOLLOUT, .data.ptr = &all[i] };
@@ -396,12 +408,13 @@ static void run(struct session *all)
 			from = now;
 			until = now + (uint64_t)(o.seconds * 1e9);
 			cpu = cpu_seconds();
+			own = own_seconds();
 		}
 		n = epoll_wait(ep, ev, G_N_ELEMENTS(ev), 100);
 		for (int i = 0; i < n; i++)
 			go_on(ev[i].data.ptr, ep, ev[i].events & EPOLLOUT);
 	}
-	report((double)(now - from) / 1e9, cpu_seconds() - cpu);
+	report((double)(now - from) / 1e9, cpu_seconds() - cpu, own_seconds() - own);
 	close(ep);
 }
 

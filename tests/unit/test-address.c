@@ -93,11 +93,29 @@ static void test_format(void)
 	}
 }
 
+static void test_here(void)
+{
+	static const struct { const char *from, *local; bool here; } rows[] = {
+		{ "192.0.2.1", "192.0.2.1", true }, { "192.0.2.1", "192.0.2.2", false }, { "127.0.0.2", "127.0.0.1", true },
+		{ "192.0.2.1", "127.0.0.1", false }, { "::ffff:192.0.2.1", "192.0.2.1", true },
+		{ "::ffff:127.0.0.1", "::ffff:127.0.0.9", true }, { "2001:db8::1", "2001:db8::1", true },
+		{ "2001:db8::1", "2001:db8::2", false }, { "::1", "::1", true }, { "fe80::1", "fe80::2", false },
+		{ "a path", "a path", false }, { "192.0.2.1", "a path", false }, { "a path", "192.0.2.1", false },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		struct sockaddr_storage from = address(rows[i].from), local = address(rows[i].local);
+
+		g_assert_true(address_is_here(&from, &local) == rows[i].here);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/address/bind", test_bind);
 	g_test_add_func("/address/target", test_target);
 	g_test_add_func("/address/format", test_format);
+	g_test_add_func("/address/here", test_here);
 	return g_test_run();
 }

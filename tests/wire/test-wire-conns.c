@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Several connections in a session.  Test paths name the sections of RFC 7143. */
 #include "config.h"
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include "iscsi/wire.h"
 #include "ini.h"
 
@@ -485,6 +488,45 @@ static void test_cut_login(void)
 	ini_free(a);
 }
 
+/* A socket of the server's, in this process: the one that listens, or the other end of fd. */
+static int of_server(int fd)
+{
+	struct sockaddr_in mine = { .sin_family = AF_INET }, theirs;
+	socklen_t len = sizeof mine;
+
+	g_assert_true(fd < 0 || getsockname(fd, (struct sockaddr *)&mine, &len) == 0);
+	for (int other = 3; other < 256; other++) {
+		int listens = 0;
+
+		len = sizeof listens;
+		if (fd < 0 && getsockopt(other, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens)
+			return other;
+		len = sizeof theirs;
+		if (fd >= 0 && getpeername(other, (struct sockaddr *)&theirs, &len) == 0 && theirs.sin_family == AF_INET &&
+		    theirs.sin_port == mine.sin_port)
+			return other;
+	}
+	g_assert_not_reached();
+}
+
+/* Nothing is paced within the machine, whatever the algorithm would be. */
+static void test_here(void)
+{
+	char name[16] = "";
+	socklen_t len = sizeof name;
+	struct ini *i;
+
+	if (setsockopt(of_server(-1), IPPROTO_TCP, TCP_CONGESTION, "cubic", 5)) {
+		g_test_skip("there is one algorithm alone");
+		return;
+	}
+	i = ini_new_tcp(server, 1);
+	ini_login(i, "");
+	g_assert_cmpint(getsockopt(of_server(i->fd), IPPROTO_TCP, TCP_CONGESTION, name, &len), ==, 0);
+	g_assert_cmpstr(name, ==, "reno");
+	ini_free(i);
+}
+
 int main(int argc, char **argv)
 {
 	server_begin(&argc, &argv);
@@ -504,5 +546,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/conns/4.2.3.2-tmf-overtakes", test_tmf_overtakes);
 	g_test_add_func("/wire/conns/4.2.2.3.2-fence", test_fence);
 	g_test_add_func("/wire/conns/6.3.1-cut-login", test_cut_login);
+	g_test_add_func("/wire/conns/here", test_here);
 	return server_run();
 }
