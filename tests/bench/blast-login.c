@@ -16,6 +16,8 @@
 uint64_t blocks;
 uint32_t block_size;
 
+#define PATIENCE_S 10	/* with who logs in; then the time is up when it is */
+
 void die(const char *fmt, ...)
 {
 	va_list ap;
@@ -54,6 +56,8 @@ static void read_all(int fd, void *to, size_t len)
 
 		if (n == 0)
 			die("the target closed the connection");
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			die("the target has said nothing for %d seconds", PATIENCE_S);
 		if (n < 0 && errno != EINTR)
 			die("read: %s", g_strerror(errno));
 		if (n > 0) {
@@ -220,6 +224,7 @@ static uint32_t one_command(struct session *s, unsigned lun, const uint8_t cdb[1
 static int dial(void)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *ai;
+	const struct timeval patience = { .tv_sec = PATIENCE_S };
 	int r = getaddrinfo(o.host, o.port, &hints, &ai), fd, one = 1;
 
 	if (r)
@@ -229,6 +234,7 @@ static int dial(void)
 		die("connect: %s", g_strerror(errno));
 	freeaddrinfo(ai);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	return fd;
 }
 
