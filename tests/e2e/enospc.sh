@@ -15,7 +15,7 @@ export tap_tmp gotgt
 
 # 4 MiB fit, 24 more do not.
 export q='
-q() { qemu-io -f raw "$uri" "$@" >"$tap_tmp/io" 2>&1; cat "$tap_tmp/io"; ! grep -iE "failed|error|No space" "$tap_tmp/io" >/dev/null; }
+q() { qemu-io -f raw "$uri" "$@" >"$tap_tmp/io" 2>"$tap_tmp/wrong"; cat "$tap_tmp/wrong" >>"$tap_tmp/io"; cat "$tap_tmp/io"; ! grep -iE "failed|error|No space" "$tap_tmp/io" >/dev/null; }
 '
 export io="$q"'
 set -e
