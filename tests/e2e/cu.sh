@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# libiscsi's conformance suite, each test alone under a time limit, over logical units of six kinds: a thin one, one
-# with large physical blocks, a read-only one, a removable one, one reached by two paths, and a small fully provisioned one,
-# which is for WRITE SAME alone.  The tool counts a test
+# libiscsi's conformance suite, under a time limit, each suite of it by one process, and each test by its own where not all
+# of a suite pass, over logical units of six kinds: a thin one, one with large physical blocks, a read-only one, a removable
+# one, one reached by two paths, and a small fully provisioned one, which is for WRITE SAME alone.  The tool counts a test
 # that skips itself as passed; here a skip must be one of those foreseen below, and every test must pass somewhere.
 . "${srcdir:-.}/tests/tap.sh"
 tap_need iscsi-test-cu iscsi-ls
@@ -58,30 +58,57 @@ if [ "$kind" = paths ]; then
 	[ -n "$second" ] || { echo "FAIL second-path none is found"; exit 1; }
 	second=iscsi://$second/$iqn/0
 fi
-for t in $(cat "$tap_tmp/$kind.tests"); do
-	out=$tap_tmp/$kind.cu
+out=$tap_tmp/$kind.cu
+
+run() # SECONDS TEST OPTION
+{
 	# Without -d the tool writes nothing: of a read-only unit only some tests are for that.
-	case $kind,$t in
+	case $kind,$2 in
 	readonly,ReadOnly* | readonly,Pr[io]*) may=-d ;;
 	readonly,*) may= ;;
 	*) may="-d -S" ;;
 	esac
-	case $t in Sanitize.Reset) more=90 ;; *) more=0 ;; esac	# it sleeps for a minute itself
-	timeout -k 5 $((limit + more)) iscsi-test-cu $may -f -n -t ALL.$t $uri $second >$out 2>&1
+	case $2 in Sanitize | Sanitize.Reset) more=90 ;; *) more=0 ;; esac	# that sleeps for a minute itself
+	timeout -k 5 $(($1 + more)) iscsi-test-cu $may -f $3 -t ALL.$2 $uri $second >$out 2>&1
+}
+
+alone() # TEST
+{
+	run $limit $1 -n
 	status=$?
-	skips=$(grep "\[SKIPPED\]" $out | head -1 | tr -d "#")
+	skips=$(sed -n "/\[SKIPPED\]/{s/.*\[SKIPPED\]//p;q;}" $out)
 	if [ $status -ne 0 ]; then
 		grep FAILED $out | head -5 | sed "s/^/# /"
-		echo "FAIL $t exit $status"
+		echo "FAIL $1 exit $status"
 	elif [ -n "$skips" ]; then
-		echo "SKIP $t ${skips#*]}"
+		echo "SKIP $1 $skips"
 	else
-		echo "PASS $t"
+		echo "PASS $1"
 	fi
+}
+
+# Of those a suite has, if all of it is wanted and passes, by one process.
+together() # SUITE COUNT
+{
+	[ $2 = "$(grep -c "^$1\." $tap_tmp/all)" ] && run $((2 * limit)) $1 -v && awk -v suite=$1 -v count=$2 '
+		function tell() { if (test) lines = lines (why == "" ? "PASS " : "SKIP ") suite "." test why "\n" }
+		/^  Test: / { tell(); test = $2; why = ""; n++ }
+		/\[SKIPPED\]/ && why == "" { why = $0; sub(/.*\[SKIPPED\]/, "", why); why = why == "" ? " no reason" : why }
+		END { tell(); if (n != count) exit 1; printf "%s", lines }' $out
+}
+
+cut -d. -f1 $tap_tmp/$kind.tests | uniq -c | while read -r count suite; do
+	together $suite $count && continue
+	grep -e FAILED -e "^Run" $out | head -3 | sed "s/^/# /"
+	echo "# $kind $suite: each alone"
+	for t in $(grep "^$suite\." $tap_tmp/$kind.tests); do
+		alone $t
+	done
 done
 SUITE
 
-iscsi-test-cu -l 2>/dev/null | sed -n 's/^ALL\.\([^.]*\.[^.]*\)$/\1/p' | grep "$only" >"$tap_tmp/tests"
+iscsi-test-cu -l 2>/dev/null | sed -n 's/^ALL\.\([^.]*\.[^.]*\)$/\1/p' >"$tap_tmp/all"
+grep "$only" "$tap_tmp/all" >"$tap_tmp/tests"
 
 # The tests of a kind.
 of_kind()
@@ -145,17 +172,17 @@ tell()
 	check "$1: the server lived through it" test "$(grep -c '^[PSF]' "$tap_tmp/$1.out")" = "$(wc -l <"$tap_tmp/$1.tests")"
 }
 
-# Two kinds at a time: most tests wait more than they work.
-lane()
-{
-	echo "$kinds" | sed -n "$1" | while read -r row; do
-		run_kind "$row"
-	done
-}
-lane 'n;p' &
-beside=$!
-lane 'p;n'
-wait "$beside"
+# All at once: they wait more than they work, one of the tests for a minute.
+rows=$kinds
+while [ -n "$rows" ]; do
+	row=${rows%%"
+"*}
+	rows=${rows#"$row"}
+	rows=${rows#"
+"}
+	run_kind "$row" &
+done
+wait
 for kind in $(echo "$kinds" | cut -d'|' -f1); do
 	tell "$kind"
 done
