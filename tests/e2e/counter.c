@@ -43,6 +43,12 @@ static struct session login(const char *uri, unsigned n)
 	return s;
 }
 
+static void logout(const struct session *s)
+{
+	iscsi_logout_sync(s->iscsi);
+	iscsi_destroy_context(s->iscsi);
+}
+
 static void fill(uint8_t *p, uint64_t value)
 {
 	for (unsigned at = 0; at < LEN; at += sizeof value)
@@ -93,8 +99,7 @@ static int process(const char *uri, unsigned n, unsigned long rounds)
 	while (rounds--)
 		while (!count(&s, look(&s)))
 			continue;
-	iscsi_logout_sync(s.iscsi);
-	iscsi_destroy_context(s.iscsi);
+	logout(&s);
 	return 0;
 }
 
@@ -110,6 +115,7 @@ int main(int argc, char **argv)
 		die(NULL, "usage: counter URI PROCESSES ROUNDS");
 	s = login(argv[1], processes);
 	first = look(&s);
+	logout(&s);	/* who does not listen for a minute is not there any more */
 	for (unsigned i = 0; i < processes; i++) {
 		pid_t pid = fork();
 
@@ -120,9 +126,9 @@ int main(int argc, char **argv)
 	}
 	for (unsigned i = 0; i < processes; i++)
 		failed |= wait(&status) < 0 || !WIFEXITED(status) || WEXITSTATUS(status);
+	s = login(argv[1], processes);
 	last = look(&s);
 	printf("%llu updates kept of %lu\n", (unsigned long long)(last - first), rounds / processes * processes);
-	iscsi_logout_sync(s.iscsi);
-	iscsi_destroy_context(s.iscsi);
+	logout(&s);
 	return failed || last - first != rounds / processes * processes;
 }
