@@ -193,6 +193,7 @@ static void take_extensions(struct device *dev)
 					 offsetof(struct gotgt_memory, check)) &&
 			  dev->memory.lend && !(ops->flags & GOTGT_PLUGIN_SERIAL);
 	dev->info.lent_stays = dev->info.lends && dev->memory.flags & GOTGT_MEMORY_STAYS;
+	dev->info.lent_constant = dev->info.lent_stays && dev->memory.flags & GOTGT_MEMORY_CONSTANT;
 	dev->info.extents = take_extension(ops, GOTGT_EXT_EXTENTS, &dev->extents, sizeof dev->extents,
 					   sizeof dev->extents) && dev->extents.query;
 	dev->info.copies = !(ops->flags & GOTGT_PLUGIN_SERIAL) &&

@@ -80,6 +80,7 @@ struct device_info {
 	bool native_fua;
 	bool lends;			/* has gotgt.memory/1 */
 	bool lent_stays;		/* and what it lends cannot go away: GOTGT_MEMORY_STAYS */
+	bool lent_constant;		/* and no byte of it changes, too: GOTGT_MEMORY_CONSTANT */
 	bool extents;			/* has gotgt.extents/1 */
 	bool copies;			/* has gotgt.copy/1 */
 	bool compares;			/* has gotgt.compare/1 */

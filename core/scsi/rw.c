@@ -21,11 +21,13 @@ static void read_done(struct task *t)
 /* True: lent, or ended. */
 static bool read_lent(struct task *t, uint64_t offset)
 {
+	const struct device_info *info = t->lun->info;
 	enum gotgt_status status;
 	uint32_t n;
 
 	/* Lent, the blocks are held until the initiator has taken them. */
-	if (!t->lun->info->lends || t->no_lend || t->in_len & (t->lun->block_size - 1) || t->range.state != RANGE_LOCAL)
+	if (!info->lends || (t->no_lend && !info->lent_constant) || t->in_len & (t->lun->block_size - 1) ||
+	    t->range.state != RANGE_LOCAL)
 		return false;
 	n = device_lend(t->lun->dev, t->reactor, offset, t->in_len, false, t->iov, TASK_IOV_MAX, &status);
 	if (n) {

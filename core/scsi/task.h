@@ -66,7 +66,7 @@ struct task {
 	uint8_t cdb[TASK_CDB_MAX];
 	uint16_t cdb_len;		/* bytes given: 16, or more with an extended CDB */
 	uint8_t attr;			/* enum task_attr */
-	bool no_lend;			/* the transport must see the bytes (data digest) */
+	bool no_lend;			/* the transport must see the bytes (data digest): only constant ones are lent */
 	uint32_t edtl_out, edtl_in;	/* expected data transfer length, bytes, each direction; 0 for none */
 	uint32_t edtl_no_way;		/* expected to be transferred, and no direction was given */
 

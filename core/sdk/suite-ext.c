@@ -62,6 +62,36 @@ static enum suite_verdict lend_both(struct suite *s, const struct gotgt_memory *
 	return suite_same(s, n, "stored in lent memory and read");
 }
 
+/* What is lent to be read has the same bytes before and after others write there. */
+static enum suite_verdict lend_constant(struct suite *s, const struct gotgt_memory *m, int fd, uint64_t n)
+{
+	struct iovec iov[64];
+	uint32_t count;
+	bool read = true;
+
+	if (!(m->flags & GOTGT_MEMORY_CONSTANT))
+		PASS;
+	if (!(m->flags & GOTGT_MEMORY_STAYS))
+		FAIL("GOTGT_MEMORY_CONSTANT says nothing without GOTGT_MEMORY_STAYS");
+	suite_fill(s->out, n, 14);
+	TRY(suite_wr(s, 0, n, 0));
+	count = m->lend(s->dev.handle, 0, n, 0, iov, G_N_ELEMENTS(iov));
+	if (!count)
+		SKIP("it does not lend %" PRIu64 " bytes", n);
+	for (unsigned k = 0; k < 2; k++) {
+		read = read && pwritev(fd, iov, (int)count, (off_t)(k * n)) == (ssize_t)n;
+		suite_fill(s->out, n, 15);
+		TRY(suite_wr(s, 0, n, 0));
+	}
+	if (m->reclaim)
+		m->reclaim(s->dev.handle, iov, count);
+	if (!read || pread(fd, s->in, (size_t)n, 0) != (ssize_t)n || pread(fd, s->out, (size_t)n, (off_t)n) != (ssize_t)n)
+		FAIL("lent memory cannot be read");
+	if (memcmp(s->in, s->out, (size_t)n))
+		FAIL("GOTGT_MEMORY_CONSTANT, and a write has changed what was lent");
+	PASS;
+}
+
 enum suite_verdict case_lend(struct suite *s)
 {
 	const struct gotgt_memory *m = suite_extension(s, GOTGT_EXT_MEMORY);
@@ -79,6 +109,8 @@ enum suite_verdict case_lend(struct suite *s)
 	v = lend_both(s, m, fd, 0, suite_area(s));
 	if (v == SUITE_PASSED)
 		v = lend_both(s, m, fd, s->dev.info.size - block, block);
+	if (v == SUITE_PASSED)
+		v = lend_constant(s, m, fd, suite_area(s));
 	close(fd);
 	return v;
 }

@@ -3,7 +3,7 @@
  * gotgt/ext-memory.h - "gotgt.memory/1": a device whose bytes are in memory.
  *
  * The core sends from, and receives into, the device's own memory with system
- * calls and never touches it itself, so memory that turns out not to be there
+ * calls and never touches it itself (but GOTGT_MEMORY_CONSTANT), so memory that turns out not to be there
  * (a mapped file that shrank, a full disk under a hole) costs an EFAULT, not
  * a SIGBUS.  READ and WRITE of submit() must work as well: the core uses them
  * whenever the bytes have to pass through its hands.  Not used with
@@ -26,6 +26,13 @@ extern "C" {
  * the same costs the initiator its connection.
  */
 #define GOTGT_MEMORY_STAYS UINT32_C(1)
+/*
+ * What is lent for reading has the same bytes until reclaim(), whoever writes to the device
+ * meanwhile: a data digest of it is right when it is sent, so initiators with digests need no copy.
+ * With GOTGT_MEMORY_STAYS only, as the core itself reads it for that.  Cores before that was
+ * defined ignore it.
+ */
+#define GOTGT_MEMORY_CONSTANT UINT32_C(2)
 
 struct gotgt_memory {
 	uint32_t size;		/* bytes: sizeof(struct gotgt_memory) */

@@ -76,7 +76,7 @@ static enum gotgt_status null_extents(void *dev, uint64_t offset, uint64_t lengt
 static const void *null_extension(const char *id)
 {
 	static const struct gotgt_memory memory = {
-		.size = sizeof memory, .flags = GOTGT_MEMORY_STAYS, .lend = null_lend,
+		.size = sizeof memory, .flags = GOTGT_MEMORY_STAYS | GOTGT_MEMORY_CONSTANT, .lend = null_lend,
 	};
 	static const struct gotgt_extents extents = { .size = sizeof extents, .query = null_extents };
 

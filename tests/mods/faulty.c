@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <gotgt/ext-compare.h>
 #include <gotgt/ext-copy.h>
@@ -34,6 +35,7 @@ struct faulty {
 	int fd;
 	char gate[256];			/* "gate": while there is a file of this name, requests wait */
 	char *cache;			/* "cache": all of the device, written at close() */
+	char *mapped;			/* "lend-constant", "lend-goes": what is lent is right, and changes */
 	struct gotgt_io *kept;		/* "late": answered again at close() */
 	struct gotgt_io own;		/* "stranger" */
 };
@@ -100,6 +102,11 @@ static int faulty_open(struct gotgt_lun *lun, const void *conf_, struct gotgt_de
 	}
 	if (is("gate"))
 		snprintf(f->gate, sizeof f->gate, "%s.gate", conf->path);
+	if (is("lend-constant") || is("lend-goes")) {
+		f->mapped = mmap(NULL, SIZE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
+		if (f->mapped == MAP_FAILED)
+			abort();
+	}
 	if (is("cache")) {
 		f->cache = malloc(SIZE_BYTES);
 		if (!f->cache || pread(f->fd, f->cache, SIZE_BYTES, 0) != SIZE_BYTES)
@@ -122,6 +129,8 @@ static void faulty_close(void *dev)
 	if (f->cache && pwrite(f->fd, f->cache, SIZE_BYTES, 0) != SIZE_BYTES)
 		abort();
 	free(f->cache);
+	if (f->mapped)
+		munmap(f->mapped, SIZE_BYTES);
 	close(f->fd);
 	free(f);
 }
@@ -245,8 +254,10 @@ static void faulty_cancel(void *dev, struct gotgt_io *io)
 static uint32_t lend(void *dev, uint64_t offset, uint64_t length, int write, struct iovec *iov, uint32_t iovmax)
 {
 	static char other[SIZE_BYTES];
+	const struct faulty *f = dev;
+	char *from = f->mapped ? f->mapped : other;
 
-	iov[0] = (struct iovec){ other + offset, (size_t)length };
+	iov[0] = (struct iovec){ from + offset, (size_t)length };
 	if (is("lend-short"))
 		iov[0].iov_len--;
 	return is("lend-many") ? iovmax + 1 : 1;
@@ -287,11 +298,14 @@ static void look(void *dev)
 static const void *faulty_extension(const char *id)
 {
 	static const struct gotgt_memory memory = { .size = sizeof memory, .lend = lend };
+	static const struct gotgt_memory constant = { sizeof constant, GOTGT_MEMORY_STAYS | GOTGT_MEMORY_CONSTANT, lend },
+					 goes = { sizeof goes, GOTGT_MEMORY_CONSTANT, lend };
 	static const struct gotgt_extents extents = { .size = sizeof extents, .query = query };
 	static const struct gotgt_copy copies = { .size = sizeof copies, .copy = copy };
 	static const struct gotgt_compare compares = { .size = sizeof compares, .compare_and_write = compare };
 	static const struct gotgt_size size = { .size = sizeof size, .look = look };
 	static const struct { const char *id, *fault; const void *table; } all[] = {
+		{ GOTGT_EXT_MEMORY, "lend-constant", &constant }, { GOTGT_EXT_MEMORY, "lend-goes", &goes },
 		{ GOTGT_EXT_MEMORY, "lend", &memory }, { GOTGT_EXT_EXTENTS, "extents", &extents },
 		{ GOTGT_EXT_COPY, "copy", &copies }, { GOTGT_EXT_COMPARE, "compare", &compares },
 		{ GOTGT_EXT_SIZE, "look", &size },

@@ -64,6 +64,8 @@ static const struct wrong {
 	{ "lend", "lend", "written and lent: byte " },
 	{ "lend-short", "lend", "bytes and not" },
 	{ "lend-many", "lend", "where there was room for 64" },
+	{ "lend-constant", "lend", "a write has changed what was lent" },
+	{ "lend-goes", "lend", "says nothing without GOTGT_MEMORY_STAYS" },
 	{ "extents", "extents", "extent 0 has" },
 	{ "extents-none", "extents", "no extent at all" },
 	{ "extents-state", "extents", "the state 7" },

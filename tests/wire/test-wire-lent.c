@@ -69,23 +69,37 @@ static const void *stays_extension(const char *id)
 	return strcmp(id, GOTGT_EXT_MEMORY) ? NULL : &memory;
 }
 
+/* The same, and no byte of it changes; and one that says only that. */
+static const void *constant_extension(const char *id)
+{
+	static const struct gotgt_memory memory = {
+		.size = sizeof memory, .flags = GOTGT_MEMORY_STAYS | GOTGT_MEMORY_CONSTANT, .lend = pieces_lend,
+	};
+
+	return strcmp(id, GOTGT_EXT_MEMORY) ? NULL : &memory;
+}
+
+static const void *may_go_extension(const char *id)
+{
+	static const struct gotgt_memory memory = {
+		.size = sizeof memory, .flags = GOTGT_MEMORY_CONSTANT, .lend = pieces_lend,
+	};
+
+	return strcmp(id, GOTGT_EXT_MEMORY) ? NULL : &memory;
+}
+
 static const struct gotgt_param pieces_params[] = {
 	{ .name = "path", .type = GOTGT_PARAM_STRING, .help = "file" }, { NULL },
 };
 
-static const struct module pieces = {
-	.path = (char *)"pieces",
-	.ops = { .abi = GOTGT_ABI, .size = sizeof(struct gotgt_plugin), .name = "pieces", .version = "1",
-		 .description = "a file in pieces", .conf_size = sizeof(char *), .params = pieces_params,
-		 .open = pieces_open, .close = pieces_close, .submit = pieces_submit, .extension = pieces_extension },
-};
-
-static const struct module stays = {
-	.path = (char *)"stays",
-	.ops = { .abi = GOTGT_ABI, .size = sizeof(struct gotgt_plugin), .name = "stays", .version = "1",
-		 .description = "the same", .conf_size = sizeof(char *), .params = pieces_params,
-		 .open = pieces_open, .close = pieces_close, .submit = pieces_submit, .extension = stays_extension },
-};
+#define MODULE(NAME, EXTENSION) { \
+	.path = (char *)(NAME), \
+	.ops = { .abi = GOTGT_ABI, .size = sizeof(struct gotgt_plugin), .name = (NAME), .version = "1", \
+		 .description = "a file in pieces", .conf_size = sizeof(char *), .params = pieces_params, \
+		 .open = pieces_open, .close = pieces_close, .submit = pieces_submit, .extension = (EXTENSION) }, \
+}
+static const struct module pieces = MODULE("pieces", pieces_extension), stays = MODULE("stays", stays_extension),
+			   constant = MODULE("constant", constant_extension), may_go = MODULE("may-go", may_go_extension);
 
 /* ---- the LUN ---- */
 
@@ -375,7 +389,7 @@ static void test_file(void)
 		shrink(&rows[n]);
 }
 
-/* A digest has to see the bytes: such data is never lent. */
+/* A digest has to see the bytes: data that may change is not lent. */
 static void test_data_digest(void)
 {
 	static const struct shrink rows[] = {
@@ -385,6 +399,38 @@ static void test_data_digest(void)
 
 	for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++)
 		shrink(&rows[n]);
+}
+
+/* What does not change is lent to who wants digests, too (submit() only fails); what may go is not. */
+static void test_constant(void)
+{
+	static const struct { const char *offer; uint16_t blocks; } rows[] = {
+		{ "DataDigest=CRC32C;", 16 }, { "DataDigest=CRC32C;", 1 },
+		{ "HeaderDigest=CRC32C;DataDigest=CRC32C;MaxRecvDataSegmentLength=1001;MaxBurstLength=3003;", 16 },
+		{ "DataDigest=CRC32C;MaxRecvDataSegmentLength=262144;", 15 }, { "", 16 },
+	};
+	uint8_t got[16 * BLOCK];
+	struct disk d;
+	struct ini *i;
+
+	disk_add(&d, &constant);
+	for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++) {
+		const uint32_t len = rows[n].blocks * BLOCK;
+
+		i = log_in(rows[n].offer, false);
+		g_assert_cmpuint(ini_finish_read(i, read_from(i, LENT, 3, rows[n].blocks), got, len), ==, len);
+		g_assert_cmphex(i->bhs[3], ==, 0);
+		g_assert_cmpmem(got, len, d.bytes + 3 * BLOCK, len);
+		ini_check(i);
+		ini_free(i);
+	}
+	disk_remove(&d);
+	disk_add(&d, &may_go);
+	i = log_in("DataDigest=CRC32C;", false);
+	ini_finish_read(i, read_from(i, LENT, 3, 16), got, sizeof got);
+	g_assert_cmphex(i->bhs[3], ==, 2);
+	ini_free(i);
+	disk_remove(&d);
 }
 
 /* Who asked is gone before the answer is. */
@@ -506,6 +552,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wire/lent/descriptors", test_descriptors);
 	g_test_add_func("/wire/lent/data-digest", test_data_digest);
 	g_test_add_func("/wire/lent/stays", test_stays);
+	g_test_add_func("/wire/lent/constant", test_constant);
 	g_test_add_func("/wire/lent/gone", test_gone);
 	g_test_add_func("/wire/lent/ordered", test_ordered);
 	return server_run();
