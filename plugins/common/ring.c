@@ -26,7 +26,7 @@
  * So much of what was read is answered in one turn.  Answers of a turn leave with its end, and new commands are seen then; while
  * all that came at once is copied to sockets the device would have nothing to do, and all would come at once again.
  */
-#define TURN_BYTES 262144u
+#define TURN_BYTES 1048576u
 #define TURN_PART 2u	/* and of all there is that part */
 
 struct waiting { struct gotgt_io *io; struct io_uring_sqe *sqe; };
