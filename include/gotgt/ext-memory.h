@@ -3,11 +3,12 @@
  * gotgt/ext-memory.h - "gotgt.memory/1": a device whose bytes are in memory.
  *
  * The core sends from, and receives into, the device's own memory with system
- * calls and never touches it itself (but GOTGT_MEMORY_CONSTANT), so memory that turns out not to be there
- * (a mapped file that shrank, a full disk under a hole) costs an EFAULT, not
- * a SIGBUS.  READ and WRITE of submit() must work as well: the core uses them
- * whenever the bytes have to pass through its hands.  Not used with
- * GOTGT_PLUGIN_SERIAL.  Since gotgt 0.1; the words of plugin.h on threads hold.
+ * calls and never touches it itself, unless it is GOTGT_MEMORY_CONSTANT, so
+ * memory that turns out not to be there (a mapped file that shrank, a full disk
+ * under a hole) costs an EFAULT, not a SIGBUS.  READ and WRITE of submit() must
+ * work as well: the core uses them whenever the bytes have to pass through its
+ * hands.  Not used with GOTGT_PLUGIN_SERIAL.  Since gotgt 0.1; the words of
+ * plugin.h on threads hold.
  */
 #ifndef GOTGT_EXT_MEMORY_H
 #define GOTGT_EXT_MEMORY_H

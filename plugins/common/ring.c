@@ -23,8 +23,9 @@
 #define ENOUGH 4u
 
 /*
- * So much of what was read is answered in one turn.  Answers of a turn leave with its end, and new commands are seen then; while
- * all that came at once is copied to sockets the device would have nothing to do, and all would come at once again.
+ * So much of what was read is answered in one turn.  Answers of a turn leave with its end, and new commands are seen then: while
+ * much more is copied to sockets the device has nothing to do.  With less a client is woken for each answer, and its next
+ * commands come one by one, of which each is a call of the device.
  */
 #define TURN_BYTES 1048576u
 #define TURN_PART 2u	/* and of all there is that part */

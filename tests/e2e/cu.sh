@@ -77,7 +77,7 @@ alone() # TEST
 {
 	run $limit $1 -n
 	status=$?
-	skips=$(sed -n "/\[SKIPPED\]/{s/.*\[SKIPPED\]//p;q;}" $out)
+	skips=$(sed -n "/\[SKIPPED\]/{s/.*\[SKIPPED\]//;s/#//g;p;q;}" $out)
 	if [ $status -ne 0 ]; then
 		grep FAILED $out | head -5 | sed "s/^/# /"
 		echo "FAIL $1 exit $status"
@@ -101,7 +101,7 @@ together() # SUITE COUNT
 		}
 		/^  Test: / { tell(); test = $2; why = ""; passed = 0; n++ }
 		/^passed|[.][.][.]passed/ { passed = 1 }
-		/\[SKIPPED\]/ && why == "" { why = $0; sub(/.*\[SKIPPED\]/, "", why); why = why == "" ? " no reason" : why }
+		/\[SKIPPED\]/ && why == "" { why = $0; sub(/.*\[SKIPPED\]/, "", why); gsub(/#/, "", why); why = why == "" ? " no reason" : why }
 		/^Run Summary/ { whole = 1; tell(); test = "" }
 		END { if (!whole || n != count || (status == 0) != (failed == 0)) exit 1; printf "%s", lines }' $out
 }
