@@ -301,15 +301,20 @@ static ssize_t move(struct disk *d, bool write, const struct iovec *iov, int n, 
  * A file that another program has truncated would be as long again by a write behind its end, and what was lost would read
  * as zeroes, without an error.
  */
-bool disk_lies_beyond(struct disk *d, uint64_t offset, uint64_t length)
+uint64_t disk_end(struct disk *d)
 {
 	struct statx st;
 
 	/* What is known here: no file server is asked, which might not answer. */
 	if (d->block_device || statx(d->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE | STATX_NLINK, &st) < 0)
-		return false;
+		return UINT64_MAX;
 	see_names(d, st.stx_nlink);
-	return offset + length > st.stx_size;
+	return st.stx_size;
+}
+
+bool disk_lies_beyond(struct disk *d, uint64_t offset, uint64_t length)
+{
+	return offset + length > disk_end(d);
 }
 
 /* The same, and whoever asks is told of the size. */

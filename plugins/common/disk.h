@@ -77,7 +77,9 @@ void disk_syncs_end(struct disk_syncs *s);
 
 /* READ or WRITE, all of it.  rwf: RWF_*. */
 enum gotgt_status disk_rw(struct disk *d, const struct gotgt_io *io, int rwf);
-/* A range that the file does not have now: a write would make it longer. */
+/* Where the file ends now: a write past it would make it longer.  UINT64_MAX: a block device, or it cannot be known. */
+uint64_t disk_end(struct disk *d);
+/* A range that goes past it. */
 bool disk_lies_beyond(struct disk *d, uint64_t offset, uint64_t length);
 /* With GOTGT_IO_NOWAIT: what the page cache has, or takes; GOTGT_ERR_AGAIN for the rest. */
 enum gotgt_status disk_rw_now(struct disk *d, const struct gotgt_io *io);

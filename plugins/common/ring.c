@@ -30,7 +30,7 @@
 #define TURN_BYTES 1048576u
 #define TURN_PART 2u	/* and of all there is that part */
 
-struct waiting { struct gotgt_io *io; struct io_uring_sqe *sqe; };
+struct waiting { struct disk *disk; struct gotgt_io *io; struct io_uring_sqe *sqe; };
 
 struct ring {
 	struct io_uring uring;
@@ -78,19 +78,48 @@ static bool ring_again(struct ring *r)
 	return n == sizeof one;
 }
 
-/* Tell the kernel.  What it does not take is still in line, and goes with the next ones as nothing; a worker has to do it. */
+/* It stays in line, as nothing, and a worker has to do it.  Returns how many are refused, of what was that many. */
+static unsigned refuse(struct waiting *w, struct gotgt_io **refused, unsigned n)
+{
+	if (!w->io)
+		return n;
+	io_uring_prep_nop(w->sqe);
+	io_uring_sqe_set_data(w->sqe, NULL);
+	refused[n] = w->io;
+	w->io = NULL;
+	return n + 1;
+}
+
+/* What would make a file longer again that was cut: looked at right before it begins, and once for all of a device in a row. */
+static unsigned refuse_beyond(struct ring *r, struct gotgt_io **refused)
+{
+	struct disk *looked_at = NULL;
+	uint64_t end = 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->n_waiting; i++) {
+		struct waiting *w = &r->waiting[i];
+
+		if (w->io->op != GOTGT_OP_WRITE)
+			continue;
+		if (w->disk != looked_at)
+			end = disk_end(looked_at = w->disk);
+		if (w->io->offset + w->io->length > end)
+			n = refuse(w, refused, n);
+	}
+	return n;
+}
+
+/* Tell the kernel.  What it does not take is still in line, and goes with the next ones. */
 static void hand_over(struct ring *r)
 {
 	struct gotgt_io *refused[DEPTH];
-	unsigned left, n = 0;
+	unsigned left, n = refuse_beyond(r, refused);
 
 	io_uring_submit(&r->uring);
 	left = io_uring_sq_ready(&r->uring);
-	for (unsigned i = left < r->n_waiting ? r->n_waiting - left : 0; i < r->n_waiting; i++) {
-		io_uring_prep_nop(r->waiting[i].sqe);
-		io_uring_sqe_set_data(r->waiting[i].sqe, NULL);
-		refused[n++] = r->waiting[i].io;
-	}
+	for (unsigned i = left < r->n_waiting ? r->n_waiting - left : 0; i < r->n_waiting; i++)
+		n = refuse(&r->waiting[i], refused, n);
 	r->n_waiting = 0;
 	r->flying -= n;
 	for (unsigned i = 0; i < n; i++)
@@ -194,7 +223,7 @@ static struct io_uring_sqe *get_sqe(struct ring *r)
 	return sqe || r->n_waiting || io_uring_submit(&r->uring) <= 0 ? sqe : io_uring_get_sqe(&r->uring);
 }
 
-bool ring_submit(int fd, struct gotgt_io *io)
+bool ring_submit(struct disk *disk, struct gotgt_io *io)
 {
 	struct io_uring_sqe *sqe = NULL;
 
@@ -203,11 +232,11 @@ bool ring_submit(int fd, struct gotgt_io *io)
 	if (!sqe)
 		return false;
 	if (io->op == GOTGT_OP_READ)
-		io_uring_prep_readv(sqe, fd, io->iov, io->iovcnt, io->offset);
+		io_uring_prep_readv(sqe, disk->fd, io->iov, io->iovcnt, io->offset);
 	else
-		io_uring_prep_writev(sqe, fd, io->iov, io->iovcnt, io->offset);
+		io_uring_prep_writev(sqe, disk->fd, io->iov, io->iovcnt, io->offset);
 	io_uring_sqe_set_data(sqe, io);
-	mine->waiting[mine->n_waiting++] = (struct waiting){ io, sqe };
+	mine->waiting[mine->n_waiting++] = (struct waiting){ disk, io, sqe };
 	if (mine->flying++ < ENOUGH || (mine->n_waiting == 1 && !ring_again(mine)))
 		hand_over(mine);
 	return true;
@@ -224,7 +253,7 @@ void ring_leave(struct gotgt_lun *lun)
 {
 }
 
-bool ring_submit(int fd, struct gotgt_io *io)
+bool ring_submit(struct disk *disk, struct gotgt_io *io)
 {
 	return false;
 }

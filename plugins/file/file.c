@@ -97,14 +97,6 @@ static enum gotgt_status rw(struct file_dev *d, const struct gotgt_io *io)
 	return disk_rw(&d->disk, io, io->flags & GOTGT_IO_FUA ? RWF_DSYNC : 0);
 }
 
-/* What is to be stable, or would make a file longer again that was cut, is for a worker. */
-static bool to_ring(struct file_dev *d, struct gotgt_io *io)
-{
-	if (io->flags & GOTGT_IO_FUA || (io->op == GOTGT_OP_WRITE && disk_lies_beyond(&d->disk, io->offset, io->length)))
-		return false;
-	return ring_submit(d->disk.fd, io);
-}
-
 static void file_submit(void *dev, struct gotgt_io *io)
 {
 	static enum gotgt_status (*const ops[])(struct disk *d, const struct gotgt_io *io) = {
@@ -112,7 +104,8 @@ static void file_submit(void *dev, struct gotgt_io *io)
 	};
 	struct file_dev *d = dev;
 
-	if (d->ring && io->flags & GOTGT_IO_NOWAIT && to_ring(d, io))
+	/* What is to be stable is for a worker. */
+	if (d->ring && (io->flags & (GOTGT_IO_NOWAIT | GOTGT_IO_FUA)) == GOTGT_IO_NOWAIT && ring_submit(&d->disk, io))
 		return;
 	gotgt_io_done(io, io->op <= GOTGT_OP_WRITE ? rw(d, io) : ops[io->op](&d->disk, io));
 }
