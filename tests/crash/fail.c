@@ -313,6 +313,23 @@ EXPORT int epoll_wait(int fd, struct epoll_event *events, int max, int timeout)
 }
 
 #ifdef HAVE_LIBURING
+/* It fails, or does a part: whole blocks of 512 bytes, as O_DIRECT has it.  The kernel copies what addr points to. */
+static void spoil(struct io_uring_sqe *sqe)
+{
+	static struct iovec part[1024];
+	static unsigned next;
+	struct iovec *iov = &part[next++ % (sizeof part / sizeof part[0])];
+
+	if (error) {
+		sqe->fd = -1;
+	} else if (sqe->opcode == IORING_OP_READV || sqe->opcode == IORING_OP_WRITEV) {
+		*iov = *(const struct iovec *)(uintptr_t)sqe->addr;
+		iov->iov_len = iov->iov_len / 1024 * 512;
+		sqe->addr = (uintptr_t)iov;
+		sqe->len = 1;
+	}
+}
+
 /* A plugin's library: its functions are for that plugin alone. */
 EXPORT int io_uring_submit(struct io_uring *ring)
 {
@@ -331,7 +348,7 @@ EXPORT int io_uring_submit(struct io_uring *ring)
 	}
 	if (fails("uring-io"))
 		for (unsigned i = ring->sq.sqe_head; i != ring->sq.sqe_tail; i++)
-			ring->sq.sqes[i & *ring->sq.kring_mask].fd = -1;
+			spoil(&ring->sq.sqes[i & *ring->sq.kring_mask]);
 	return submit(ring);
 }
 #endif

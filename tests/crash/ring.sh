@@ -49,7 +49,7 @@ verified() # FAIL blast-options
 	return $said
 }
 # The last one: more than the ring has room for is refused without a pause, and the next is asked for all the same.
-for fail in 'uring 11 3 100' 'uring 12 1 50' 'uring 0 2 50' 'uring-io 9 5 100' 'wake 12 2 20' 'uring 11 1 600'; do
+for fail in 'uring 11 3 100' 'uring 12 1 50' 'uring 0 2 50' 'uring-io 9 5 100' 'uring-io 0 5 100' 'wake 12 2 20' 'uring 11 1 600'; do
 	check "$fail: 32 at once" verified "$fail" -q 32
 	check "$fail: in four sessions, of 16 KiB" verified "$fail" -q 16 -c 4 -b 16384
 	check "$fail: more than is answered in a turn" verified "$fail" -q 32 -b 131072
