@@ -79,20 +79,20 @@ static void read_all(struct ini *i)
 	g_assert_cmpmem(got, BYTES, want, BYTES);
 }
 
-/* The first n_good succeed; what is behind them is not there any more, and fails. */
+/* From the last to the first.  The first n_good can be done; what is behind them is not there, and fails. */
 static void write_all(struct ini *i, unsigned n_good)
 {
 	uint8_t cdb[16] = { 0x2a };
 	uint32_t first = i->itt;
 
 	put16(cdb + 7, LEN / BLOCK);
-	for (unsigned n = 0; n < AT_ONCE; n++) {
+	for (unsigned n = AT_ONCE; n-- > 0; ) {
 		put32(cdb + 2, n * (LEN / BLOCK));
 		ini_command(i, FINAL | WRITE, DIRECT, LEN, cdb, want + n * LEN, LEN);
 	}
 	for (unsigned n = 0; n < AT_ONCE; n++) {
 		receive(i, OP_SCSI_RESPONSE);
-		if (get32(i->bhs + 16) - first >= n_good)
+		if (get32(i->bhs + 16) - first < AT_ONCE - n_good)
 			g_assert_cmphex(i->bhs[3], ==, 2);
 		else if (n_good == AT_ONCE)	/* else they may be told that the capacity has changed */
 			g_assert_cmphex(i->bhs[3], ==, 0);
