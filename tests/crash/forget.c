@@ -2,7 +2,9 @@
 /*
  * forget.c - preloaded into a server: what a disk would still have of the file $FORGET_FILE after a loss of power is kept
  * in the file $FORGET_STABLE, of the same size.  That is what the file held when a flush that succeeded began, and what
- * was written with RWF_DSYNC.  The page cache outlives a kill; this does not know of anything else in it.
+ * was written with RWF_DSYNC.  The page cache outlives a kill; this does not know of anything else in it.  It is written
+ * by system calls: a kill comes between pages, as a loss of power between sectors.  A memcpy() to a mapping may be ended at
+ * a page's fault with its first bytes left for last, and half a block is nothing a disk would have.
  */
 #include "config.h"
 #include <dlfcn.h>
@@ -12,7 +14,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -21,21 +22,25 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct stat file;
-static uint8_t *stable, *scratch;
+static uint8_t *scratch;
+static int stable;
 
 static void __attribute__((constructor)) begin(void)
 {
 	const char *name = getenv("FORGET_FILE"), *kept = getenv("FORGET_STABLE");
-	int fd;
 
 	if (!name || !kept || stat(name, &file) < 0)
 		abort();
-	fd = open(kept, O_RDWR | O_CLOEXEC);
-	stable = mmap(NULL, (size_t)file.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	stable = open(kept, O_RDWR | O_CLOEXEC);
 	scratch = malloc((size_t)file.st_size);
-	if (fd < 0 || stable == MAP_FAILED || !scratch)
+	if (stable < 0 || !scratch)
 		abort();
-	close(fd);
+}
+
+static void keep(const void *data, size_t n, off_t at)
+{
+	if (pwrite(stable, data, n, at) != (ssize_t)n)
+		abort();
 }
 
 static int concerns(int fd)
@@ -56,7 +61,7 @@ static int flushed(int fd, int (*real)(int))
 		abort();
 	r = real(fd);
 	if (r == 0)
-		memcpy(stable, scratch, (size_t)file.st_size);
+		keep(scratch, (size_t)file.st_size, 0);
 	pthread_mutex_unlock(&lock);
 	return r;
 }
@@ -82,7 +87,7 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int fl
 	for (ssize_t left = r; left > 0; iov++) {
 		size_t len = iov->iov_len < (size_t)left ? iov->iov_len : (size_t)left;
 
-		memcpy(stable + at, iov->iov_base, len);
+		keep(iov->iov_base, len, at);
 		at += (off_t)len;
 		left -= (ssize_t)len;
 	}
