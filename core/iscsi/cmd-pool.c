@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd-pool.c - the memory of commands: their structures are reused, their buffers counted. */
 #include "config.h"
+#include "engine/lines.h"
 #include "iscsi/cmd.h"
 #include "iscsi/count.h"
 
@@ -57,8 +58,8 @@ struct cmd *cmd_get(struct session *s)
 	if (cmd)
 		*list = cmd->next;
 	else
-		cmd = g_new0(struct cmd, 1);
-	memset(cmd, 0, offsetof(struct cmd, sense));
+		cmd = lines_new0(sizeof *cmd);
+	memset(cmd, 0, offsetof(struct cmd, task));
 	cmd->session = s;
 	atomic_store_explicit(&s->n_cmds, s->n_cmds + 1, memory_order_relaxed);
 	return cmd;
@@ -83,7 +84,7 @@ void cmd_pool_free(struct cmd *list)
 	while (list) {
 		struct cmd *next = list->next;
 
-		g_free(list);
+		free(list);
 		list = next;
 	}
 }

@@ -93,7 +93,7 @@ static void task_ended(struct task *t)
 
 	if (G_UNLIKELY(!cmd->session)) {
 		task_release(t);
-		g_free(cmd);
+		free(cmd);
 		return;
 	}
 	cmd->ended = true;
@@ -107,7 +107,7 @@ static void task_given_up(struct task *t)
 	struct session *s = old->session;
 
 	cmd = cmd_get(s);
-	memcpy(cmd, old, offsetof(struct cmd, sense));
+	memcpy(cmd, old, offsetof(struct cmd, task));
 	for (at = bucket(s, old->itt); *at != old; )
 		at = &(*at)->next;
 	*at = cmd;

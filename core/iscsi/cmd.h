@@ -19,6 +19,7 @@ enum cmd_state {
 	CMD_ANSWERED,		/* response queued */
 };
 
+/* Of what ends and is released, its own in the first two lines, and of its task in the next three. */
 struct cmd {
 	struct cmd *next;		/* hash chain, free list */
 	struct session *session;
@@ -34,9 +35,13 @@ struct cmd {
 	bool aborting;			/* by task management or the end of the session */
 	bool tell;			/* although aborted, it is answered: with TASK ABORTED */
 	bool ended;			/* task ops->done() came */
-	bool sense_override;
-	enum sense_code override;	/* what the transport found wrong, stronger than the task's status */
+	uint32_t buffered;		/* bytes its session is charged for */
 	uint32_t got;			/* bytes of data out received, from offset 0 */
+
+	uint64_t begun_ns;		/* count.c's, as is the next one */
+	struct stats *of_portal;
+	enum sense_code override;	/* with sense_override: what the transport found wrong, stronger than the task's status */
+	bool sense_override;
 	uint32_t unsol_sn;		/* next DataSN of unsolicited data */
 	uint32_t bidi_in;		/* expected bidirectional read data length (11.2.2.4), or 0 */
 	/*
@@ -46,12 +51,21 @@ struct cmd {
 	uint32_t r2t_from, r2t_ttt;	/* offset and tag of R2TSN 0; set when it is sent */
 	uint32_t r2t_sn, r2t_done;
 	uint32_t seq_got, seq_sn;	/* of the sequence being received: bytes so far, next DataSN */
-	uint32_t buffered;		/* bytes its session is charged for */
-	uint64_t begun_ns;		/* count.c's, as is the next one */
-	struct stats *of_portal;
+	uint64_t unused;		/* to the end of the line */
+
+	struct task task;		/* this and the rest is not zeroed for a command */
 	uint8_t sense[2 + TASK_SENSE_MAX + 2];	/* SenseLength, sense data, padding: the response's data segment */
-	struct task task;
 };
+
+G_STATIC_ASSERT(offsetof(struct cmd, begun_ns) == LINE_BYTES && offsetof(struct cmd, task) == 2 * LINE_BYTES);
+
+/* It is released soon: a hint. */
+static inline void cmd_fetch(const struct cmd *cmd)
+{
+	__builtin_prefetch(cmd, 1);
+	__builtin_prefetch(&cmd->begun_ns);
+	task_fetch(&cmd->task);
+}
 
 /*
  * A SCSI Command PDU whose CmdSN is in order.  avail: bytes of its data segment (data_len in

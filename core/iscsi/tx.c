@@ -15,6 +15,7 @@
 #define TX_BYTES 8192
 #define COPY_INLINE 512u	/* larger data that must be copied gets a buffer of its own */
 #define SENSE_IOV 2u		/* more elements when a SCSI Response gets sense data: that, and what follows it */
+#define FETCH 2u		/* so many commands before its end one is fetched: what was sent has been through the caches since */
 #define PDU_BYTES (BHS_LEN + DIGEST_LEN + 3 + DIGEST_LEN)
 
 /* What is to be done when the byte `end` of the block has been sent. */
@@ -229,8 +230,11 @@ static void advance(struct conn *c, struct txblk *b, size_t n)
 			if (b->done[i].cmd)
 				count_ahead(b->done[i].cmd);
 	count_many(c);
-	while (b->at_done < b->n_done && b->done[b->at_done].end <= b->sent)
+	while (b->at_done < b->n_done && b->done[b->at_done].end <= b->sent) {
+		if (b->at_done + FETCH < b->n_done && b->done[b->at_done + FETCH].cmd)
+			cmd_fetch(b->done[b->at_done + FETCH].cmd);
 		finish(c, &b->done[b->at_done++]);
+	}
 	count_many_end(c);
 }
 

@@ -208,7 +208,7 @@ bool task_back(struct task *t)
 {
 	t->in_device = t->in_query = false;
 	t->leave = NULL;
-	if (t->watch.on)
+	if (t->watched)
 		watch_end(t);
 	if (!t->aborted)
 		return true;
@@ -355,7 +355,7 @@ static void reset(struct task *t)
 {
 	t->phase = TASK_RUNNING;
 	t->status = STATUS_GOOD;
-	t->aborted = t->lent = t->in_device = t->in_query = t->given_up = t->watch.on = false;
+	t->aborted = t->lent = t->in_device = t->in_query = t->given_up = t->watched = false;
 	t->leave = NULL;
 	t->ending = t->parting = NULL;
 	t->range.state = RANGE_NONE;
@@ -526,7 +526,7 @@ void task_abort(struct task *t)
 	if (t->phase == TASK_IDLE || t->phase == TASK_ENDED || t->aborted)
 		return;
 	t->aborted = true;
-	if (t->watch.on)
+	if (t->watched)
 		watch_hurry(t);
 	if (t->in_device)
 		device_cancel(t->lun->dev, &t->dio);

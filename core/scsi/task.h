@@ -4,7 +4,7 @@
  * structure; lives on one reactor.  Everything is [reactor].
  *
  *   transport                               scsi
- *   fills the first block, task_begin() --> checks by the CDB table
+ *   fills what is [t], task_begin() -->     checks by the CDB table
  *     TASK_GOING: ops->done() comes, or has come already
  *     TASK_WANTS_DATA: the transport gathers out_len bytes, then either
  *       task_execute_from(): they all lie in its own buffer, valid during the call, or
@@ -16,9 +16,11 @@
 #define GOTGT_TASK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 #include "backstore/device.h"
+#include "engine/lines.h"
 #include "scsi/range.h"
 #include "scsi/sense.h"
 #include "scsi/taskset.h"
@@ -57,64 +59,82 @@ struct task_ops {
 
 enum task_phase { TASK_IDLE, TASK_WAITING, TASK_RUNNING, TASK_ENDED };
 
+/*
+ * In the order of the lines of the cache, when it begins with one: what every READ and WRITE looks at when it ends and is
+ * released, much later than it began, is in the first; what is only written to begin with comes next; what few need, last.
+ * [t]: the transport's, set before task_begin().  [a]: the answer.  The rest is scsi's own.
+ */
 struct task {
-	/* The transport's, before task_begin(). */
-	const struct task_ops *ops;
-	struct nexus *nexus;
-	struct reactor *reactor;
-	uint8_t lun_addr[8];		/* SAM-5 4.7 */
-	uint8_t cdb[TASK_CDB_MAX];
-	uint16_t cdb_len;		/* bytes given: 16, or more with an extended CDB */
-	uint8_t attr;			/* enum task_attr */
-	bool no_lend;			/* the transport must see the bytes (data digest): only constant ones are lent */
-	uint32_t edtl_out, edtl_in;	/* expected data transfer length, bytes, each direction; 0 for none */
-	uint32_t edtl_no_way;		/* expected to be transferred, and no direction was given */
-
-	/* The answer. */
-	uint8_t status;			/* enum scsi_status */
-	bool aborted;
-	uint8_t sense_code;		/* enum sense_code, of CHECK CONDITION */
-	uint16_t sense_len;		/* bytes in sense, 0: none */
-	uint32_t out_len;		/* with TASK_WANTS_DATA: min(transfer length by the CDB, edtl_out) */
-	uint32_t in_len;		/* bytes in iov to send; <= edtl_in */
-	uint64_t xfer_len;		/* what the CDB asked to transfer, either direction, for the residual count */
-	struct iovec iov[TASK_IOV_MAX];	/* Data-In to send, or where Data-Out goes */
-	uint32_t iovcnt;
-	bool lent;			/* iov is a device's memory: system calls only */
-
-	/* scsi's own. */
-	uint8_t phase;			/* enum task_phase */
-	struct task_place place;	/* in its task set */
-	bool in_device;			/* dio is at the device */
-	bool in_query;			/* a device_query is, a worker has it, or it waits for something */
-	bool (*leave)(struct task *t);	/* in_query: stop waiting; true: nothing comes any more.  NULL: it comes */
-	struct range range;		/* the blocks it is at */
-	uint32_t step;			/* of a command in several steps */
+	/* A line. */
+	const struct task_ops *ops;	/* [t] */
+	struct nexus *nexus;		/* [t] */
+	struct reactor *reactor;	/* [t] */
 	const struct cdb_op *op;
 	struct lun *lun;		/* NULL: no such LUN */
-	bool well_known;		/* to the REPORT LUNS well known logical unit; lun is NULL */
 	struct nexus_lun *nl;		/* what the nexus keeps of it */
-	uint64_t lba;
-	uint32_t blocks;
-	uint64_t done_bytes, total_bytes;	/* progress of a command in several steps */
-	struct { unsigned clear, set, old; bool saved; } mode;	/* MODE SELECT's, of enum lun_bits */
-	bool forgotten;			/* SANITIZE's */
+	uint8_t status;			/* [a] enum scsi_status */
+	bool aborted;			/* [a] */
+	uint8_t sense_code;		/* [a] enum sense_code, of CHECK CONDITION */
+	bool lent;			/* [a] iov is a device's memory: system calls only */
+	uint8_t attr;			/* [t] enum task_attr */
+	bool no_lend;			/* [t] the transport must see the bytes (data digest): only constant ones are lent */
+	uint8_t phase;			/* enum task_phase */
+	bool in_device;			/* dio is at the device */
+	bool in_query;			/* a device_query is, a worker has it, or it waits for something */
+	bool well_known;		/* to the REPORT LUNS well known logical unit; lun is NULL */
+	bool watched;			/* by watch.c */
+	bool given_up;
+	uint16_t sense_len;		/* [a] bytes in sense, 0: none */
+	uint16_t cdb_len;		/* [t] bytes given: 16, or more with an extended CDB */
+
+	/* A line. */
+	struct task_place place;	/* in its task set */
 	struct buf *buf;		/* from the reactor's pool, released by task_release() */
 	struct buf *buf2;		/* a second one (compare, patterns) */
-	const uint8_t *out;		/* Data-Out, contiguous, when it is not lent */
-	void (*next)(struct task *t);	/* what follows the device's success */
+	uint64_t xfer_len;		/* [a] what the CDB asked to transfer, either direction, for the residual count */
+	uint32_t iovcnt;		/* [a] */
+	uint32_t out_len;		/* with TASK_WANTS_DATA: min(transfer length by the CDB, edtl_out) */
+	uint32_t in_len;		/* [a] bytes in iov to send; <= edtl_in */
+	uint32_t edtl_out, edtl_in;	/* [t] expected data transfer length, bytes, each direction; 0 for none */
+	uint32_t edtl_no_way;		/* [t] expected to be transferred, and no direction was given */
+
+	struct range range;		/* a line, and what is seldom looked at: the blocks it is at */
+
+	/* From here to dio.io: written to begin with. */
+	uint8_t lun_addr[8];		/* [t] SAM-5 4.7 */
+	uint8_t cdb[TASK_CDB_MAX];	/* [t] */
+	uint64_t lba;
+	uint32_t blocks;
+	uint32_t step;			/* of a command in several steps */
+	uint64_t done_bytes, total_bytes;	/* progress of a command in several steps */
+	bool (*leave)(struct task *t);	/* in_query: stop waiting; true: nothing comes any more.  NULL: it comes */
+	struct task_loop *loop;
 	void (*ending)(struct task *t);	/* a command's own, before its end is told; NULL: nothing */
 	void (*parting)(struct task *t);	/* the same, when it is given up: its nexus may go, all else stays */
-	struct { struct task *next, *prev; struct lun *lun; uint64_t due_ms; bool on; } watch;	/* watch.c's */
-	bool given_up;
-	struct task_loop *loop;
+	const uint8_t *out;		/* Data-Out, contiguous, when it is not lent */
+	void (*next)(struct task *t);	/* what follows the device's success */
+	struct iovec iov[TASK_IOV_MAX];	/* [a] Data-In to send, or where Data-Out goes */
+	struct device_io dio;
+
+	struct { unsigned clear, set, old; bool saved; } mode;	/* MODE SELECT's, of enum lun_bits */
+	bool forgotten;			/* SANITIZE's */
+	struct { struct task *next, *prev; struct lun *lun; uint64_t due_ms; } watch;	/* watch.c's */
 	void (*offload)(struct task *t);	/* task_offload()'s */
 	union { struct work work; struct post post; } offloaded;
 	enum gotgt_status dio_status;
-	struct device_io dio;
 	uint8_t small[64];		/* short Data-In without a buffer */
-	uint8_t sense[TASK_SENSE_MAX];
+	uint8_t sense[TASK_SENSE_MAX];	/* [a] */
 };
+
+G_STATIC_ASSERT(offsetof(struct task, place) == LINE_BYTES && offsetof(struct task, range) == 2 * LINE_BYTES);
+
+/* It ends soon, and has not been looked at for long: a hint. */
+static inline void task_fetch(const struct task *t)
+{
+	__builtin_prefetch(t, 1);
+	__builtin_prefetch(&t->place, 1);
+	__builtin_prefetch(&t->range, 1);
+}
 
 enum task_begun task_begin(struct task *t);
 /* Choose where Data-Out goes: lent memory (if may_lend) or a buffer.  False: out of memory, and the task has ended with BUSY. */

@@ -39,7 +39,7 @@ void watch_begin(struct task *t, struct lun *lun, unsigned times)
 
 	if (!ms)
 		return;
-	t->watch.on = true;
+	t->watched = true;
 	t->watch.lun = lun;
 	t->watch.due_ms = reactor_now_ms(t->reactor) + ms;
 	t->watch.next = NULL;
@@ -64,7 +64,7 @@ void watch_end(struct task *t)
 		t->watch.next->watch.prev = t->watch.prev;
 	else
 		c->last_watched = t->watch.prev;
-	t->watch.on = false;
+	t->watched = false;
 }
 
 void watch_hurry(struct task *t)
