@@ -60,6 +60,8 @@ static JsonNode *read_conf(const struct command *cmd, const char *path)
 
 	for (unsigned i = 0; i < errors->len; i++)
 		cli_complain(cmd, "%s", (char *)errors->pdata[i]);
+	if (node && !conf->has_targets)		/* the daemon knows whether that would end any */
+		json_object_remove_member(json_node_get_object(node), "targets");
 	conf_free(conf);
 	return node;
 }

@@ -387,6 +387,18 @@ static bool read_config(struct request *r, struct conf *next, enum conf_json_mod
 	return true;
 }
 
+/* What was cut, or is empty, is no wish that all is to end: lib/config.c says the same of a file. */
+static bool ends_all(struct request *r, bool has_targets)
+{
+	unsigned n = running(r)->targets->len;
+
+	if (has_targets || !n)
+		return false;
+	answer_problem(r, SOUP_STATUS_UNPROCESSABLE_ENTITY, NULL, "targets: is missing, and there are %u; to end all, give an "
+		       "empty list of them", n);
+	return true;
+}
+
 /* As a reload: who applies a whole configuration has decided what ends. */
 static void change_config(struct request *r, struct conf *next, enum conf_json_mode mode)
 {
@@ -395,7 +407,8 @@ static void change_config(struct request *r, struct conf *next, enum conf_json_m
 	struct params before = next->iscsi;
 	bool has_targets;
 
-	if (!change_allowed(r, etag) || !request_takes_body(r) || !read_config(r, next, mode, &has_targets)) {
+	if (!change_allowed(r, etag) || !request_takes_body(r) || !read_config(r, next, mode, &has_targets) ||
+	    (mode == CONF_JSON_WHOLE && ends_all(r, has_targets))) {
 		conf_free(next);
 		return;
 	}

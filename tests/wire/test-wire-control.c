@@ -87,6 +87,8 @@ static const struct {
 	{ "PUT", "/v1/log-levels/scsi", "{}", 422, "\"field\" : \"level\"" },
 	{ "PUT", "/v1/config", "{\"targets\":[{\"iqn\":\"" DISK "\"}]}", 422, "no portals" },
 	{ "PUT", "/v1/config", "nonsense", 400, NULL },
+	{ "PUT", "/v1/config", "{}", 422, "targets: is missing" },
+	{ "PUT", "/v1/config?dry_run=1", "{\"portals\":[]}", 422, "targets: is missing" },
 	{ "POST", "/v1/config/save", "{\"name\":\"../x.conf\"}", 422, "\"field\" : \"name\"" },
 	{ "POST", "/v1/config/save", "{\"name\":5}", 422, "\"field\" : \"name\"" },
 	{ "POST", "/v1/config/save", "{\"name\":\"x\"}", 422, "\"field\" : \"name\"" },
@@ -337,7 +339,7 @@ static void test_config(void)
 	begin();
 	a = ask("GET", "/v1/config", NULL);
 	expect("PUT", "/v1/config?dry_run=1", a.text, 200, "\"changes\" : []");
-	expect("PUT", "/v1/config?dry_run=1", "{\"portals\":[{\"name\":\"a\",\"address\":\"127.0.0.1\",\"port\":0}]}", 200,
+	expect("PUT", "/v1/config?dry_run=1", "{\"portals\":[{\"name\":\"a\",\"address\":\"127.0.0.1\",\"port\":0}],\"targets\":[]}", 200,
 	       "\"op\" : \"remove\",\n      \"path\" : \"targets/" DISK "\"");
 	g_assert_nonnull(target(DISK));
 	/* The last step fails: all stays. */
