@@ -73,6 +73,7 @@ static bool begin_tcp(struct client *c, const char *cacert)
 {
 	const char *file = g_getenv("GOTGT_TOKEN_FILE");
 	bool tls = g_str_has_prefix(c->base, "https:");
+	g_autofree char *anchors = cacert ? g_canonicalize_filename(cacert, NULL) : NULL;	/* GLib takes no other */
 	g_autoptr(GError) error = NULL;
 	GTlsDatabase *trusted = NULL;
 
@@ -80,7 +81,7 @@ static bool begin_tcp(struct client *c, const char *cacert)
 		g_set_error(&error, SERVER_ERROR, 0, "%s: GLib has no TLS here, which is in the package glib-networking", c->base);
 	else if (file && *file && !(c->token = secret_read(file, false, &error)))
 		g_prefix_error(&error, "token file ");
-	else if (tls && cacert && !(trusted = g_tls_file_database_new(cacert, &error)))
+	else if (tls && anchors && !(trusted = g_tls_file_database_new(anchors, &error)))
 		g_prefix_error(&error, "%s: ", cacert);
 	if (error) {
 		cli_complain(c->cmd, "%s", error->message);

@@ -107,6 +107,8 @@ static bool key_is_private(const char *path, GError **error)
 static bool read_tls(const struct conf_control *cc, GTlsCertificate **certificate, GTlsDatabase **clients, GError **error)
 {
 	const char *key = cc->tls_key ? cc->tls_key : cc->tls_certificate;
+	/* GLib takes no other. */
+	g_autofree char *anchors = cc->tls_client_ca ? g_canonicalize_filename(cc->tls_client_ca, NULL) : NULL;
 
 	if (!cc->tls_certificate) {
 		if (cc->tls_key || cc->tls_client_ca)
@@ -122,7 +124,7 @@ static bool read_tls(const struct conf_control *cc, GTlsCertificate **certificat
 	*certificate = g_tls_certificate_new_from_files(cc->tls_certificate, key, error);
 	if (!*certificate)
 		g_prefix_error(error, "control tls-certificate %s: ", cc->tls_certificate);
-	else if (cc->tls_client_ca && !(*clients = g_tls_file_database_new(cc->tls_client_ca, error)))
+	else if (anchors && !(*clients = g_tls_file_database_new(anchors, error)))
 		g_prefix_error(error, "control tls-client-ca %s: ", cc->tls_client_ca);
 	else
 		return true;

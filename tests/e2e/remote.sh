@@ -215,6 +215,8 @@ check 'gotgt' "$gotgt" --host "https://127.0.0.1:$port" --token-file "$token" $c
 check 'gotgt, tcp://' "$gotgt" list target --host "tcp://127.0.0.1:$port" --token-file "$token" $ca
 check 'gotgt, by its environment' env GOTGT_CACERT="$tap_tmp/us.pem" GOTGT_TOKEN_FILE="$token" GOTGT_HOST="https://127.0.0.1:$port" \
 	"$gotgt" apply --dry-run "$conf"
+check 'gotgt, a certificate named from here' "$gotgt" list target --host "https://127.0.0.1:$port" --token-file "$token" \
+	--cacert "$(realpath --relative-to=. "$tap_tmp/us.pem")"
 check 'gotgt trusts nobody it was not told of' tap_exits 3 "$gotgt" list target --host "https://127.0.0.1:$port" --token-file "$token"
 check 'and says so' grep -qi certificate "$tap_tmp/err"
 check 'nor somebody else' tap_exits 3 "$gotgt" list target --host "https://127.0.0.1:$port" --token-file "$token" --cacert "$tap_tmp/them.pem"
@@ -274,7 +276,7 @@ check 'stop' stop
 chmod 644 "$tap_tmp/us.key"
 check 'a key that all can read' refused 'others have access to it, mode 0644'
 chmod 600 "$tap_tmp/us.key"
-write "$tls tls-client-ca = \"$tap_tmp/them.pem\";"
+write "$tls tls-client-ca = \"$(realpath --relative-to=. "$tap_tmp/them.pem")\";"
 check 'certificates of clients' start
 check 'none' sh -c "! curl -s --max-time 20 -f $ca -H '$bearer' https://127.0.0.1:$port/v1/config"
 check 'of somebody else' sh -c "! curl -s --max-time 20 -f $ca --cert '$tap_tmp/us.pem' --key '$tap_tmp/us.key' -H '$bearer' https://127.0.0.1:$port/v1/config"
