@@ -65,7 +65,7 @@ static char *read_secret(const struct place *p, bool short_ones, GError **error)
 	if (!len || len > CHAP_SECRET_MAX)
 		FAIL("expected 1 to %d bytes", CHAP_SECRET_MAX);
 	else
-		FAIL("shorter than %d bytes (RFC 7143 12.1.3); short-secrets = true accepts it", CHAP_SECRET_MIN);
+		FAIL("shorter than %d bytes (RFC 7143 12.1.3); short-secrets = true in a configuration accepts it", CHAP_SECRET_MIN);
 	return NULL;
 }
 

@@ -41,6 +41,8 @@ static void note_where(struct reader *r)
 		{ "chap-algorithms", &r->conf->chap_where },
 		{ "iscsi", &r->conf->iscsi_where },
 		{ "targets", &r->conf->targets_where },
+		{ "control", &r->conf->control_where },
+		{ "confine-paths", &r->conf->confine_where },
 	};
 
 	r->conf->where.file = g_intern_string(r->path);

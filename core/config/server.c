@@ -7,6 +7,9 @@
 #include "config/server-internal.h"
 #include "engine/log.h"
 #include "engine/reach.h"
+#include "engine/statefile.h"
+
+#define LOG_DOMAIN LOGD_CONFIG
 
 static void free_lun(gpointer data)
 {
@@ -195,6 +198,15 @@ static void free_target(gpointer data)
 	run_target_free(data);
 }
 
+/* Targets can be served without; whoever relies on it is to know now, and not when power was lost. */
+static void check_state_dir(const char *dir)
+{
+	int r = dir ? statefile_ready(dir) : 0;
+
+	if (r < 0)
+		log_warning("state-dir %s: %s; persistent reservations and saved mode pages cannot be kept there", dir, g_strerror(-r));
+}
+
 static bool start_threads(struct server *s, const struct conf *conf, GError **error)
 {
 	const struct conf_limits *l = &conf->limits;
@@ -203,6 +215,7 @@ static bool start_threads(struct server *s, const struct conf *conf, GError **er
 	if (!s->engine)
 		return false;
 	s->engine->state_dir = g_strdup(conf->state_dir);
+	check_state_dir(conf->state_dir);
 	s->node = node_new(s->engine);
 	s->node->max_conns = l->max_connections;
 	s->node->max_logins = l->max_logins;

@@ -86,6 +86,13 @@ static int make_dir(const char *dir)
 	return r;
 }
 
+int statefile_ready(const char *dir)
+{
+	int r = make_dir(dir);
+
+	return r < 0 ? r : access(dir, R_OK | W_OK | X_OK) < 0 ? -errno : 0;
+}
+
 /* like: who may use it is as there, or NULL.  Only root can give a file away; what cannot be is ours. */
 static int write_file(int dir, const char *name, const char *header, const void *data, size_t len,
 		      const struct stat *like)

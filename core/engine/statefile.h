@@ -12,6 +12,8 @@
 
 #define STATEFILE_MAX (16u << 20)	/* bytes of data */
 
+/* Something can be saved in DIR, which is made where it is missing: 0, or a negative errno. */
+int statefile_ready(const char *dir);
 /* Write DIR/NAME, mode 0600; makes DIR (0700) where it is missing.  0, or a negative errno and the old file is there. */
 int statefile_save(const char *dir, const char *name, const void *data, size_t len);
 /*

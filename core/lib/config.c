@@ -9,6 +9,7 @@
 #include "control/control.h"
 #endif
 #include "config/save.h"
+#include "lib/landlock.h"
 #include "lib/lib.h"
 
 #define KNOWN_FLAGS (GOTGT_CONFIG_APPLY | GOTGT_CONFIG_PLUGINS | GOTGT_CONFIG_MISSING | GOTGT_CONFIG_PORT | GOTGT_CONFIG_SINGLE)
@@ -225,7 +226,19 @@ static void check_remote(const struct conf *c, const char *path, const struct go
 		cc.token_file = (char *)o->control_token_file;
 	check_control(&cc, wrong);
 	for (unsigned i = 0; i < wrong->len; i++)
-		conf_error(errors, &(struct conf_where){ g_intern_string(path), 0 }, "%s", (char *)wrong->pdata[i]);
+		conf_error(errors, c->control_where.file && !o->control_addresses ? &c->control_where :
+			   &(struct conf_where){ g_intern_string(path), 0 }, "%s", (char *)wrong->pdata[i]);
+}
+
+/* Of what a daemon that starts with it would be confined to. */
+static void check_confine(const struct conf *c, GPtrArray *errors)
+{
+	for (char *const *path = c->confine == CONFINE_OFF ? NULL : c->confine_paths; path && *path; path++) {
+		const char *wrong = landlock_wrong(*path);
+
+		if (wrong)
+			conf_error(errors, &c->confine_where, "confine-paths: %s: %s", *path, wrong);
+	}
 }
 
 /* NULL: lib_fail() has been called, and t->errors has all. */
@@ -238,6 +251,8 @@ static struct conf *read_conf(struct gotgt_server *s, const char *path, const st
 		lib_adopt(s, c, NULL);
 		plugins_check((const char *const *)s->plugin_dirs, c, o->flags & GOTGT_CONFIG_PLUGINS, errors);
 		check_remote(c, path, o, errors);
+		if (o->flags & GOTGT_CONFIG_PLUGINS)	/* it is to be told now what a start would tell */
+			check_confine(c, errors);
 	}
 	if (!errors->len)
 		return c;

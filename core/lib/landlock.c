@@ -25,6 +25,15 @@
 
 #define FAIL(...) g_set_error(error, SERVER_ERROR, 0, __VA_ARGS__)
 
+const char *landlock_wrong(const char *path)
+{
+	g_autofree char *real = g_path_is_absolute(path) ? reach_real(path) : NULL;
+
+	if (!real)
+		return "expected a whole path";
+	return access(real, F_OK) ? "there is no such folder" : NULL;
+}
+
 #if defined(LANDLOCK_CREATE_RULESET_VERSION) && defined(__NR_landlock_create_ruleset)
 
 #ifndef LANDLOCK_ACCESS_FS_REFER
@@ -168,10 +177,11 @@ static bool add_conf(struct rules *r, const struct conf *c, GError **error)
 static bool add_wanted(struct rules *r, char *const *paths, GError **error)
 {
 	for (; *paths; paths++) {
-		g_autofree char *real = g_path_is_absolute(*paths) ? reach_real(*paths) : NULL;
+		g_autofree char *real = reach_real(*paths);
+		const char *wrong = landlock_wrong(*paths);
 
-		if (!real || access(real, F_OK)) {
-			FAIL("confine-paths: %s: %s", *paths, real ? "there is no such folder" : "expected a whole path");
+		if (wrong) {
+			FAIL("confine-paths: %s: %s", *paths, wrong);
 			return false;
 		}
 		if (!add(r, real, WRITE, error))

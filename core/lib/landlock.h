@@ -13,4 +13,7 @@
  */
 bool landlock_start(const struct conf *c, char *const *plugin_dirs, bool *missing, GError **error);
 
+/* What is wrong with one of c->confine_paths, or NULL. */
+const char *landlock_wrong(const char *path);
+
 #endif

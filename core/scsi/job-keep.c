@@ -35,8 +35,8 @@ int job_keep(struct lun *lun, unsigned failed)
 			r = statefile_save(target_state_dir(lun->target), name, lines[i].text, strlen(lines[i].text));
 	pthread_mutex_unlock(&lun->save_lock);
 	if (r)
-		log_error_of(lun_fields(lun), "target %s lun %u: what is under way cannot be kept: %s",
-			     target_name(lun->target), lun->number, g_strerror(-r));
+		log_error_of(lun_fields(lun), "target %s lun %u: what is under way cannot be kept in %s: %s",
+			     target_name(lun->target), lun->number, target_state_dir(lun->target), g_strerror(-r));
 	return r;
 }
 

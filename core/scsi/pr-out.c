@@ -125,8 +125,8 @@ static void publish(struct pr_op *op)
 	struct lun *lun = op->task->lun;
 
 	if (op->saved < 0) {
-		log_error_of(lun_fields(lun), "target %s lun %u: persistent reservations cannot be kept: %s",
-			     target_name(lun->target), lun->number, g_strerror(-op->saved));
+		log_error_of(lun_fields(lun), "target %s lun %u: persistent reservations cannot be kept in %s: %s",
+			     target_name(lun->target), lun->number, target_state_dir(lun->target), g_strerror(-op->saved));
 		op->verdict.end = PR_NOT_KEPT;
 	} else {
 		pr_publish(lun, op->next, op->removed);

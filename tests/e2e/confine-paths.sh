@@ -76,6 +76,8 @@ check 'and stops' stop
 write auto "$tap_tmp/none"
 check 'a folder that is not there is told' tap_exits 1 "$gotgt" daemon --config "$conf"
 check 'with its name' grep "confine-paths: $tap_tmp/none: there is no such folder" "$tap_tmp/err"
+check 'and before a start' tap_exits 1 "$gotgt" daemon --check --config "$conf"
+check 'with its line' grep "$conf:[1-9][0-9]*: confine-paths: $tap_tmp/none: there is no such folder" "$tap_tmp/err"
 write auto none
 check 'and one that is not a whole path' tap_exits 1 "$gotgt" daemon --config "$conf"
 check 'in words' grep 'confine-paths: none: expected a whole path' "$tap_tmp/err"

@@ -139,7 +139,7 @@ static const struct { const char *name, *text, *said; } bad[] = {
 	{ "account without a user", TARGET("accounts = ( { secret = \"123456789012\"; } );"),
 	  "FILE:3: " AT_X " account 1: user: is missing" },
 	{ "short secret", TARGET("accounts = ( { user = \"u\"; secret = \"12345678901\"; } );"),
-	  "FILE:3: " AT_X " account u: secret: shorter than 12 bytes (RFC 7143 12.1.3); short-secrets = true accepts it" },
+	  "FILE:3: " AT_X " account u: secret: shorter than 12 bytes (RFC 7143 12.1.3); short-secrets = true in a configuration accepts it" },
 	{ "two accounts of one user", TARGET("accounts = ( { user = \"u\"; secret = \"123456789012\"; },\n"
 	  " { user = \"u\"; secret = \"123456789013\"; } );"), "FILE:4: " AT_X " account u: a second one of that user" },
 	{ "mutual secret alone", TARGET("accounts = ( { user = \"u\"; secret = \"123456789012\";\n"
@@ -387,7 +387,7 @@ static void test_secret_file(void)
 {
 	static const struct { const char *bytes; mode_t mode; const char *said; } rows[] = {
 		{ "123456789012", 0600, "" }, { "123456789012\n", 0400, "" },
-		{ "12345678901\n", 0600, "shorter than 12 bytes (RFC 7143 12.1.3); short-secrets = true accepts it" },
+		{ "12345678901\n", 0600, "shorter than 12 bytes (RFC 7143 12.1.3); short-secrets = true in a configuration accepts it" },
 		{ "", 0600, "expected 1 to 255 bytes" }, { "\n", 0600, "expected 1 to 255 bytes" },
 		{ "123456789012", 0640, "group or others have access to it, mode 0640; chmod 600 it" },
 		{ "123456789012", 0604, "group or others have access to it, mode 0604; chmod 600 it" },
