@@ -68,7 +68,8 @@ static bool add_word(const struct module *m, const char *word, GPtrArray *pairs,
 		return true;
 	}
 	if (!s || s->required || s->type == SETTING_PLUGIN) {
-		g_set_error(error, SERVER_ERROR, 0, "plugin %s: unknown setting %s", m->ops.name, key);
+		g_set_error(error, SERVER_ERROR, 0, "plugin %s: unknown setting %s (gotgt plugin show %s lists them)", m->ops.name, key,
+			    m->ops.name);
 		return false;
 	}
 	if (!setting_parse(s, equals + 1, lun, error)) {

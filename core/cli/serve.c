@@ -133,6 +133,8 @@ static int add_accounts(struct serve *s)
 
 	if (!s->user && (s->secret_file || s->mutual_user || s->mutual_secret_file))
 		return cli_usage(s->cmd, "--secret-file, --mutual-user and --mutual-secret-file want --user");
+	if (s->user && !s->secret_file)
+		return cli_usage(s->cmd, "--user wants --secret-file");
 	if (s->user)
 		r = gotgt_account_add(s->server, s->iqn, &a);
 	if (s->user && !r)

@@ -205,6 +205,19 @@ static int send_call(struct call *c, const char *method, const char *path, JsonN
 	return EXIT_SUCCESS;
 }
 
+/* Whatever daemon there is would say the same of it. */
+static bool key_is_right(const struct call *c, const struct setting *key, const char *text)
+{
+	void *scratch = schema_new(c->kind->object);
+	g_autoptr(GError) error = NULL;
+	bool ok = setting_parse(key, text, scratch, &error);
+
+	schema_free(c->kind->object, scratch);
+	if (!ok)
+		cli_usage(&c->cmd, "%s: %s", key->name, error->message);
+	return ok;
+}
+
 /* A number, where the key is one. */
 static void set_key(JsonNode *body, const struct setting *key, const char *text)
 {
@@ -251,6 +264,10 @@ static int run_create(struct call *c)
 
 	if (!body)
 		return EXIT_USAGE;
+	if (name && !key_is_right(c, key, name)) {
+		json_node_unref(body);
+		return EXIT_USAGE;
+	}
 	if (name)
 		set_key(body, key, name);
 	if (portal_of_name(c, body))

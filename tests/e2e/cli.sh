@@ -46,6 +46,8 @@ done
 check "no command" complains 2 "no command" "$gotgt"
 check "unknown command" complains 2 '"nonsense"' "$gotgt" nonsense
 check "half a command" complains 2 '"plugin"' "$gotgt" plugin
+check "and told which it can be" complains 2 'no command "plugin"; it has list, show, new, test' "$gotgt" plugin
+check "or is not" complains 2 'no command "plugin bogus"; it has list' "$gotgt" plugin bogus
 check "half a command has help" helps "plugin show" "$gotgt" plugin --help
 check "too many arguments" complains 2 '"x"' "$gotgt" version x
 check "too few arguments" complains 2 "NAME is missing" "$gotgt" plugin show
@@ -116,6 +118,13 @@ check "--run: its environment" tap_exits 0 "$gotgt" serve -p 127.0.0.1:0 --iqn i
 check "--run: an address in place of all" tap_exits 0 "$gotgt" serve -p 0.0.0.0:0 --allow 127.0.0.0/8 --run 'case $uri in iscsi://127.0.0.1:*) ;; *) false ;; esac' null:
 check "a port in use" complains 1 "in use" "$gotgt" serve -p 127.0.0.1:0 --run "\"$gotgt\" serve -p \$portal null:" null:
 
+check "a state folder that cannot be is told of" complains 0 "state-dir /proc/nope/state: No such file or directory" \
+	"$gotgt" serve -p 127.0.0.1:0 --state-dir /proc/nope/state --run true null:
+check "serve an account without a secret" complains 2 "--user wants --secret-file" "$gotgt" serve -p 127.0.0.1:0 --user joe null:
+check "serve with an unknown setting says where they are" complains 2 "gotgt plugin show null" "$gotgt" serve null:,nonsense=1
+check "a size below a block" complains 1 "a size below a block" "$gotgt" serve -p 127.0.0.1:0 --size 100 --run true "$tap_tmp/tiny.img"
+check "leaves no file behind" not test -e "$tap_tmp/tiny.img"
+check "a size of nothing" complains 1 "takes a size above 0" "$gotgt" serve -p 127.0.0.1:0 --size 0 --run true "$tap_tmp/tiny.img"
 check "--size makes a file" tap_exits 0 "$gotgt" serve -p 127.0.0.1:0 --size 3M --run true "$tap_tmp/new,,file.img"
 size_is()
 {

@@ -33,9 +33,10 @@ check 'show it as JSON' run 0 show target --name $two --json
 check 'has what was set' out_has '"time2wait" : 9'
 check 'and not what was unset' not out_has second
 check 'a wrong value' run 2 set target $two --explicit-alua perhaps
-check 'a wrong name' run 1 create target disk
+check 'a wrong name' run 2 create target disk
 check 'names the field' err_has 'iqn: an iSCSI name starts with'
 
+check 'create lu under no number' run 2 create lu x --target $two --plugin null
 check 'create lu' run 0 create lu 3 --target $two --plugin null --setting size=2M --read-only yes --block-size 4096
 check 'list lu' run 0 list lu
 check 'shows its size' out_has "^$two +3 +null +online +2097152$"
@@ -143,6 +144,11 @@ END
 check 'apply what does not open' run 1 apply "$tap_tmp/bad.conf"
 check 'says which' err_has "$one lun 0"
 check 'changes nothing' run 0 show target $two
+: >"$tap_tmp/empty.conf"
+check 'apply an empty file' run 1 apply "$tap_tmp/empty.conf"
+check 'says what is missing' err_has 'targets: is missing, and there are'
+check 'nor is that a plan' run 1 apply --dry-run "$tap_tmp/empty.conf"
+check 'and ends nothing' run 0 show target $two
 echo '{"portals": [' >"$tap_tmp/bad.json"
 check 'apply JSON that is cut off' run 1 apply "$tap_tmp/bad.json"
 cat >"$tap_tmp/good.json" <<END

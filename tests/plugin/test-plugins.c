@@ -113,7 +113,7 @@ static void test_create(gconstpointer plugin)
 	g_unlink(image);
 	expect_refused(plugin, file_settings, "No such file or directory");
 	expect_refused(plugin, SETTINGS("size", "1M"), "No such file or directory");
-	expect_refused(plugin, SETTINGS("create", "yes"), "create needs a size");
+	expect_refused(plugin, SETTINGS("create", "yes"), "takes a size above 0");
 	expect_refused(plugin, SETTINGS("create", "yes", "size", "1M", "readonly", "yes"), "it is missing, and readonly");
 	g_assert_cmpint(g_stat(image, &st), <, 0);
 	expect_size(plugin, SETTINGS("create", "yes", "size", "1M"), 1 << 20);
