@@ -323,6 +323,8 @@ static ssize_t to_place(struct conn *c, bool *more)
 	size_t total = 0;
 	ssize_t got;
 
+	/* Nothing is left of the buffer by now: what comes behind the data begins it, however long it is. */
+	c->rx_at = c->rx_len = 0;
 	if (!make_room(c, RX_SIZE)) {
 		errno = ENOMEM;
 		return -1;

@@ -3,6 +3,8 @@
 #include "config.h"
 #include <errno.h>
 #include <isa-l/crc.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "ini.h"
@@ -66,7 +68,7 @@ static uint32_t digest(const void *data, uint32_t len)
 	return htole32(~crc32_iscsi((unsigned char *)data, (int)len, 0xffffffff));
 }
 
-void ini_send(struct ini *i, uint8_t bhs[BHS_LEN], const void *data, uint32_t len)
+GByteArray *ini_pdu(struct ini *i, uint8_t bhs[BHS_LEN], const void *data, uint32_t len)
 {
 	static const uint8_t zeroes[4];
 	GByteArray *out = g_byte_array_new();
@@ -87,8 +89,26 @@ void ini_send(struct ini *i, uint8_t bhs[BHS_LEN], const void *data, uint32_t le
 		if (i->data_digest)
 			g_byte_array_append(out, (const guint8 *)&crc, sizeof crc);
 	}
+	return out;
+}
+
+void ini_send(struct ini *i, uint8_t bhs[BHS_LEN], const void *data, uint32_t len)
+{
+	GByteArray *out = ini_pdu(i, bhs, data, len);
+
 	ini_send_raw(i, out->data, out->len);
 	g_byte_array_unref(out);
+}
+
+void ini_wait_taken(struct ini *i)
+{
+	int left = 1;
+
+	for (unsigned tries = 0; left; tries++) {
+		g_assert_cmpuint(tries, <, SILENCE_S * 5000);
+		g_usleep(tries ? 200 : 0);
+		g_assert_cmpint(ioctl(i->fd, SIOCOUTQ, &left), ==, 0);
+	}
 }
 
 static bool get(struct ini *i, void *buf, uint32_t len)

@@ -39,7 +39,10 @@ void ini_free(struct ini *i);
 
 /* Bytes as they are; false when the server has closed. */
 bool ini_send_raw(struct ini *i, const void *bytes, size_t len);
-/* A PDU: DataSegmentLength, padding and digests are put in. */
+/* Wait until the server has taken all of it from its socket; not for ini_new_tcp(). */
+void ini_wait_taken(struct ini *i);
+/* A PDU: DataSegmentLength, padding and digests are put in; its bytes, or sent. */
+GByteArray *ini_pdu(struct ini *i, uint8_t bhs[BHS_LEN], const void *data, uint32_t len);
 void ini_send(struct ini *i, uint8_t bhs[BHS_LEN], const void *data, uint32_t len);
 /* One PDU into i->bhs and i->data, its numbers checked.  False: the connection was closed. */
 bool ini_recv(struct ini *i);
