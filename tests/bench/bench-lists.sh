@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # bench-lists.sh - the lists of bench.sh, which reads this: bench_NAME() for each.
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC2034
 
 # One row of blast for the table: WORKLOAD-NUMBER LABEL-NUMBER WORKLOAD LABEL blast-options.
 blast_row()
@@ -49,16 +49,25 @@ bench_disk_plugin() # mmap or file
 
 bench_digests()
 {
-	serve none start_gotgt "null:,size=$size"
-	echo "digests $addr $lun $pid $iqn" >>"$work/servers"
-	measure 'CRC32C of headers and data, beside none'
+	# What is lent and does not change, a mapping, and what goes through a copy: that is what there is to sum up.
+	for disk in null mmap file; do
+		if [ $disk = null ]; then
+			serve none start_gotgt "null:,size=$size"
+		else
+			image $disk
+			serve none start_gotgt "$disk:$work/$disk.img"
+		fi
+		[ ! -s "$work/servers" ] || echo "digests $addr $lun $pid $iqn" >>"$work/servers"
+		measure "CRC32C of headers and data, beside none: $disk"
+		rm -f "$work"/*.img
+	done
 }
 
 # What fio gets from the same file is the limit here.
 fio_row() # WORKLOAD-NUMBER NAME RW BYTES DEPTH ENGINE LABEL-NUMBER
 {
 	jobs="--iodepth=$5"
-	[ "$6" != psync ] || jobs=--numjobs=$5
+	[ "$6" != psync ] || jobs="--thread --numjobs=$5"
 	# shellcheck disable=SC2086
 	fio --name=x --filename="$work/disk.img" --direct=1 --rw="$3" --bs="$4" --ioengine="$6" $jobs --group_reporting \
 		--runtime="$seconds" --time_based --output-format=terse 2>/dev/null |
@@ -67,7 +76,7 @@ fio_row() # WORKLOAD-NUMBER NAME RW BYTES DEPTH ENGINE LABEL-NUMBER
 
 bench_disk()
 {
-	have fio || { echo '# disk: fio is not installed'; return; }
+	have fio || { tell '# disk: fio is not installed'; return; }
 	image disk
 	: >"$work/rows"
 	r=0
@@ -75,9 +84,9 @@ bench_disk()
 		r=$((r + 1)) w=0
 		while read -r name rw bytes depth args; do
 			w=$((w + 1))
-			fio_row $w "$name" "$rw" "$bytes" 8 psync 1
+			fio_row $w "$name" "$rw" "$bytes" "$depth" psync 1
 			fio_row $w "$name" "$rw" "$bytes" "$depth" libaio 2
-			start_gotgt "file:$work/disk.img,direct=yes" || return
+			start_gotgt "file:$work/disk.img,direct=yes" || { not_started; return; }
 			# shellcheck disable=SC2086
 			echo "$w 3 $name file $("$bench/blast" $args -q "$depth" -t "$seconds" -p "$pid" "$addr" "$iqn" "$lun" |
 				cut -f6,8,11,12)" >>"$work/rows"
@@ -89,14 +98,14 @@ bench_disk()
 			128k-write-qd8 write 128k 8 -s -w write -b 131072
 		END
 	done
-	table "$work/rows" 'A file with O_DIRECT, beside fio (8 threads of psync; libaio as deep)'
+	table "$work/rows" 'A file with O_DIRECT, beside fio (as many threads of psync; libaio as deep)'
 	rm -f "$work"/*.img
 }
 
 # A mix, 70 % reads, with a SYNCHRONIZE CACHE after each 16 writes of a session, which counts as nothing.
 bench_sync()
 {
-	have fio || { echo '# sync: fio is not installed'; return; }
+	have fio || { tell '# sync: fio is not installed'; return; }
 	image disk
 	: >"$work/rows"
 	r=0
@@ -132,7 +141,7 @@ bench_poll()
 }
 
 # All sessions of this blast are logged in: it waits for what they have to say.
-has_begun() { ls -l "/proc/$1/fd" | grep -q eventpoll; }
+has_begun() { find "/proc/$1/fd" -lname '*eventpoll*' | grep -q .; }
 
 median_cpu() # LABEL [WORKLOAD]
 {
@@ -197,7 +206,7 @@ bench_scale()
 	"$bench/blast" -q 0 -c 50 -t 0.1 "$addr" "$iqn" 0 >/dev/null
 	before=$(rss_kib "$pid")
 	"$bench/blast" -q 0 -c 1000 -t 5 "$addr" "$iqn" 0 >/dev/null & load=$!
-	until_ok has_begun "$load"
+	until_up "$load" has_begun "$load"
 	memory=$(($(rss_kib "$pid") - before)) began_idle=$(ticks "$pid")
 	sleep 3
 	tell "1000 idle sessions: $(awk -v k=$memory 'BEGIN { print k / 1000 }') KiB each (aim: 16)," \
@@ -216,7 +225,7 @@ perf_row() # NUMBER LABEL URL
 
 bench_perf()
 {
-	have iscsi-perf || { echo '# perf: iscsi-perf is not installed'; return; }
+	have iscsi-perf || { tell '# perf: iscsi-perf is not installed'; return; }
 	image file
 	: >"$work/rows"
 	start_gotgt "file:$work/file.img" || { not_started; return; }
@@ -224,8 +233,8 @@ bench_perf()
 	if [ "$others" = yes ]; then
 		image tgtd
 		image istgt
-		start_tgtd "$work/tgtd.img" && tgtd_at=$addr
-		start_istgt "$work/istgt.img" && istgt_at=$addr
+		if start_tgtd "$work/tgtd.img"; then tgtd_at=$addr; else left_out tgtd; fi
+		if start_istgt "$work/istgt.img"; then istgt_at=$addr; else left_out istgt; fi
 	fi
 	r=0
 	while [ "$r" -lt "$rounds" ]; do
@@ -257,22 +266,36 @@ qemu_row() # NUMBER LABEL URL
 	[ -z "$s" ] || echo "1 $1 4k-read-qd32 $2 $(awk -v c=$c -v s="$s" 'BEGIN { print c / s }') 0 -" >>"$work/rows"
 }
 
+start_nbdkit() # FILE
+{
+	why='it is not installed' said=$work/nbdkit.out
+	have nbdkit || return 1
+	why=''
+	nbdkit -f -U "$work/nbd" file "$1" >"$said" 2>&1 & pid=$!
+	pids="$pids $pid"
+	until_up "$pid" test -S "$work/nbd"
+}
+
 bench_qemu()
 {
-	have qemu-img || { echo '# qemu: qemu-img is not installed'; return; }
+	have qemu-img || { tell '# qemu: qemu-img is not installed'; return; }
 	image limit
 	image file
 	: >"$work/rows"
-	start_limit "$work/limit.img" && limit_at=$addr
-	start_gotgt "file:$work/file.img" && gotgt_at=$addr
-	have nbdkit && [ "$others" = yes ] && image nbdkit && { nbdkit -f -U "$work/nbd" file "$work/nbdkit.img" & pids="$pids $!"; }
-	tgtd_at=''
-	[ "$others" = no ] || { image tgtd; start_tgtd "$work/tgtd.img" && tgtd_at=$addr; }
+	limit_at='' gotgt_at='' tgtd_at=''
+	if start_limit "$work/limit.img"; then limit_at=$addr; else left_out limit; fi
+	if start_gotgt "file:$work/file.img"; then gotgt_at=$addr; else left_out file; fi
+	if [ "$others" = yes ]; then
+		image nbdkit
+		image tgtd
+		if start_nbdkit "$work/nbdkit.img"; then :; else left_out nbdkit; fi
+		if start_tgtd "$work/tgtd.img"; then tgtd_at=$addr; else left_out tgtd; fi
+	fi
 	r=0
 	while [ "$r" -lt "$rounds" ]; do
 		r=$((r + 1))
-		qemu_row 1 limit "iscsi://$limit_at/$iqn/0"
-		qemu_row 2 file "iscsi://$gotgt_at/$iqn/0"
+		[ -z "$limit_at" ] || qemu_row 1 limit "iscsi://$limit_at/$iqn/0"
+		[ -z "$gotgt_at" ] || qemu_row 2 file "iscsi://$gotgt_at/$iqn/0"
 		[ ! -S "$work/nbd" ] || qemu_row 3 nbdkit "nbd+unix:///?socket=$work/nbd"
 		[ -z "$tgtd_at" ] || qemu_row 4 tgtd "iscsi://$tgtd_at/$iqn/1"
 	done
@@ -283,10 +306,10 @@ bench_qemu()
 
 bench_flames()
 {
-	have perf && have python3 || { echo '# flames: perf and python3 are not both installed'; return; }
+	have perf && have python3 || { tell '# flames: perf and python3 are not both installed'; return; }
 	image file
 	echo "$workloads" | while read -r name args; do
-		case " 4k-randread-qd32 4k-randwrite-qd32 128k-seqread-qd8 128k-seqwrite-qd8 " in *" $name "*) ;; *) continue ;; esac
+		case $name in 4k-randread-qd32 | 4k-randwrite-qd32 | 128k-seqread-qd8 | 128k-seqwrite-qd8) ;; *) continue ;; esac
 		start_gotgt "file:$work/file.img" || { not_started; return; }
 		# shellcheck disable=SC2086
 		"$bench/blast" $args -t "$(awk -v s="$seconds" 'BEGIN { print s + 1 }')" "$addr" "$iqn" "$lun" >/dev/null & load=$!

@@ -42,6 +42,7 @@ check 'gotgt: reads of any of two LUNs' row "$us" "$at_us" -L 2
 check 'gotgt: a mix with SYNCHRONIZE CACHE after 4 writes' row "$us" "$at_us" -w mix -y 4
 check 'gotgt: reads with digests' row "$us" "$at_us" --header-digest --data-digest
 check 'gotgt: writes with digests' row "$us" "$at_us" --header-digest --data-digest -w write -b 8192
+check 'gotgt: writes of 1 MiB with digests' row "$us" "$at_us" --header-digest --data-digest -s -w write -b 1048576 -q 8
 
 # Reads return what was written last; and the yardstick, which throws away what it is given, is found out.
 dd if=/dev/zero of="$tap_tmp/image" bs=1M count=64 status=none
@@ -70,7 +71,10 @@ check 'limit with a file: what is read was written' verified "$at_mapped" 0 -q 3
 for lun in 0 1 2; do
 	check "LUN $lun: small, at once" verified "$at_data" $lun -q 32
 	check "LUN $lun: large, with R2T, two sessions" verified "$at_data" $lun -q 8 -c 2 -b 524288 -t 1
-	check "LUN $lun: with digests, of 12 KiB" verified "$at_data" $lun -q 16 -b 12288 --header-digest --data-digest
+	# Each block tells its address: the digest of another one's data would be wrong.
+	for bytes in 4096 12288 131072 1048576; do
+		check "LUN $lun: with digests, of $bytes bytes" verified "$at_data" $lun -q 16 -b $bytes --header-digest --data-digest
+	done
 	check "LUN $lun: 128 KiB, over and over" verified "$at_data" $lun -s -q 8 -b 131072 -t 1
 	check "LUN $lun: more than a ring has room for" verified "$at_data" $lun -q 100 -c 4
 done
@@ -87,7 +91,8 @@ rows() # LIST LABEL [WORKLOAD]
 {
 	TMPDIR=$tap_tmp/scratch BUILD=${G_TEST_BUILDDIR:-$PWD/tests}/.. sh "${srcdir:-.}/tests/bench/bench.sh" -q -r 1 -t 0.2 \
 		-s 16M -l "$1" -w 4k-randread-qd32 -o "$tap_tmp/report" || return 1
-	grep -Eq "^${3:-4k-randread-qd32} +$2 .*(reached|not: )" "$tap_tmp/report/report.txt" && ! ls -A "$tap_tmp/scratch" | grep .
+	grep -Eq "^${3:-4k-randread-qd32} +$2 .*(reached|not: )" "$tap_tmp/report/report.txt" &&
+		! find "$tap_tmp/scratch" -mindepth 1 | grep .
 }
 refused() { BUILD=${G_TEST_BUILDDIR:-$PWD/tests}/.. tap_exits 2 sh "${srcdir:-.}/tests/bench/bench.sh" -q -o "$tap_tmp/none" "$@"; }
 for wrong in '-l nosuch' '-w nosuch' '-r 0' '-t abc' '-s 1x' '-T bad'; do
@@ -97,7 +102,32 @@ check 'and nothing was begun' [ ! -e "$tap_tmp/none/report.txt" ]
 check 'the list null' rows null null
 check 'the list mmap' rows mmap mmap
 check 'the list digests' rows digests digests
+for disk in null mmap file; do
+	check "and beside none of $disk" grep -q "beside none: $disk" "$tap_tmp/report/report.txt"
+done
 check 'the list poll' rows poll polls
+check 'and who sleeps at once is judged by its CPU' grep -Eq '^4k-randread-qd32 +sleeps .*(CPU reached|not: CPU)' \
+	"$tap_tmp/report/report.txt"
+
+# What cannot be measured is left out and named, with the reason, and the rest goes on.
+mkdir -p "$tap_tmp/stubs" "$tap_tmp/halt/tests/bench"
+printf '#!/bin/sh\necho 1000\n' >"$tap_tmp/stubs/id"
+printf '#!/bin/sh\necho Run completed in 1.000 seconds.\n' >"$tap_tmp/stubs/qemu-img"
+printf '#!/bin/sh\nexit 1\n' | tee "$tap_tmp/stubs/tgtd" "$tap_tmp/stubs/tgtadm" "$tap_tmp/stubs/nbdkit" >"$tap_tmp/halt/tests/bench/limit"
+chmod +x "$tap_tmp/stubs"/* "$tap_tmp/halt/tests/bench/limit"
+ln -s "$bench/blast" "$tap_tmp/halt/tests/bench/blast"
+ln -s "${G_TEST_BUILDDIR:-$PWD/tests}/../core" "${G_TEST_BUILDDIR:-$PWD/tests}/../plugins" "$tap_tmp/halt"
+without()
+{
+	PATH=$tap_tmp/stubs:$PATH TMPDIR=$tap_tmp/scratch BUILD=$tap_tmp/halt sh "${srcdir:-.}/tests/bench/bench.sh" -r 1 -t 0.2 \
+		-s 16M -l qemu -o "$tap_tmp/without"
+}
+check 'the list qemu, where limit does not start' without
+check 'says so' grep -q '^# limit: not measured: it did not start' "$tap_tmp/without/report.txt"
+check 'and why tgtd is not there' grep -q '^# tgtd: not measured: only root' "$tap_tmp/without/report.txt"
+check 'and nbdkit' grep -q '^# nbdkit: not measured: it did not start' "$tap_tmp/without/report.txt"
+check 'goes on' grep -Eq '^4k-read-qd32 +file ' "$tap_tmp/without/report.txt"
+check 'and calls nothing reached beside nothing' [ "$(grep -Ec 'reached|not: ' "$tap_tmp/without/report.txt")" = 0 ]
 if command -v fio >/dev/null; then
 	check 'the list sync' rows sync file 4k-mix-qd32
 else

@@ -6,7 +6,8 @@
  * thread.  One row of tab-separated values comes out: label, workload, bytes, depth, sessions, commands a second, MiB
  * a second, microseconds for half, 99 % and 99.9 % of the commands, CPU microseconds of the server for each command, "-"
  * where its process was not given, and how much of the time this thread was busy, in percent: where that is all of it, the
- * server is not what gets measured.  With -v the number of reads whose data was compared is a thirteenth.
+ * server is not what gets measured.  With -v the number of reads whose data was compared is a thirteenth, and digests of
+ * what is read are compared as well.
  *
  * Status: 0; 1 the server did something wrong, a command that did not end in GOOD included; 2 usage.
  */
@@ -225,8 +226,30 @@ static void take_in(struct session *s, const uint8_t *p)
 	s->before = p[4] * 4u + (s->header_digest ? DIGEST_LEN : 0);
 	s->into = verify_data(s, itt) + at;
 	s->into_len = len;
+	s->summed = s->into;
+	s->summed_len = len;
+	s->header_sum_len = s->data_sum_len = 0;
 	s->is_held = p[1] & 1;
 	memcpy(s->held, p, BHS_LEN);
+}
+
+/* The first of n bytes, as far as they are missing from a digest. */
+static void keep_sum(uint8_t sum[DIGEST_LEN], uint8_t *sum_len, const uint8_t *p, size_t n)
+{
+	while (n-- && *sum_len < DIGEST_LEN)
+		sum[(*sum_len)++] = *p++;
+}
+
+/* All of a Data-In is here. */
+static void check_sums(struct session *s)
+{
+	uint32_t of_header = digest(s->held, BHS_LEN), of_data = digest(s->summed, s->summed_len);
+
+	if (s->header_digest && !s->held[4] && memcmp(s->header_sum, &of_header, DIGEST_LEN) != 0)
+		die("Data-In with a wrong header digest");
+	if (s->data_digest && s->summed_len && s->summed_len % 4 == 0 && memcmp(s->data_sum, &of_data, DIGEST_LEN) != 0)
+		die("Data-In of %zu bytes with a wrong data digest", s->summed_len);
+	s->summed = NULL;
 }
 
 /* Pass over n bytes, all that are wanted of them kept. */
@@ -234,6 +257,10 @@ static void pass(struct session *s, const uint8_t *p, size_t n)
 {
 	size_t before = MIN(n, s->before), len = MIN(n - before, s->into_len);
 
+	if (s->summed) {
+		keep_sum(s->header_sum, &s->header_sum_len, p, before);
+		keep_sum(s->data_sum, &s->data_sum_len, p + before + len, n - before - len);
+	}
 	if (len) {
 		memcpy(s->into, p + before, len);
 		s->into += len;
@@ -241,6 +268,8 @@ static void pass(struct session *s, const uint8_t *p, size_t n)
 	s->before -= before;
 	s->into_len -= len;
 	s->skip -= n;
+	if (!s->skip && s->summed)
+		check_sums(s);
 	if (!s->skip && s->is_held) {
 		s->is_held = false;
 		complete(s, s->held);
@@ -272,7 +301,7 @@ static void handle(struct session *s, const uint8_t *p)
 	}
 }
 
-/* Digests are passed over, and data without -v is: it is the server that is measured. */
+/* Without -v digests and data are passed over: it is the server that is measured. */
 static void parse(struct session *s)
 {
 	size_t at = 0, n;

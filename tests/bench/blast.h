@@ -39,6 +39,9 @@ struct session {
 	size_t before, into_len;
 	uint8_t *into, held[BHS_LEN];
 	bool is_held;
+	const uint8_t *summed;		/* where that data began, and how much there was, to compare its digest with */
+	size_t summed_len;
+	uint8_t header_sum[DIGEST_LEN], data_sum[DIGEST_LEN], header_sum_len, data_sum_len;	/* as they come */
 	size_t rx_len, skip, tx_len, tx_sent, tx_size;
 	uint8_t *tx;
 	uint8_t rx[RX_BYTES];
