@@ -119,7 +119,8 @@ enum confine { CONFINE_AUTO, CONFINE_OFF, CONFINE_REQUIRED };
 
 struct conf {
 	struct conf_where where;
-	struct conf_where chap_where, iscsi_where, targets_where, control_where, confine_where;	/* of these settings, or as where */
+	/* Of these settings, or as where. */
+	struct conf_where chap_where, iscsi_where, targets_where, control_where, confine_where;
 	bool has_targets;	/* it says which there are, were it none */
 	uint32_t reactors, workers, poll_us, log_level;
 	uint32_t confine;	/* enum confine; of the daemon, not of who embeds us */

@@ -57,7 +57,8 @@ struct cmd {
 	uint8_t sense[2 + TASK_SENSE_MAX + 2];	/* SenseLength, sense data, padding: the response's data segment */
 };
 
-G_STATIC_ASSERT(offsetof(struct cmd, begun_ns) == LINE_BYTES && offsetof(struct cmd, task) == 2 * LINE_BYTES);
+G_STATIC_ASSERT(sizeof(void *) != 8 || offsetof(struct cmd, begun_ns) == LINE_BYTES);
+G_STATIC_ASSERT(sizeof(void *) != 8 || offsetof(struct cmd, task) == 2 * LINE_BYTES);
 
 /* It is released soon: a hint. */
 static inline void cmd_fetch(const struct cmd *cmd)

@@ -61,7 +61,7 @@ enum task_phase { TASK_IDLE, TASK_WAITING, TASK_RUNNING, TASK_ENDED };
 
 /*
  * In the order of the lines of the cache, when it begins with one: what every READ and WRITE looks at when it ends and is
- * released, much later than it began, is in the first; what is only written to begin with comes next; what few need, last.
+ * released, much later than it began, is in the first three; what is only written to begin with comes next; what few need, last.
  * [t]: the transport's, set before task_begin().  [a]: the answer.  The rest is scsi's own.
  */
 struct task {
@@ -126,7 +126,8 @@ struct task {
 	uint8_t sense[TASK_SENSE_MAX];	/* [a] */
 };
 
-G_STATIC_ASSERT(offsetof(struct task, place) == LINE_BYTES && offsetof(struct task, range) == 2 * LINE_BYTES);
+G_STATIC_ASSERT(sizeof(void *) != 8 || offsetof(struct task, place) == LINE_BYTES);
+G_STATIC_ASSERT(sizeof(void *) != 8 || offsetof(struct task, range) == 2 * LINE_BYTES);
 
 /* It ends soon, and has not been looked at for long: a hint. */
 static inline void task_fetch(const struct task *t)

@@ -18,7 +18,6 @@
 
 #define BLOCK_BYTES 512u
 #define PAGE_BYTES 4096u
-#define BLOCK_MIN 512u
 #define CREATE_MODE 0600
 
 static int refuse(struct disk *d, int err, const char *why)
@@ -50,7 +49,7 @@ static int create(struct disk *d, const struct disk_conf *conf, int flags)
 {
 	if (!conf->create)
 		return refuse(d, ENOENT, "No such file or directory (create=yes and a size make it)");
-	if (conf->size < BLOCK_MIN)	/* nothing is to be left behind of what can be no disk */
+	if (conf->size < BLOCK_BYTES)	/* nothing is to be left behind of what can be no disk */
 		return refuse(d, EINVAL, conf->size ? "a size below a block of 512 bytes" : "to make it takes a size above 0");
 	if (conf->readonly)
 		return refuse(d, EINVAL, "it is missing, and readonly: it is not made");
