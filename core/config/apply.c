@@ -464,6 +464,7 @@ static void commit_rest(struct plan *p, struct conf *next)
 	conf_set_log(next);
 	for (unsigned i = 0; i < p->s->engine->n_reactors; i++)
 		reactor_set_poll(p->s->engine->reactors[i], next->poll_us);
+	workers_set_look(p->s->engine->workers, next->poll_us);
 	conf_free(p->s->conf);
 	p->s->conf = next;
 }

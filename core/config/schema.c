@@ -84,8 +84,8 @@ const struct setting schema[] = {
 	{ CONF_TOP, SETTING_UINT, "workers", "8", .min = 1, .max = 1024, .restart = true, FIELD(struct conf, workers),
 	  .help = "Threads that one logical unit of a plugin that blocks may take; for all there are four times as many, each started when first needed." },
 	{ CONF_TOP, SETTING_UINT, "poll-us", "50", .max = 10000, FIELD(struct conf, poll_us),
-	  .help = "Microseconds for which a busy connection thread looks for more before it sleeps: less latency for more "
-		  "CPU; it sleeps at once when idle." },
+	  .help = "Microseconds for which a busy connection thread, or one of the workers, looks for more before it sleeps: less "
+		  "latency for more CPU; it sleeps at once when idle." },
 	{ CONF_TOP, SETTING_CHOICE, "log-level", "info", .choices = log_levels, FIELD(struct conf, log_level),
 	  .help = "The least serious messages that are logged." },
 	{ CONF_TOP, SETTING_LIST, "log-levels", .child = CONF_LOG, FIELD(struct conf, log_levels),

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "engine/bufpool.h"
 #include "engine/log.h"
+#include "engine/look.h"
 #include "engine/reactor.h"
 #include "engine/thread.h"
 
@@ -27,8 +28,7 @@ struct reactor {
 	bool started, stopping;
 	struct log *log;
 	uint64_t now_ms, last_ns, batch;
-	atomic_uint poll_max_us;
-	uint64_t poll_ns;			/* how long it looks before it sleeps, at present */
+	struct look look;
 	struct bufpool *pool;
 
 	struct epoll_event events[BATCH];	/* of the batch under way */
@@ -50,14 +50,6 @@ struct reactor {
 };
 
 static _Thread_local struct reactor *self;
-
-static uint64_t clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 uint64_t reactor_read_ns(struct reactor *r)
 {
@@ -360,32 +352,29 @@ static int sleep_for(struct reactor *r, int ms)
 	return n;
 }
 
-/*
- * Look for a while before sleeping, as long as that pays: what comes within the most that it may look is worth looking
- * for, and what takes longer ends it.  So an idle reactor sleeps at once.  Others who want this CPU go first.
- */
+/* Look for a while before sleeping, as long as that pays (look.h).  Others who want this CPU go first. */
 static int wait_events(struct reactor *r, int ms)
 {
-	uint64_t max_ns = atomic_load_explicit(&r->poll_max_us, memory_order_relaxed) * UINT64_C(1000), start, now;
+	uint64_t max_ns = look_max_ns(&r->look), start, now;
 	int n;
 
 	if (!max_ns || !ms)
 		return sleep_for(r, ms);
 	start = now = clock_ns();
-	for (; now - start < MIN(r->poll_ns, max_ns); now = clock_ns()) {
+	for (; now - start < MIN(r->look.ns, max_ns); now = clock_ns()) {
 		n = epoll_wait(r->ep, r->events, BATCH, 0);
 		if (n || has_posts(r))
 			return n;
 		sched_yield();
 	}
 	n = sleep_for(r, ms);
-	r->poll_ns = clock_ns() - start < max_ns ? MIN(max_ns, MAX(r->poll_ns * 2, POLL_MIN_NS)) : 0;
+	look_slept(&r->look, clock_ns() - start, POLL_MIN_NS);
 	return n;
 }
 
 void reactor_set_poll(struct reactor *r, unsigned max_us)
 {
-	atomic_store_explicit(&r->poll_max_us, max_us, memory_order_relaxed);
+	atomic_store_explicit(&r->look.max_us, max_us, memory_order_relaxed);
 }
 
 static void *loop(void *arg)

@@ -2,13 +2,18 @@
 /* workers.c - a queue and the threads that empty it. */
 #include "config.h"
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <glib.h>
 #include "engine/log.h"
+#include "engine/look.h"
 #include "engine/thread.h"
 #include "engine/workers.h"
 
 #define LOG_DOMAIN LOGD_ENGINE
+
+#define LOOK_MIN_NS 5000u	/* the shortest look, a system call that switches threads */
 
 struct workers {
 	pthread_mutex_t lock;
@@ -18,6 +23,10 @@ struct workers {
 	unsigned max, n, idle, queued;
 	bool waking;			/* somebody was called and has not come: it calls the next, if there is need */
 	bool stopping;
+	bool looking;			/* one of the idle does not sleep yet; under the lock, as is all of look but the most */
+	atomic_bool seen;		/* it is called */
+	struct look look;
+	uint64_t since;			/* when the last of them had nothing to do */
 	struct log *log;
 	GArray *threads;		/* pthread_t */
 };
@@ -51,14 +60,17 @@ static void came_back(struct workers *w, struct workers_gate *g)
 
 /*
  * One at a time: while the next wakes up, those who are awake may be through with all that is short.  What takes long
- * has all of them awake soon.  Under the lock.
+ * has all of them awake soon.  Who looks needs no waking.  Under the lock.
  */
 static void call_next(struct workers *w)
 {
 	if (!w->head || !w->idle || w->waking)
 		return;
 	w->waking = true;
-	pthread_cond_signal(&w->more);
+	if (w->looking)
+		atomic_store_explicit(&w->seen, true, memory_order_relaxed);	/* what there is to see is under the lock */
+	else
+		pthread_cond_signal(&w->more);
 }
 
 /* Under the lock; NULL: there is nothing. */
@@ -87,6 +99,44 @@ static void run_one(struct workers *w, struct work *work)
 		came_back(w, gate);
 }
 
+/* For up to ns, or until it is called.  Under the lock, but while it looks; others who want this CPU go first. */
+static void look(struct workers *w, uint64_t ns)
+{
+	const uint64_t start = w->since;
+
+	w->looking = true;
+	atomic_store_explicit(&w->seen, false, memory_order_relaxed);
+	pthread_mutex_unlock(&w->lock);
+	while (!atomic_load_explicit(&w->seen, memory_order_relaxed) && clock_ns() - start < ns)
+		sched_yield();
+	pthread_mutex_lock(&w->lock);
+	w->looking = false;
+}
+
+/*
+ * There is nothing.  One of those who have nothing to do looks for a while before it sleeps, as long as that pays
+ * (look.h): waking a thread costs more than a short request takes.  Of the others nobody is in a hurry.  Under the lock.
+ */
+static void wait_for_more(struct workers *w)
+{
+	const uint64_t max_ns = look_max_ns(&w->look);
+
+	w->idle++;
+	if (max_ns)
+		w->since = clock_ns();
+	if (max_ns && w->look.ns && !w->looking)
+		look(w, MIN(w->look.ns, max_ns));
+	/* Who was called while it looked does not sleep over it: nobody else is called before it comes. */
+	if (!w->head && !w->stopping) {
+		w->waking = false;
+		pthread_cond_wait(&w->more, &w->lock);
+		if (max_ns)
+			look_slept(&w->look, clock_ns() - w->since, LOOK_MIN_NS);
+	}
+	w->idle--;
+	w->waking = false;
+}
+
 static void *loop(void *arg)
 {
 	struct workers *w = arg;
@@ -100,10 +150,7 @@ static void *loop(void *arg)
 		if (!work) {
 			if (w->stopping)
 				break;
-			w->idle++;
-			pthread_cond_wait(&w->more, &w->lock);
-			w->idle--;
-			w->waking = false;
+			wait_for_more(w);
 			continue;
 		}
 		call_next(w);
@@ -132,6 +179,7 @@ void workers_free(struct workers *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->stopping = true;
+	atomic_store_explicit(&w->seen, true, memory_order_relaxed);
 	pthread_cond_broadcast(&w->more);
 	pthread_mutex_unlock(&w->lock);
 	for (unsigned i = 0; i < w->n; i++)
@@ -212,4 +260,9 @@ void workers_drain(struct workers *w, struct workers_gate *gate)
 	while (gate->n)
 		pthread_cond_wait(&w->returned, &w->lock);
 	pthread_mutex_unlock(&w->lock);
+}
+
+void workers_set_look(struct workers *w, unsigned max_us)
+{
+	atomic_store_explicit(&w->look.max_us, max_us, memory_order_relaxed);
 }

@@ -37,4 +37,7 @@ void workers_lose(struct workers *w, struct workers_gate *gate);
 /* Wait until all that came through has returned: done() of it may have come before.  [main] */
 void workers_drain(struct workers *w, struct workers_gate *gate);
 
+/* One idle thread looks for more for up to max_us before it sleeps, while it comes that soon; 0, the default: none.  [any] */
+void workers_set_look(struct workers *w, unsigned max_us);
+
 #endif
