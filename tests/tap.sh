@@ -4,6 +4,7 @@
 #   . "$(dirname "$0")/../tap.sh"
 #   tap_need CMD...          skip the whole test where one is absent
 #   tap_not_tsan             skip it in a build with ThreadSanitizer
+#   tap_not_quick            skip it with E2E_QUICK: it takes long, and the other builds have nothing to add
 #   check 'what must hold' command args...
 #   tap_exits STATUS command args...
 #   tap_skip 'what' 'why'
@@ -32,6 +33,14 @@ tap_not_tsan()
 {
 	if grep -aq __tsan_init "$gotgt"; then
 		echo "1..0 # SKIP nothing for ThreadSanitizer"
+		exit 0
+	fi
+}
+
+tap_not_quick()
+{
+	if [ -n "${E2E_QUICK-}" ]; then
+		echo '1..0 # SKIP E2E_QUICK is set'
 		exit 0
 	fi
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each verb with each kind: for people and for programs, with good and with bad input.
 . "${srcdir:-.}/tests/tap.sh"
+tap_not_tsan
 . "${srcdir:-.}/tests/e2e/ask.sh"
 
 one=iqn.2016-09.com.example:one

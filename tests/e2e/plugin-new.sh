@@ -3,6 +3,7 @@
 # gotgt plugin new: what it writes and refuses; and that what it writes builds, is tested, and is served.
 . "${srcdir:-.}/tests/tap.sh"
 tap_not_tsan
+tap_not_quick
 export LC_ALL=C
 build=$(cd "${G_TEST_BUILDDIR:-$PWD/tests}/.." && pwd)
 

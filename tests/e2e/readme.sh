@@ -12,6 +12,7 @@ if [ -z "${README_NETWORK-}" ] && unshare -rn true 2>/dev/null && command -v ip 
 fi
 . "${srcdir:-.}/tests/tap.sh"
 tap_not_tsan
+tap_not_quick
 if [ -z "${README_NETWORK-}" ]; then
 	echo "1..0 # SKIP no network namespaces, or no ip"
 	exit 0

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Every method of every path of /openapi.json, good and bad, by curl over the control socket: routes.py.
+# Every method of every path of /openapi.json, good and bad, over the control socket: routes.py.
 . "${srcdir:-.}/tests/tap.sh"
 tap_need curl python3
 export LC_ALL=C

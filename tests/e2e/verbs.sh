@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # list, show, create, set, rm, apply, save and log-level against a running daemon.
 . "${srcdir:-.}/tests/tap.sh"
+tap_not_tsan
 . "${srcdir:-.}/tests/e2e/ask.sh"
 
 one=iqn.2016-09.com.example:one
