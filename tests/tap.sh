@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 # tap.sh - sourced by the shell tests: TAP on standard output, notes on standard error.
 #
 #   . "$(dirname "$0")/../tap.sh"

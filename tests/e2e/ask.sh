@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 # ask.sh - sourced behind tap.sh by tests of the commands that ask a daemon.
 export LC_ALL=C
 

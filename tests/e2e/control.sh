@@ -125,7 +125,7 @@ check 'deleted, it is not closed for a change' ask PUT /v1/targets/$iqn/luns/6 4
 check 'and the reason is told' has 'lost.img was deleted or replaced since it was opened'
 not_made()
 {
-	[ ! -e "$tap_tmp/lost.img" ] && ls -l "/proc/$daemon_pid/fd" | grep -q 'lost.img (deleted)'
+	[ ! -e "$tap_tmp/lost.img" ] && find "/proc/$daemon_pid/fd" -lname '*lost.img (deleted)' | grep -q .
 }
 check 'what is open is still it' not_made
 sed 's/plugin = "null"/plugin = "nosuch"/' "$tap_tmp/whole.conf" >"$conf"

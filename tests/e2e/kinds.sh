@@ -41,6 +41,7 @@ helps() # TEXT ARGUMENT...
 }
 
 for verb in list show create set rm; do
+	# shellcheck disable=SC2046  # words
 	check "no daemon: $verb" refused 3 "$tap_tmp/run/gotgt.sock" $verb target $(
 		case $verb in list) ;; create) echo $one ;; set) echo $one --alias x ;; *) echo $one ;; esac)
 done

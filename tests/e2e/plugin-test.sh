@@ -6,6 +6,7 @@ export LC_ALL=C
 mods=$(cd "${G_TEST_BUILDDIR:-$PWD/tests}/mods/.libs" && pwd)
 faulty=$mods/faulty.so
 # It crashes on purpose.
+# shellcheck disable=SC3045  # dash has it, as others do
 ulimit -c 0
 
 has() # FILE TEXT

@@ -37,7 +37,7 @@ cat "$cache/initrd" "$tap_tmp/add.cpio" >"$tap_tmp/initrd"
 
 conf=$tap_tmp/gotgt.conf
 log=$tap_tmp/log
-daemon_pid= qemu_pid=
+daemon_pid='' qemu_pid=''
 tap_cleanup()
 {
 	for pid in $qemu_pid $daemon_pid; do
@@ -79,7 +79,7 @@ reload() # TEXT that the log has at its end
 	write_conf
 	lines=$(wc -l <"$log.part")
 	kill -HUP "$daemon_pid"
-	for try in $(seq 100); do
+	for _ in $(seq 100); do
 		tail -n "+$((lines + 1))" "$log.part" | grep -qF "$1" && return 0
 		sleep 0.1
 	done
@@ -135,7 +135,7 @@ while read -r line; do
 	line=$(printf '%s' "$line" | tr -d '\r')
 	# shellcheck disable=SC2086
 	if host_does $line >"$tap_tmp/does" 2>&1; then
-		echo done >&8
+		echo 'done' >&8
 	else
 		sed 's/^/# /' "$tap_tmp/does"
 		echo failed >&8
