@@ -8,6 +8,8 @@
 #include <gotgt/ext-threads.h>
 #include "backstore/device.h"
 #include "backstore/settings.h"
+#include "backstore/trial.h"
+#include "engine/lines.h"
 
 struct device {
 	struct engine *engine;
@@ -17,7 +19,7 @@ struct device {
 	/* So far one line of the cache, and here is the next: what a READ or WRITE looks at. */
 	_Atomic uint64_t size;
 	struct gotgt_memory memory;	/* copies, zero what the plugin lacks */
-	struct lend_check *checks;	/* one a reactor */
+	struct lending *lending;	/* one a reactor; NULL: it lends nothing */
 	atomic_bool lent_fault, broken;	/* broken: a breach of the contract has been logged */
 	uint32_t max_io_size;		/* whole blocks, 0: any */
 	uint32_t mem_align;		/* 1: any */
@@ -51,12 +53,13 @@ static inline struct device *device_of(struct gotgt_lun *lun)
 	return (struct device *)lun;
 }
 
-/* The answer to gotgt_memory.check() in one batch of one reactor; a cache line of its own. */
-struct lend_check {
-	uint64_t batch;
+/* What a reactor knows of it; in lines of the cache of its own. */
+struct lending {
+	uint64_t batch;			/* in which gotgt_memory.check() gave this status */
 	enum gotgt_status status;
-	char apart[64 - sizeof(uint64_t) - sizeof(enum gotgt_status)];
-};
+	bool tries;			/* it may cost more than a copy: see trial.h */
+	struct trial trial;
+} __attribute__((__aligned__(LINE_BYTES)));
 
 /* gotgt_host.io_done.  [any] */
 void request_io_done(struct gotgt_io *io, enum gotgt_status status);

@@ -7,14 +7,12 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "backstore/device-internal.h"
-#include "engine/lines.h"
 #include "engine/log.h"
 #include "engine/thread.h"
 
 #define LOG_DOMAIN LOGD_BACKSTORE
 
 G_DEFINE_QUARK(gotgt-device-error, device_error)
-G_STATIC_ASSERT(sizeof(struct lend_check) == 64);
 
 #define BLOCK_MIN 512u
 #define BLOCK_MAX 4096u
@@ -185,6 +183,18 @@ static bool take_extension(const struct gotgt_plugin *ops, const char *id, void 
 	return true;
 }
 
+/* Memory that cannot go is the plugin's own, and no mapping of a file. */
+static struct lending *lending_new(const struct device *dev)
+{
+	struct lending *l = lines_new0(dev->engine->n_reactors * sizeof *l);
+
+	for (unsigned i = 0; i < dev->engine->n_reactors; i++) {
+		l[i].tries = !dev->info.lent_stays;
+		trial_init(&l[i].trial);
+	}
+	return l;
+}
+
 static void take_extensions(struct device *dev)
 {
 	const struct gotgt_plugin *ops = dev->ops;
@@ -204,8 +214,8 @@ static void take_extensions(struct device *dev)
 					    sizeof dev->compare) && dev->compare.compare_and_write;
 	if (!take_extension(ops, GOTGT_EXT_SIZE, &dev->look, sizeof dev->look, sizeof dev->look))
 		dev->look.look = NULL;
-	if (dev->info.lends && dev->memory.check)
-		dev->checks = g_new0(struct lend_check, dev->engine->n_reactors);
+	if (dev->info.lends)
+		dev->lending = lending_new(dev);
 }
 
 /* The settings given, and readonly=yes for a device opened so. */
@@ -233,7 +243,7 @@ static void discard(struct device *dev)
 	log_plugin_put(dev->engine->log, dev->log_plugin);
 	g_free(dev->open_error);
 	g_free(dev->target);
-	g_free(dev->checks);
+	free(dev->lending);
 	g_free(dev->name);
 	pthread_mutex_destroy(&dev->lock);
 	free(dev);
@@ -468,36 +478,48 @@ void device_on_resized(struct device *dev, void (*resized)(void *data), void *da
 
 /* ---- lent memory ---- */
 
-static enum gotgt_status check_once_a_batch(struct device *dev, struct reactor *r)
+static enum gotgt_status check_once_a_batch(struct device *dev, struct reactor *r, struct lending *l)
 {
-	struct lend_check *c = &dev->checks[reactor_index(r)];
-
-	if (c->batch != reactor_batch(r)) {
-		c->batch = reactor_batch(r);
-		c->status = dev->memory.check(dev->handle);
+	if (l->batch != reactor_batch(r)) {
+		l->batch = reactor_batch(r);
+		l->status = dev->memory.check(dev->handle);
 	}
-	return c->status;
+	return l->status;
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
 uint32_t device_lend(struct device *dev, struct reactor *r, uint64_t offset, uint64_t length, bool write,
 		     struct iovec *iov, uint32_t iovmax, enum gotgt_status *status)
 {
+	struct lending *l = dev->lending ? &dev->lending[reactor_index(r)] : NULL;
 	uint32_t n;
 
 	*status = GOTGT_OK;
-	if (!dev->info.lends || atomic_load_explicit(&dev->lent_fault, memory_order_relaxed))
+	if (!l || atomic_load_explicit(&dev->lent_fault, memory_order_relaxed))
 		return 0;
 	if (write && dev->info.flags & GOTGT_DEV_READ_ONLY)
 		*status = GOTGT_ERR_READ_ONLY;
-	else if (dev->checks)
-		*status = check_once_a_batch(dev, r);
+	else if (dev->memory.check)
+		*status = check_once_a_batch(dev, r, l);
 	if (*status != GOTGT_OK)
 		return 0;
 	n = dev->memory.lend(dev->handle, offset, length, write, iov, iovmax);
-	if (n <= iovmax)
-		return n;
-	device_breach(dev, "lent more than there was room for");
-	return 0;
+	if (G_UNLIKELY(n > iovmax)) {
+		device_breach(dev, "lent more than there was room for");
+		return 0;
+	}
+	if (n && !write && l->tries && !trial_lends(&l->trial, length, cpu_ns)) {
+		device_reclaim(dev, iov, n);
+		return 0;
+	}
+	return n;
 }
 
 G_STATIC_ASSERT(sizeof(void *) != 8 || offsetof(struct device, size) == LINE_BYTES);

@@ -308,6 +308,8 @@ static void finish_home(struct post *p)
 {
 	struct device_io *dio = container_of(p, struct device_io, post);
 
+	if (dio->op == GOTGT_OP_READ && dio->dev->lending)
+		trial_void(&dio->dev->lending[reactor_index(dio->reactor)].trial);
 	finish(dio, dio->status);
 }
 

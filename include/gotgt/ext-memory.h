@@ -44,6 +44,8 @@ struct gotgt_memory {
 	 * many, in all length bytes; 0: not lent this time, use submit().
 	 * The memory stays the plugin's and where it is until reclaim(); several
 	 * may have borrowed it at once.  Never blocks.  [io]
+	 * Without GOTGT_MEMORY_STAYS what was lent for reading may be reclaimed
+	 * unused, and submit() asked: the core tries which of them costs less.
 	 */
 	uint32_t (*lend)(void *dev, uint64_t offset, uint64_t length, int write,
 			 struct iovec *iov, uint32_t iovmax);
