@@ -90,6 +90,10 @@ check 'nor one of several' tap_exits 1 "$bench/blast" -t 1 -L 3 "$at_us" "$iqn" 
 check 'a target that is not there is an error' tap_exits 1 "$bench/blast" -t 1 "$at_us" iqn.2026-11.org.example:none 0
 check 'wrong arguments are' tap_exits 2 "$bench/blast" -q -1 "$at_us" "$iqn" 0
 
+if [ -n "${E2E_QUICK-}" ]; then
+	tap_skip 'the script' 'E2E_QUICK is set'
+	tap_end
+fi
 # The script: each of these lists gives a row for us, with its aim, and leaves nothing behind.
 mkdir "$tap_tmp/scratch"
 rows() # LIST LABEL [WORKLOAD]
