@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The command line: help, wrong usage, what is printed where, exit statuses.
 . "${srcdir:-.}/tests/tap.sh"
+tap_not_tsan
 # Messages are compared: no translations.
 export LC_ALL=C
 not()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a daemon has counted, while somebody reads: gotgt stats and gotgt top, in batches and on a terminal.
 . "${srcdir:-.}/tests/tap.sh"
+tap_not_tsan
 . "${srcdir:-.}/tests/e2e/ask.sh"
 
 one=iqn.2016-09.com.example:one
