@@ -19,7 +19,7 @@ struct device {
 	/* So far one line of the cache, and here is the next: what a READ or WRITE looks at. */
 	_Atomic uint64_t size;
 	struct gotgt_memory memory;	/* copies, zero what the plugin lacks */
-	struct lending *lending;	/* one a reactor; NULL: it lends nothing */
+	struct lending *lending;	/* one a reactor; NULL where nothing is to be known */
 	atomic_bool lent_fault, broken;	/* broken: a breach of the contract has been logged */
 	uint32_t max_io_size;		/* whole blocks, 0: any */
 	uint32_t mem_align;		/* 1: any */
@@ -57,8 +57,7 @@ static inline struct device *device_of(struct gotgt_lun *lun)
 struct lending {
 	uint64_t batch;			/* in which gotgt_memory.check() gave this status */
 	enum gotgt_status status;
-	bool tries;			/* it may cost more than a copy: see trial.h */
-	struct trial trial;
+	struct trial trial;		/* of memory that may go */
 } __attribute__((__aligned__(LINE_BYTES)));
 
 /* gotgt_host.io_done.  [any] */

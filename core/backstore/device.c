@@ -183,15 +183,12 @@ static bool take_extension(const struct gotgt_plugin *ops, const char *id, void 
 	return true;
 }
 
-/* Memory that cannot go is the plugin's own, and no mapping of a file. */
-static struct lending *lending_new(const struct device *dev)
+static struct lending *lending_new(unsigned n_reactors)
 {
-	struct lending *l = lines_new0(dev->engine->n_reactors * sizeof *l);
+	struct lending *l = lines_new0(n_reactors * sizeof *l);
 
-	for (unsigned i = 0; i < dev->engine->n_reactors; i++) {
-		l[i].tries = !dev->info.lent_stays;
+	for (unsigned i = 0; i < n_reactors; i++)
 		trial_init(&l[i].trial);
-	}
 	return l;
 }
 
@@ -214,8 +211,9 @@ static void take_extensions(struct device *dev)
 					    sizeof dev->compare) && dev->compare.compare_and_write;
 	if (!take_extension(ops, GOTGT_EXT_SIZE, &dev->look, sizeof dev->look, sizeof dev->look))
 		dev->look.look = NULL;
-	if (dev->info.lends)
-		dev->lending = lending_new(dev);
+	/* Memory that cannot go is the plugin's own, and no mapping of a file: it always pays. */
+	if (dev->info.lends && (dev->memory.check || !dev->info.lent_stays))
+		dev->lending = lending_new(dev->engine->n_reactors);
 }
 
 /* The settings given, and readonly=yes for a device opened so. */
@@ -478,8 +476,10 @@ void device_on_resized(struct device *dev, void (*resized)(void *data), void *da
 
 /* ---- lent memory ---- */
 
-static enum gotgt_status check_once_a_batch(struct device *dev, struct reactor *r, struct lending *l)
+static enum gotgt_status check_once_a_batch(struct device *dev, struct reactor *r)
 {
+	struct lending *l = &dev->lending[reactor_index(r)];
+
 	if (l->batch != reactor_batch(r)) {
 		l->batch = reactor_batch(r);
 		l->status = dev->memory.check(dev->handle);
@@ -498,16 +498,15 @@ static uint64_t cpu_ns(void)
 uint32_t device_lend(struct device *dev, struct reactor *r, uint64_t offset, uint64_t length, bool write,
 		     struct iovec *iov, uint32_t iovmax, enum gotgt_status *status)
 {
-	struct lending *l = dev->lending ? &dev->lending[reactor_index(r)] : NULL;
 	uint32_t n;
 
 	*status = GOTGT_OK;
-	if (!l || atomic_load_explicit(&dev->lent_fault, memory_order_relaxed))
+	if (!dev->info.lends || atomic_load_explicit(&dev->lent_fault, memory_order_relaxed))
 		return 0;
 	if (write && dev->info.flags & GOTGT_DEV_READ_ONLY)
 		*status = GOTGT_ERR_READ_ONLY;
 	else if (dev->memory.check)
-		*status = check_once_a_batch(dev, r, l);
+		*status = check_once_a_batch(dev, r);
 	if (*status != GOTGT_OK)
 		return 0;
 	n = dev->memory.lend(dev->handle, offset, length, write, iov, iovmax);
@@ -515,7 +514,7 @@ uint32_t device_lend(struct device *dev, struct reactor *r, uint64_t offset, uin
 		device_breach(dev, "lent more than there was room for");
 		return 0;
 	}
-	if (n && !write && l->tries && !trial_lends(&l->trial, length, cpu_ns)) {
+	if (n && !write && !dev->info.lent_stays && !trial_lends(&dev->lending[reactor_index(r)].trial, length, cpu_ns)) {
 		device_reclaim(dev, iov, n);
 		return 0;
 	}
