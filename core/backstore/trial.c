@@ -39,6 +39,7 @@ static void decide(struct trial *t)
 {
 	double lent = (double)t->ns[0] / (double)t->bytes[0], copied = (double)t->ns[1] / (double)t->bytes[1];
 
+	t->expected = lent;
 	if (t->is_void || (t->copies && lent > copied * 0.9)) {
 		rest_longer(t);
 		return;
@@ -56,20 +57,40 @@ static void decide(struct trial *t)
 		rest_longer(t);
 }
 
+/* Lent bytes cost twice what they did, or the commands are others. */
+static bool is_dearer(const struct trial *t, uint64_t now_ns)
+{
+	return !t->copies && t->expected > 0 && (double)(now_ns - t->began_ns) > 2 * t->expected * (double)TRIAL_REST_MIN;
+}
+
+static void rest(struct trial *t)
+{
+	t->left = MIN(t->rest_left, TRIAL_REST_MIN);
+	t->rest_left -= t->left;
+}
+
 static void next_step(struct trial *t, uint64_t now_ns)
 {
+	if (!t->step && t->rest_left && !is_dearer(t, now_ns)) {
+		t->began_ns = now_ns;
+		rest(t);
+		return;
+	}
 	if (t->step)
 		t->ns[steps[t->step].copied] += now_ns - t->began_ns;
 	t->began_ns = now_ns;
 	t->step = (uint8_t)((t->step + 1) % G_N_ELEMENTS(steps));
-	if (!t->step)
+	t->left = steps[t->step].bytes;
+	if (!t->step) {
 		decide(t);
+		t->rest_left = t->rest;
+		rest(t);
+	}
 	if (t->step == 1) {
 		memset(t->bytes, 0, sizeof t->bytes);
 		memset(t->ns, 0, sizeof t->ns);
 		t->is_void = false;
 	}
-	t->left = t->step ? steps[t->step].bytes : t->rest;
 }
 
 bool trial_lends(struct trial *t, uint64_t bytes, uint64_t (*cpu_ns)(void))

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #define TRIAL_WINDOW (UINT64_C(4) << 20)	/* bytes: lent, twice as many copied, and lent again */
-#define TRIAL_REST_MIN (UINT64_C(64) << 20)	/* bytes between trials; twice as many each time that one says the same */
-#define TRIAL_REST_MAX (UINT64_C(8) << 30)
+#define TRIAL_REST_MIN (UINT64_C(64) << 20)	/* bytes between trials; twice as many each time that one says the same, */
+#define TRIAL_REST_MAX (UINT64_C(8) << 30)	/* unless so many as the least cost twice what they did */
 #define TRIAL_LOST_NS 5e8			/* what lending may cost more than copies, before it ends: it may become cheaper */
 
 struct trial {
@@ -21,7 +21,9 @@ struct trial {
 	bool copies;			/* what is done between trials */
 	bool is_void;
 	uint64_t rest;			/* bytes between trials */
+	uint64_t rest_left;		/* of these, behind this step */
 	uint64_t began_ns;		/* CPU time: this step */
+	double expected;		/* ns for a byte that is lent, by the last trial; 0: none yet */
 	double lost_ns;			/* by lending, less what it has gained; not below 0 */
 	uint64_t bytes[2], ns[2];	/* of this trial, or the last: lent, copied */
 };

@@ -47,7 +47,7 @@ static void test_cheap(void)
 	/* Ever rarer. */
 	g_assert_cmpuint(run(&t, 64 * GIB, MIB, c), >, 64 * GIB - 16 * 2 * TRIAL_WINDOW);
 	g_assert_cmpuint(t.rest, ==, TRIAL_REST_MAX);
-	g_assert_cmpuint(clock_reads, <, 16 * 4);
+	g_assert_cmpuint(clock_reads, <, 16 * 4 + 64 * GIB / TRIAL_REST_MIN);
 	g_assert_false(t.copies);
 }
 
@@ -110,6 +110,33 @@ static void test_void(void)
 	g_assert_true(t.copies);
 }
 
+/* Lending was cheap for long, and is dear at once: not for as many bytes as until the next trial. */
+static void test_sudden(void)
+{
+	struct trial t;
+
+	trial_init(&t);
+	run(&t, 64 * GIB, MIB, (struct costs){ 60, 100 });
+	g_assert_cmpuint(t.rest, ==, TRIAL_REST_MAX);
+	g_assert_cmpuint(run(&t, 16 * GIB, MIB, (struct costs){ 1400, 240 }), <, GIB);
+	g_assert_true(t.copies);
+}
+
+/* Commands that cost more for a byte are no reason to end it, and trials stay few. */
+static void test_other_commands(void)
+{
+	uint64_t copied = 0;
+	struct trial t;
+
+	trial_init(&t);
+	run(&t, 64 * GIB, MIB, (struct costs){ 60, 100 });
+	for (unsigned n = 0; n < 8; n++) {
+		copied += 8 * GIB - run(&t, 8 * GIB, MIB, n % 2 ? (struct costs){ 60, 100 } : (struct costs){ 900, 1300 });
+		g_assert_false(t.copies);
+	}
+	g_assert_cmpuint(copied, <, 64 * GIB / 200);
+}
+
 /* Reads longer than what a trial wants of each. */
 static void test_long(void)
 {
@@ -142,6 +169,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/trial/first-touch", test_first_touch);
 	g_test_add_func("/trial/changes", test_changes);
 	g_test_add_func("/trial/void", test_void);
+	g_test_add_func("/trial/sudden", test_sudden);
+	g_test_add_func("/trial/other-commands", test_other_commands);
 	g_test_add_func("/trial/long", test_long);
 	g_test_add_func("/trial/noise", test_noise);
 	return g_test_run();
