@@ -40,7 +40,7 @@ static void decide(struct trial *t)
 	double lent = (double)t->ns[0] / (double)t->bytes[0], copied = (double)t->ns[1] / (double)t->bytes[1];
 
 	t->expected = lent;
-	if (t->is_void || (t->copies && lent > copied * 0.9)) {
+	if (t->is_void || t->ns[0] + t->ns[1] > TRIAL_NS_MAX || (t->copies && lent > copied * 0.9)) {
 		rest_longer(t);
 		return;
 	}

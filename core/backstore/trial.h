@@ -11,9 +11,11 @@
 #include <stdint.h>
 
 #define TRIAL_WINDOW (UINT64_C(4) << 20)	/* bytes: lent, twice as many copied, and lent again */
-#define TRIAL_REST_MIN (UINT64_C(64) << 20)	/* bytes between trials; twice as many each time that one says the same, */
-#define TRIAL_REST_MAX (UINT64_C(8) << 30)	/* unless so many as the least cost twice what they did */
-#define TRIAL_LOST_NS 5e8			/* what lending may cost more than copies, before it ends: it may become cheaper */
+/* Bytes between trials: twice as many each time that one says the same, but that it costs twice what it did ends them. */
+#define TRIAL_REST_MIN (UINT64_C(64) << 20)
+#define TRIAL_REST_MAX (UINT64_C(8) << 30)
+#define TRIAL_LOST_NS 5e8	/* what lending may cost more than copies, before it ends: it may become cheaper */
+#define TRIAL_NS_MAX UINT64_C(250000000)	/* a trial that took longer says nothing: the thread had other devices to serve */
 
 struct trial {
 	uint64_t left;			/* bytes to the next step */

@@ -110,6 +110,18 @@ static void test_void(void)
 	g_assert_true(t.copies);
 }
 
+/* Few reads beside those of a device that keeps the thread busy, of which the clock sees most. */
+static void test_beside(void)
+{
+	struct trial t;
+
+	trial_init(&t);
+	for (unsigned n = 0; n < 16; n++)
+		run(&t, GIB, READ_BYTES, (struct costs){ 40000, 20000 });
+	g_assert_false(t.copies);
+	g_assert_cmpfloat(t.lost_ns, ==, 0);
+}
+
 /* Lending was cheap for long, and is dear at once: not for as many bytes as until the next trial. */
 static void test_sudden(void)
 {
@@ -169,6 +181,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/trial/first-touch", test_first_touch);
 	g_test_add_func("/trial/changes", test_changes);
 	g_test_add_func("/trial/void", test_void);
+	g_test_add_func("/trial/beside", test_beside);
 	g_test_add_func("/trial/sudden", test_sudden);
 	g_test_add_func("/trial/other-commands", test_other_commands);
 	g_test_add_func("/trial/long", test_long);

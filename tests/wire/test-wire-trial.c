@@ -48,20 +48,23 @@ static void read_and_compare(struct ini *i, const uint8_t *bytes, uint32_t offse
 	g_assert_cmpint(memcmp(got, bytes + offset, len), ==, 0);
 }
 
+struct get { const struct device *dev; struct trial trial; };
+
 static void get_trial(void *arg)
 {
-	struct { const struct device *dev; struct trial trial; } *get = arg;
+	struct get *get = arg;
 
 	get->trial = get->dev->lending[0].trial;
 }
 
 static void test_trial(gconstpointer plugin)
 {
-	struct { const struct device *dev; struct trial trial; } get;
+	struct get get;
 	uint8_t *bytes;
 	char *path;
 	struct ini *i;
 	uint32_t offset = 0, itt;
+	unsigned reads = 0;
 
 	get.dev = add(plugin, &path, &bytes);
 	i = ini_new(server, 1);
@@ -71,6 +74,7 @@ static void test_trial(gconstpointer plugin)
 	do {
 		uint32_t len = offset % (4 * LEN) ? LEN : SMALL;	/* a short one among the long */
 
+		g_assert_cmpuint(++reads, <, 4096);	/* of 1 GiB some are tried */
 		read_and_compare(i, bytes, offset, len);
 		offset = (offset + LEN) % BYTES;
 		reactor_call(server->engine->reactors[0], get_trial, &get);
